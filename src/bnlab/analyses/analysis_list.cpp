@@ -1,0 +1,19 @@
+#include "bnlab/analyses/analysis_list.h"
+
+#include "bnlab/analyses/evaluation.h"
+
+namespace bnlab {
+
+const std::vector<AnalysisKind>& analysis_kinds() {
+  static const std::vector<AnalysisKind> kinds = {evaluation_analysis()};
+  return kinds;
+}
+
+const AnalysisKind* find_analysis_kind(const std::string& name) {
+  for (const auto& kind : analysis_kinds()) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace bnlab

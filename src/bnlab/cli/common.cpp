@@ -1,0 +1,100 @@
+#include "bnlab/cli/common.h"
+
+#include <signal.h>
+
+#include <numeric>
+
+#include "bnlab/experiments/experiment_list.h"
+
+namespace bnlab {
+namespace {
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void on_signal(int signal_number) {
+  stop = true;
+  signal(signal_number, SIG_DFL);
+}
+
+}  // namespace
+
+const std::atomic<bool>& stop_requested() {
+  return stop;
+}
+
+void install_stop_handler() {
+  for (const int signal_number : {SIGINT, SIGTERM}) {
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(signal_number, &action, nullptr);
+  }
+}
+
+std::vector<PlannedExperiment> plan_experiments(const Request& request) {
+  const Setting setting{request.scale, request.facts, request.seeds};
+  std::vector<PlannedExperiment> planned;
+  for (const auto& experiment : select_experiments(request.only)) {
+    planned.push_back({experiment, setting, experiment.plan(setting)});
+  }
+  return planned;
+}
+
+void save_request(const OutFolder& out, const Request& request) {
+  const DataFacts& facts = request.facts;
+  const Json json = {{"only", request.only},
+                     {"scale", to_string(request.scale)},
+                     {"data", request.data},
+                     {"seeds", request.seeds},
+                     {"facts",
+                      {{"set", facts.set},
+                       {"title", facts.title},
+                       {"digest", facts.digest},
+                       {"channels", facts.shape.channels},
+                       {"size", facts.shape.size},
+                       {"classes", facts.shape.classes},
+                       {"train_count", facts.train_count},
+                       {"test_count", facts.test_count}}}};
+  write_file_atomically(out.request(), json.dump(2));
+}
+
+Request load_request(const OutFolder& out) {
+  if (!std::filesystem::exists(out.request())) {
+    throw std::runtime_error(
+        out.path.string() +
+        ": holds no results of bnlab reproduce (there is no request.json in it); give the folder that "
+        "was its --out");
+  }
+  try {
+    const Json json = Json::parse(read_file(out.request()));
+    const Json& facts = json.at("facts");
+    const auto scale = parse_scale(json.at("scale"));
+    if (!scale) throw std::runtime_error("unknown scale");
+    return {json.at("only"),
+            *scale,
+            json.at("data"),
+            {facts.at("set"),
+             facts.at("title"),
+             facts.at("digest"),
+             {facts.at("channels"), facts.at("size"), facts.at("classes")},
+             facts.at("train_count"),
+             facts.at("test_count")},
+            json.at("seeds")};
+  } catch (const std::exception& error) {
+    throw std::runtime_error(out.request().string() + ": is damaged (" + error.what() +
+                             "); run bnlab reproduce with the same --out to write it anew, finished runs are kept");
+  }
+}
+
+std::vector<int64_t> first_seeds(int64_t n) {
+  std::vector<int64_t> seeds(static_cast<size_t>(n));
+  std::iota(seeds.begin(), seeds.end(), int64_t{0});
+  return seeds;
+}
+
+std::string file_url(const std::filesystem::path& path) {
+  return "file://" + std::filesystem::absolute(path).string();
+}
+
+}  // namespace bnlab

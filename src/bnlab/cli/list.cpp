@@ -1,0 +1,100 @@
+// bnlab list: the experiments, what each reproduces, what it costs, and its state here.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "bnlab/cli/commands.h"
+#include "bnlab/cli/common.h"
+#include "bnlab/experiments/experiment_list.h"
+#include "bnlab/launch/launcher.h"
+#include "bnlab/launch/progress_display.h"
+
+namespace bnlab {
+namespace {
+
+struct ListOptions {
+  std::string data = "fashion-mnist", out = "bnlab-out";
+  int64_t seeds = 3;
+  bool json = false;
+};
+
+struct AtScale {
+  double seconds = 0;  ///< estimated, on this machine's cores
+  size_t runs = 0, done = 0;
+  std::string state() const { return done == 0 ? "not run" : done < runs ? "partial" : "done"; }
+};
+
+AtScale at_scale(const Experiment& experiment, const Setting& setting, const OutFolder& out) {
+  AtScale result;
+  double core_seconds = 0;
+  const Plan plan = experiment.plan(setting);
+  for (const auto& run : plan.runs()) {
+    ++result.runs;
+    core_seconds += estimated_seconds(run.spec, setting.data) * static_cast<double>(threads_of(run.spec));
+    const RunState state = run_state(out.runs() / run.id);
+    result.done += state == RunState::kFinished || state == RunState::kDiverged;
+  }
+  result.seconds = core_seconds / static_cast<double>(available_cores());
+  return result;
+}
+
+Json entry(const Experiment& experiment, const std::optional<DataFacts>& facts, const ListOptions& options) {
+  Json scales = Json::object(), state = Json::object();
+  for (const Scale scale : all_scales()) {
+    if (!facts) continue;
+    const AtScale at = at_scale(experiment, {scale, *facts, first_seeds(options.seeds)}, {options.out});
+    scales[to_string(scale)] = {{"estimated_seconds", at.seconds}, {"runs", at.runs}};
+    state[to_string(scale)] = at.state();
+  }
+  return {{"name", experiment.name},
+          {"title", experiment.title},
+          {"rows", experiment.rows},
+          {"source", experiment.source},
+          {"figure", experiment.figure},
+          {"question", experiment.question},
+          {"scales", scales},
+          {"state", state}};
+}
+
+void print_entry(const Json& entry) {
+  fmt::print("{}  {}\n  {}\n  {}, {}\n", entry["name"].get<std::string>(), entry["title"].get<std::string>(),
+             entry["question"].get<std::string>(), entry["source"].get<std::string>(),
+             entry["figure"].get<std::string>());
+  for (const Scale scale : all_scales()) {
+    const std::string name = to_string(scale);
+    if (!entry["scales"].contains(name)) continue;
+    fmt::print("    {:<9} {:>4} runs  about {:<16} {}\n", name, entry["scales"][name]["runs"].get<size_t>(),
+               duration_text(entry["scales"][name]["estimated_seconds"]), entry["state"][name].get<std::string>());
+  }
+}
+
+void list(const ListOptions& options) {
+  std::optional<DataFacts> facts;
+  try {
+    facts = facts_of(load_dataset(parse_data_choice(options.data)));
+  } catch (const DataError& error) {
+    fmt::print(stderr, "costs and states are left out: {}\n", error.what());
+  }
+  Json entries = Json::array();
+  for (const auto& experiment : experiments()) entries.push_back(entry(experiment, facts, options));
+  if (options.json) {
+    fmt::print("{}\n", entries.dump(2));
+    return;
+  }
+  for (const auto& entry : entries) print_entry(entry);
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Invocation&) {
+  auto options = std::make_shared<ListOptions>();
+  CLI::App* command = app.add_subcommand("list", "The experiments, what each reproduces, its cost and its state here");
+  command->add_option("--data", options->data, "Data set for costs and states")->capture_default_str();
+  command->add_option("--out", options->out, "Folder whose runs count as done")->capture_default_str();
+  command->add_option("--seeds", options->seeds, "Seeds per arm")->check(CLI::Range(1, 1000))->capture_default_str();
+  command->add_flag("--json", options->json, "An array with name, rows, source, figure, question, scales, state");
+  command->footer("Example:\n  bnlab list --json");
+  command->callback([options] { list(*options); });
+}
+
+}  // namespace bnlab

@@ -1,0 +1,33 @@
+// bnlab report: draw the report of a folder again from its stored runs.
+#include "bnlab/report/report.h"
+
+#include <fmt/format.h>
+
+#include "bnlab/cli/commands.h"
+#include "bnlab/cli/common.h"
+
+namespace bnlab {
+
+void add_report(CLI::App& app, Invocation&) {
+  struct Options {
+    std::string folder;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("report", "Write the report of a folder again from its stored runs");
+  command->add_option("DIR", options->folder, "The --out of bnlab reproduce")->required();
+  command->add_flag("--json", options->json, "Print report.json on standard output");
+  command->footer("Example:\n  bnlab report bnlab-out");
+  command->callback([options] {
+    const OutFolder out{options->folder};
+    const Json report = make_report(plan_experiments(load_request(out)), out.runs());
+    write_report(report, out.path);
+    if (options->json) {
+      fmt::print("{}\n", report.dump(2));
+    } else {
+      fmt::print("The report is at {}\n", std::filesystem::absolute(out.path / "report.html").string());
+    }
+  });
+}
+
+}  // namespace bnlab

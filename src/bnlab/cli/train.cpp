@@ -1,0 +1,237 @@
+// bnlab train: one run of one's own, in this process, with any probes.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "bnlab/cli/commands.h"
+#include "bnlab/cli/common.h"
+#include "bnlab/launch/progress_display.h"
+#include "bnlab/nn/norm_list.h"
+#include "bnlab/probes/probe_list.h"
+
+namespace bnlab {
+namespace {
+
+struct TrainOptions {
+  std::string data = "fashion-mnist", out = "bnlab-out", spec_file, model = "vgg11", norm = "batch";
+  std::string place = "before-activation", init = "glorot-uniform", augment = "none", scaling = "z-score",
+              precision = "f32";
+  std::vector<std::string> model_options, norm_options, probes;
+  double width = 0.25, lr = 0.1, momentum = 0, weight_decay = 0, factor = 0.1, checkpoint_seconds = 20;
+  std::vector<int64_t> milestones;
+  int64_t batch = 128, steps = 400, seed = 0, threads = 0, pad_to = 0;
+  std::string keep = "none";
+  int64_t keep_every = 1;
+  bool force = false, json = false, print_spec = false;
+};
+
+/// "key=value" with a numeric value.
+std::pair<std::string, double> parse_option(const std::string& flag, const std::string& text) {
+  const size_t equals = text.find('=');
+  try {
+    size_t used = 0;
+    const double value = std::stod(text.substr(equals + 1), &used);
+    if (equals != std::string::npos && equals + 1 + used == text.size()) return {text.substr(0, equals), value};
+  } catch (const std::exception&) {
+  }
+  throw SpecError(flag, "expected NAME=NUMBER, got \"" + text + "\"");
+}
+
+/// "name" or "name:key=value,key=value"; every, from and at_end are the schedule's, the rest are parameters, whose
+/// values are JSON (or plain words): "activations:every=20,layers=[2,7]".
+Json parse_probe(const std::string& text) {
+  const size_t colon = text.find(':');
+  Json probe = {{"name", text.substr(0, colon)}, {"parameters", Json::object()}};
+  if (colon == std::string::npos) return probe;
+  size_t begin = colon + 1;
+  while (begin < text.size()) {
+    int depth = 0;
+    size_t end = begin;
+    for (; end < text.size() && (depth > 0 || text[end] != ','); ++end)
+      depth += text[end] == '[' ? 1 : text[end] == ']' ? -1 : 0;
+    const std::string item = text.substr(begin, end - begin);
+    const size_t equals = item.find('=');
+    if (equals == std::string::npos) throw SpecError("--probe", "expected NAME:KEY=VALUE,…, got \"" + text + "\"");
+    const std::string key = item.substr(0, equals), word = item.substr(equals + 1);
+    Json value = Json::parse(word, nullptr, /*allow_exceptions=*/false);
+    if (value.is_discarded()) value = word;
+    const bool schedule = key == "every" || key == "from" || key == "at_end";
+    (schedule ? probe[key] : probe["parameters"][key]) = value;
+    begin = end + 1;
+  }
+  return probe;
+}
+
+Json spec_from_flags(const TrainOptions& o, const DataFacts& facts) {
+  Json model_options = {{"width", o.width}}, norm_options = Json::object(), probes = Json::array();
+  for (const auto& text : o.model_options) {
+    const auto [name, value] = parse_option("--model-option", text);
+    model_options[name] = value;
+  }
+  for (const auto& text : o.norm_options) {
+    const auto [name, value] = parse_option("--norm-option", text);
+    norm_options[name] = value;
+  }
+  for (const auto& text : o.probes) probes.push_back(parse_probe(text));
+  const int64_t pad_to = o.pad_to > 0 ? o.pad_to : std::max<int64_t>(32, facts.shape.size);
+  return {{"kind", "train"},
+          {"data",
+           {{"set", facts.set},
+            {"digest", facts.digest},
+            {"scaling", o.scaling},
+            {"pad_to", pad_to},
+            {"augment", o.augment}}},
+          {"model",
+           {{"name", o.model},
+            {"options", model_options},
+            {"init", o.init},
+            {"norm", {{"kind", o.norm}, {"place", o.place}, {"options", norm_options}}}}},
+          {"optimizer",
+           {{"name", "sgd"},
+            {"lr", o.lr},
+            {"momentum", o.momentum},
+            {"weight_decay", o.weight_decay},
+            {"milestones", o.milestones},
+            {"factor", o.factor}}},
+          {"batch", o.batch},
+          {"steps", o.steps},
+          {"seed", o.seed},
+          {"threads", o.threads},
+          {"precision", o.precision},
+          {"probes", probes},
+          {"trajectory", {{"keep", o.keep}, {"every", o.keep_every}}}};
+}
+
+Json read_spec_file(const std::string& file) {
+  try {
+    return Json::parse(read_file(file));
+  } catch (const Json::exception& error) {
+    throw SpecError(file, std::string("is not JSON: ") + error.what());
+  }
+}
+
+Json summary(RunReader& run, const std::string& id) {
+  const Series loss = run.scalars({"train", 0, "loss"}), accuracy = run.scalars({"train", 0, "accuracy"});
+  const size_t last = std::min<size_t>(50, accuracy.values.size());
+  double mean_accuracy = 0;
+  for (size_t i = accuracy.values.size() - last; i < accuracy.values.size(); ++i)
+    mean_accuracy += accuracy.values[i] / last;
+  Json result = {{"id", id},
+                 {"folder", run.paths().folder.string()},
+                 {"state", to_string(run.state())},
+                 {"seconds", run.seconds()},
+                 {"last_loss", loss.values.back()},
+                 {"mean_accuracy_of_last_steps", mean_accuracy},
+                 {"last_steps", last}};
+  const Series test = run.scalars({"accuracy", 0, "test_accuracy"});
+  if (!test.values.empty()) result["test_accuracy"] = test.values.back();
+  if (run.diverged_at() >= 0) result["diverged_at"] = run.diverged_at();
+  return result;
+}
+
+void print_summary(const Json& s) {
+  if (s.contains("diverged_at")) {
+    fmt::print("The run diverged at step {}: its loss there was {}.\n", s["diverged_at"].get<int64_t>(),
+               s["last_loss"].dump());
+  }
+  fmt::print("Training accuracy over the last {} steps {:.3f}", s["last_steps"].get<size_t>(),
+             s["mean_accuracy_of_last_steps"].get<double>());
+  if (s.contains("test_accuracy")) fmt::print(", test accuracy {:.3f}", s["test_accuracy"].get<double>());
+  fmt::print(" ({}).\nThe run is in {}\n", duration_text(s["seconds"]), s["folder"].get<std::string>());
+}
+
+int train_one(const TrainOptions& options) {
+  const DataChoice data = parse_data_choice(options.data);
+  const DataFacts facts = facts_of(load_dataset(data));
+  const Json json = options.spec_file.empty() ? spec_from_flags(options, facts) : read_spec_file(options.spec_file);
+  const RunSpec spec = complete_run_spec(parse_run_spec(json), facts);
+  if (!std::holds_alternative<TrainSpec>(spec)) throw SpecError("kind", "bnlab train runs specs of kind \"train\"");
+  if (options.print_spec) {
+    fmt::print("{}\n", to_json(spec).dump(2));
+    return kExitDone;
+  }
+  const std::string id = run_id(spec);
+  const auto folder = OutFolder{options.out}.runs() / id;
+  if (options.force) std::filesystem::remove_all(folder);
+  create_run(folder, spec);
+  ProgressDisplay display;
+  ExecutionOptions execution;
+  execution.stop = &stop_requested();
+  execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
+  const auto start = std::chrono::steady_clock::now();
+  int64_t first = -1;
+  execution.progress = [&](int64_t step, int64_t steps, double loss) {
+    if (first < 0) first = step;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    display.update(
+        static_cast<double>(step) / static_cast<double>(steps),
+        fmt::format("step {} of {}, {:.1f} steps/s, loss {:.3f}", step, steps, (step - first) / seconds, loss));
+  };
+  const auto outcome =
+      execute_run(folder, data, execution, [&](const std::string& text) { display.print("note: " + text); });
+  if (outcome == RunOutcome::kInterrupted) {
+    display.print("stopped; the same command goes on where it was");
+    return kExitStopped;
+  }
+  RunReader run(folder);
+  const Json result = summary(run, id);
+  display.print("");
+  if (options.json) {
+    fmt::print("{}\n", result.dump(2));
+  } else {
+    print_summary(result);
+  }
+  return kExitDone;
+}
+
+void add_flags(CLI::App& command, TrainOptions& o) {
+  command.add_option("--data", o.data, "Data set, NAME or NAME:PATH (see bnlab data list)")->capture_default_str();
+  command.add_option("--spec", o.spec_file, "A run spec as JSON, instead of the flags below")->check(CLI::ExistingFile);
+  command.add_option("--model", o.model, "Model: vgg11 or vgg16")->capture_default_str();
+  command.add_option("--width", o.width, "Channels relative to the original's")->capture_default_str();
+  command.add_option("--model-option", o.model_options, "Further options of the model, NAME=NUMBER");
+  command.add_option("--norm", o.norm, "Normalization: none or batch")->capture_default_str();
+  command.add_option("--place", o.place, "before-activation or after-activation")->capture_default_str();
+  command.add_option("--norm-option", o.norm_options, "TrainOptions of the normalization, NAME=NUMBER, e.g. eps=1e-3");
+  command.add_option("--init", o.init, "glorot-uniform or glorot-normal")->capture_default_str();
+  command.add_option("--scaling", o.scaling, "none or z-score")->capture_default_str();
+  command.add_option("--augment", o.augment, "none or flip-crop")->capture_default_str();
+  command.add_option("--pad-to", o.pad_to, "Pad images to this size (default: at least 32)");
+  command.add_option("--lr", o.lr, "Learning rate")->capture_default_str();
+  command.add_option("--momentum", o.momentum, "Momentum")->capture_default_str();
+  command.add_option("--weight-decay", o.weight_decay, "Weight decay")->capture_default_str();
+  command.add_option("--milestones", o.milestones, "Steps at which the rate is multiplied by --factor")->delimiter(',');
+  command.add_option("--factor", o.factor, "See --milestones")->capture_default_str();
+  command.add_option("--batch", o.batch, "Batch size")->capture_default_str();
+  command.add_option("--steps", o.steps, "Training steps")->capture_default_str();
+  command.add_option("--seed", o.seed, "Seed of everything")->capture_default_str();
+  command.add_option("--threads", o.threads, "Threads (0: by rule from the network's size)")->capture_default_str();
+  command.add_option("--probe", o.probes, "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000");
+  command.add_option("--keep", o.keep, "Trajectory: none, weights or projection")->capture_default_str();
+  command.add_option("--keep-every", o.keep_every, "Steps between kept points")->capture_default_str();
+  command.add_option("--out", o.out, "Folder; the run goes to OUT/runs/ID")->capture_default_str();
+  command.add_option("--checkpoint-seconds", o.checkpoint_seconds, "Time between checkpoints")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_flag("--force", o.force, "Compute the run again if it is finished");
+  command.add_flag("--print-spec", o.print_spec, "Print the complete run spec and stop");
+  command.add_flag("--json", o.json, "Print the result as JSON");
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = app.add_subcommand("train", "Train one network, with any probes");
+  add_flags(*command, *options);
+  std::string footer = "Probes:\n";
+  for (const auto& probe : probe_kinds()) footer += "  " + probe.name + ": " + probe.meaning + "\n";
+  command->footer(
+      footer + "Example:\n  bnlab train --model vgg11 --norm batch --lr 0.5 --probe accuracy:every=50,examples=1000");
+  command->callback([options, &invocation] {
+    install_stop_handler();
+    invocation.exit_status = train_one(*options);
+  });
+}
+
+}  // namespace bnlab

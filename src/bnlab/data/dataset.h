@@ -1,0 +1,37 @@
+// What a data set is once it is in memory, and the error that all of its readers throw.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace bnlab {
+
+/// A data set cannot be used. what() is one sentence: which file, what was expected, what was found, what to do.
+class DataError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Images and their classes, contiguous, on the CPU.
+struct Split {
+  at::Tensor images;  ///< (N,C,H,W), uint8 as stored, or float32 in synthetic sets
+  at::Tensor labels;  ///< (N) int64, 0 .. classes-1
+
+  int64_t count() const { return labels.size(0); }
+};
+
+struct Dataset {
+  std::string name;                      ///< as in `--data`, e.g. "cifar10"
+  std::string title;                     ///< for people; says so when the content is known not to be the published one
+  std::vector<std::string> class_names;  ///< by label
+  Split train, test;
+  std::string digest;  ///< content_digest(train, test): the identity of the data in a run spec
+};
+
+/// The first 16 hexadecimal digits of the SHA-256 of both splits' shapes, types, pixels and labels.
+std::string content_digest(const Split& train, const Split& test);
+
+}  // namespace bnlab

@@ -1,0 +1,169 @@
+#include "bnlab/data/load.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+#include <iterator>
+
+#include "bnlab/data/cifar.h"
+#include "bnlab/data/file_bytes.h"
+#include "bnlab/data/gaussian.h"
+#include "bnlab/data/idx.h"
+
+namespace bnlab {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path expand_home(std::string_view path) {
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && path.starts_with("~/")) {
+    return fs::path(home) / path.substr(2);
+  }
+  return fs::path(path);
+}
+
+bool holds(const KnownDataset& known, const fs::path& place) {
+  if (known.format == DataFormat::kCifar) {
+    return find_cifar(place).has_value();
+  }
+  for (const auto& file : known.files) {
+    if (file_exists(idx_file(place, file.name))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+struct Reading {
+  Split train, test;
+  bool published = true;  // every file's content is the published one
+};
+
+void check_fit(const Split& split, const fs::path& images, const fs::path& labels) {
+  if (split.images.size(0) != split.labels.size(0)) {
+    throw DataError(fmt::format("{} has {} images but {} has {} labels; get both files from the same source",
+                                images.string(), split.images.size(0), labels.string(), split.labels.size(0)));
+  }
+}
+
+Reading read_idx(const KnownDataset& known, const fs::path& folder) {
+  Reading reading;
+  std::array<fs::path, 4> paths;
+  std::array<at::Tensor, 4> tensors;
+  for (size_t i = 0; i < 4; ++i) {
+    paths[i] = idx_file(folder, known.files[i].name);
+    const Bytes content = gunzip_if_needed(read_file_bytes(paths[i]), paths[i]);
+    reading.published &= hash_hex(known.files[i].content_kind, content) == known.files[i].content_hash;
+    const auto classes = static_cast<int64_t>(known.class_names.size());
+    tensors[i] = i % 2 == 0 ? parse_idx_images(content, paths[i]) : parse_idx_labels(content, paths[i], classes);
+  }
+  reading.train = {tensors[0], tensors[1]};
+  reading.test = {tensors[2], tensors[3]};
+  check_fit(reading.train, paths[0], paths[1]);
+  check_fit(reading.test, paths[2], paths[3]);
+  const auto train_shape = tensors[0].sizes().slice(1), test_shape = tensors[2].sizes().slice(1);
+  if (train_shape != test_shape) {
+    throw DataError(fmt::format("{} has images of {} but {} of {}; get both files from the same source",
+                                paths[0].string(), fmt::join(train_shape, " x "), paths[2].string(),
+                                fmt::join(test_shape, " x ")));
+  }
+  return reading;
+}
+
+Reading read_cifar_set(const KnownDataset& known, const fs::path& path) {
+  auto splits = read_cifar(*find_cifar(path));
+  Reading reading{std::move(splits.train), std::move(splits.test)};
+  for (size_t i = 0; i < splits.sha1.size(); ++i) {
+    reading.published &= splits.sha1[i] == known.files[i].content_hash;
+  }
+  return reading;
+}
+
+}  // namespace
+
+DataChoice parse_data_choice(std::string_view text) {
+  const auto colon = text.find(':');
+  const auto& known = find_known_dataset(text.substr(0, colon));
+  DataChoice choice{std::string(known.name), {}};
+  if (colon == std::string_view::npos) {
+    return choice;
+  }
+  if (known.format == DataFormat::kSynthetic) {
+    throw DataError(fmt::format("--data {}: {} has no files; write --data {}", text, known.name, known.name));
+  }
+  if (colon + 1 == text.size()) {
+    throw DataError(
+        fmt::format("--data {}: the path after the colon is empty; write --data {}:PATH", text, known.name));
+  }
+  choice.path = expand_home(text.substr(colon + 1));
+  return choice;
+}
+
+std::vector<fs::path> places_of(const KnownDataset& known, const fs::path& chosen) {
+  if (!chosen.empty()) {
+    return {chosen};
+  }
+  if (!known.folder_variable.empty()) {
+    const char* named = std::getenv(std::string(known.folder_variable).c_str());
+    if (named != nullptr && *named != '\0') {
+      return {expand_home(named)};
+    }
+  }
+  std::vector<fs::path> places;
+  for (const auto place : known.usual_places) {
+    places.push_back(expand_home(place));
+  }
+  return places;
+}
+
+std::optional<fs::path> find_place(const KnownDataset& known, const fs::path& chosen) {
+  for (const auto& place : places_of(known, chosen)) {
+    if (holds(known, place)) {
+      return place;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string not_found_message(const KnownDataset& known, const fs::path& chosen) {
+  std::vector<std::string> places;
+  for (const auto& place : places_of(known, chosen)) {
+    places.push_back(file_exists(place) ? place.string() : place.string() + " (does not exist)");
+  }
+  std::vector<std::string_view> names;
+  for (const auto& file : known.files) {
+    names.push_back(file.name);
+  }
+  return fmt::format("{} was not found: expected {} in {}; {}", known.title, fmt::join(names, ", "),
+                     fmt::join(places, ", "), known.hint);
+}
+
+fs::path idx_file(const fs::path& folder, std::string_view published_name) {
+  const fs::path compressed = folder / published_name;
+  auto plain = compressed;
+  plain.replace_extension();
+  return !file_exists(compressed) && file_exists(plain) ? plain : compressed;
+}
+
+Dataset load_dataset(const DataChoice& choice) {
+  const auto& known = find_known_dataset(choice.name);
+  if (known.format == DataFormat::kSynthetic) {
+    return make_gaussian({});
+  }
+  const auto place = find_place(known, choice.path);
+  if (!place) {
+    throw DataError(not_found_message(known, choice.path));
+  }
+  auto reading = known.format == DataFormat::kCifar ? read_cifar_set(known, *place) : read_idx(known, *place);
+  Dataset dataset;
+  dataset.name = known.name;
+  dataset.title = std::string(known.title) + (reading.published ? "" : " (not the official files)");
+  dataset.class_names.assign(known.class_names.begin(), known.class_names.end());
+  dataset.train = std::move(reading.train);
+  dataset.test = std::move(reading.test);
+  dataset.digest = content_digest(dataset.train, dataset.test);
+  return dataset;
+}
+
+}  // namespace bnlab

@@ -1,0 +1,152 @@
+#include "bnlab/experiments/charts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace bnlab {
+namespace {
+
+constexpr char kSchema[] = "https://vega.github.io/schema/vega-lite/v5.json";
+
+Json arm_encoding(const std::vector<ArmStyle>& styles) {
+  Json names = Json::array(), colors = Json::array(), dashes = Json::array();
+  for (const auto& style : styles) {
+    names.push_back(style.arm);
+    colors.push_back(style.color);
+    dashes.push_back(style.dash.empty() ? Json{1, 0} : Json(style.dash));
+  }
+  const Json legend = {
+      {"orient", "bottom"}, {"columns", 2}, {"labelLimit", 320}, {"symbolSize", 400}, {"title", nullptr}};
+  return {
+      {"color",
+       {{"field", "arm"}, {"type", "nominal"}, {"scale", {{"domain", names}, {"range", colors}}}, {"legend", legend}}},
+      {"strokeDash",
+       {{"field", "arm"}, {"type", "nominal"}, {"scale", {{"domain", names}, {"range", dashes}}}, {"legend", legend}}}};
+}
+
+double quantile(const std::vector<double>& sorted, double q) {
+  return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1))];
+}
+
+constexpr size_t kBins = 60;
+struct Range {
+  double low, high;
+};
+
+Range panel_range(const std::vector<Ridge>& ridges, const std::string& panel) {
+  Range range{INFINITY, -INFINITY};
+  for (const auto& ridge : ridges) {
+    if (ridge.panel != panel || ridge.sorted_sample.empty()) continue;
+    range.low = std::min(range.low, quantile(ridge.sorted_sample, 0.005));
+    range.high = std::max(range.high, quantile(ridge.sorted_sample, 0.995));
+  }
+  if (!(range.high > range.low)) range = {range.low - 0.5, range.low + 0.5};
+  return range;
+}
+
+/// Share of the sample in each of kBins equal bins, smoothed over three bins so that the outline is calm.
+std::vector<double> density(const std::vector<double>& sorted, const Range& range) {
+  std::vector<double> counts(kBins, 0.0), smooth(kBins, 0.0);
+  for (const double value : sorted) {
+    const double place = (value - range.low) / (range.high - range.low) * static_cast<double>(kBins);
+    if (place >= 0 && place < static_cast<double>(kBins)) counts[static_cast<size_t>(place)] += 1;
+  }
+  for (size_t i = 0; i < kBins; ++i) {
+    const double left = counts[i == 0 ? 0 : i - 1], right = counts[std::min(i + 1, kBins - 1)];
+    smooth[i] = (left + 2 * counts[i] + right) / 4 / static_cast<double>(sorted.size());
+  }
+  return smooth;
+}
+
+Json ridge_panel(const std::vector<Ridge>& ridges, const std::string& panel, const std::string& x_title,
+                 const std::string& row_title) {
+  std::vector<const Ridge*> rows;
+  for (const auto& ridge : ridges) {
+    if (ridge.panel == panel && !ridge.sorted_sample.empty()) rows.push_back(&ridge);
+  }
+  if (rows.empty()) return {{"title", panel + ": no data"}, {"data", {{"values", Json::array()}}}, {"mark", "point"}};
+  std::sort(rows.begin(), rows.end(), [](const Ridge* a, const Ridge* b) { return a->row < b->row; });
+  const Range range = panel_range(ridges, panel);
+  std::vector<std::vector<double>> densities;
+  std::vector<double> peaks;
+  for (const Ridge* ridge : rows) {
+    densities.push_back(density(ridge->sorted_sample, range));
+    peaks.push_back(*std::max_element(densities.back().begin(), densities.back().end()));
+  }
+  // The median peak, so that one spike (a collapsed distribution) does not flatten all others.
+  std::nth_element(peaks.begin(), peaks.begin() + static_cast<int64_t>(peaks.size() / 2), peaks.end());
+  const double peak = std::max(peaks[peaks.size() / 2], 1e-12);
+  const double spacing =
+      rows.size() > 1 ? (rows.back()->row - rows.front()->row) / static_cast<double>(rows.size() - 1) : 1;
+  Json layers = Json::array();
+  for (size_t r = 0; r < rows.size(); ++r) {
+    Json values = Json::array();
+    for (size_t i = 0; i < kBins; ++i) {
+      const double x =
+          range.low + (static_cast<double>(i) + 0.5) * (range.high - range.low) / static_cast<double>(kBins);
+      const double height = std::min(densities[r][i] / peak, 2.0) * 2.2 * spacing;
+      values.push_back({{"x", std::round(x * 1e4) / 1e4},
+                        {"base", rows[r]->row},
+                        {"top", std::round((rows[r]->row - height) * 1e2) / 1e2}});
+    }
+    const double age = rows.size() > 1 ? static_cast<double>(r) / static_cast<double>(rows.size() - 1) : 1;
+    layers.push_back({{"data", {{"values", values}}},
+                      {"mark",
+                       {{"type", "area"},
+                        {"line", {{"color", "#ffffff"}, {"strokeWidth", 0.8}}},
+                        {"fillOpacity", 0.85},
+                        {"color", fmt::format("hsl(212, {:.0f}%, {:.0f}%)", 25 + 40 * age, 72 - 34 * age)}}},
+                      {"encoding",
+                       {{"x",
+                         {{"field", "x"},
+                          {"type", "quantitative"},
+                          {"title", x_title},
+                          {"scale", {{"domain", {range.low, range.high}}, {"nice", false}, {"zero", false}}}}},
+                        {"y",
+                         {{"field", "top"},
+                          {"type", "quantitative"},
+                          {"title", row_title},
+                          {"scale", {{"reverse", true}, {"zero", false}, {"nice", false}}},
+                          {"axis", {{"grid", false}}}}},
+                        {"y2", {{"field", "base"}}}}}});
+  }
+  return {{"title", panel}, {"width", 260}, {"height", 300}, {"layer", layers}};
+}
+
+}  // namespace
+
+Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
+                const std::string& y_title, bool points) {
+  Json values = Json::array();
+  for (const auto& point : data) {
+    values.push_back(
+        {{"arm", point.arm}, {"x", point.x}, {"mean", point.mean}, {"low", point.low}, {"high", point.high}});
+  }
+  const Json x = {{"field", "x"}, {"type", "quantitative"}, {"title", x_title}};
+  const Json arm = arm_encoding(styles);
+  Json band = {{"mark", {{"type", "area"}, {"opacity", 0.18}}},
+               {"encoding",
+                {{"y", {{"field", "low"}, {"type", "quantitative"}, {"title", y_title}}},
+                 {"y2", {{"field", "high"}}},
+                 {"color", arm["color"]}}}};
+  Json line = {
+      {"mark",
+       {{"type", "line"}, {"strokeWidth", 2}, {"tooltip", true}, {"point", points ? Json{{"size", 30}} : Json(false)}}},
+      {"encoding",
+       {{"y", {{"field", "mean"}, {"type", "quantitative"}, {"title", y_title}}},
+        {"color", arm["color"]},
+        {"strokeDash", arm["strokeDash"]}}}};
+  return {{"$schema", kSchema},           {"width", "container"},   {"height", 300},
+          {"data", {{"values", values}}}, {"encoding", {{"x", x}}}, {"layer", {band, line}}};
+}
+
+Json ridge_chart(const std::vector<Ridge>& ridges, const std::vector<std::string>& panels, size_t columns,
+                 const std::string& x_title, const std::string& row_title) {
+  Json charts = Json::array();
+  for (const auto& panel : panels) charts.push_back(ridge_panel(ridges, panel, x_title, row_title));
+  return {{"$schema", kSchema}, {"columns", columns}, {"concat", charts}};
+}
+
+}  // namespace bnlab

@@ -1,0 +1,41 @@
+// The kinds of Vega-Lite charts that experiments draw: each takes plain data and returns a specification.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bnlab/record/json_fields.h"
+
+namespace bnlab {
+
+/// One arm's curve with a band over its seeds.
+struct BandPoint {
+  std::string arm;
+  double x = 0, mean = 0, low = 0, high = 0;
+};
+
+/// The look of an arm: the same in all figures of an experiment.
+struct ArmStyle {
+  std::string arm;
+  std::string color;           ///< "#rrggbb"
+  std::vector<int> dash = {};  ///< empty: a solid line
+};
+
+/// Lines with bands. `points`: a symbol at each point (for sparse curves).
+Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
+                const std::string& y_title, bool points = false);
+
+/// One density in a ridge plot: a histogram of a sample, drawn with its base at the height of its row.
+struct Ridge {
+  std::string panel;  ///< e.g. "layer 3, with BN"
+  double row = 0;     ///< e.g. the step
+  std::vector<double> sorted_sample;
+};
+
+/// Panels side by side, in the order given; in each, one density a row, later rows in front and lower, as in
+/// Santurkar's Fig. 1c. Each panel's values run over its own range (the 0.5th to 99.5th percentile over all rows), its
+/// densities over their own height.
+Json ridge_chart(const std::vector<Ridge>& ridges, const std::vector<std::string>& panels, size_t columns,
+                 const std::string& x_title, const std::string& row_title);
+
+}  // namespace bnlab

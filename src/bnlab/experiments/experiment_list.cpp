@@ -1,0 +1,40 @@
+#include "bnlab/experiments/experiment_list.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+#include "bnlab/experiments/santurkar_fig1.h"
+
+namespace bnlab {
+
+const std::vector<Experiment>& experiments() {
+  static const std::vector<Experiment> all = {santurkar_fig1()};
+  return all;
+}
+
+std::vector<Experiment> select_experiments(const std::string& patterns) {
+  if (patterns.empty()) return experiments();
+  std::vector<bool> chosen(experiments().size(), false);
+  std::stringstream list(patterns);
+  for (std::string pattern; std::getline(list, pattern, ',');) {
+    bool any = false;
+    for (size_t i = 0; i < experiments().size(); ++i) {
+      if (fnmatch(pattern.c_str(), experiments()[i].name.c_str(), 0) != 0) continue;
+      chosen[i] = any = true;
+    }
+    if (any) continue;
+    std::vector<std::string> names;
+    for (const auto& experiment : experiments()) names.push_back(experiment.name);
+    throw std::invalid_argument("--only: no experiment is called \"" + pattern + "\"; known: " + join_or(names));
+  }
+  std::vector<Experiment> selected;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (chosen[i]) selected.push_back(experiments()[i]);
+  }
+  return selected;
+}
+
+}  // namespace bnlab

@@ -1,0 +1,130 @@
+#include "bnlab/experiments/report_data.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <set>
+
+#include "bnlab/train/fingerprint.h"
+#include "bnlab/version.h"
+
+namespace bnlab {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, const RunErrors& errors) {
+  const auto folder = runs_folder / run.id;
+  RunState state = run_state(folder);
+  Json entry = {{"id", run.id},
+                {"title", run.title},
+                {"kind", kind_of(run.spec)},
+                {"steps", nullptr},
+                {"diverged_at", nullptr},
+                {"seconds", nullptr},
+                {"threads", threads_of(run.spec)},
+                {"error", nullptr},
+                {"probe_seconds", nullptr}};
+  if (const auto* train = std::get_if<TrainSpec>(&run.spec)) entry["steps"] = train->steps;
+  if (state == RunState::kFinished || state == RunState::kDiverged) {
+    RunReader reader(folder);
+    entry["seconds"] = reader.seconds();
+    if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
+    if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
+      entry["probe_seconds"] = Json::parse(costs);
+  }
+  entry["state"] = to_string(state);
+  if (const auto it = errors.find(run.id); it != errors.end()) {
+    entry["state"] = "failed";
+    entry["error"] = it->second;
+  }
+  return entry;
+}
+
+Json experiment_entry(const PlannedExperiment& planned, const Findings& findings,
+                      const std::map<std::string, Json>& runs) {
+  const Experiment& experiment = planned.experiment;
+  double seconds = 0, probe_seconds = 0;
+  int64_t ended = 0, failed = 0;
+  for (const auto& run : planned.plan.runs()) {
+    const Json& entry = runs.at(run.id);
+    if (entry["state"] == "failed") ++failed;
+    if (!entry["seconds"].is_number()) continue;
+    ++ended;
+    seconds += entry["seconds"].get<double>();
+    if (entry["probe_seconds"].is_object()) {
+      for (const auto& probe : entry["probe_seconds"].items()) probe_seconds += probe.value().get<double>();
+    }
+  }
+  const auto total = static_cast<int64_t>(planned.plan.runs().size());
+  Json numbers = Json::array(), notes = Json::array();
+  for (const auto& number : findings.paper_numbers) {
+    numbers.push_back(
+        {{"quantity", number.quantity}, {"paper", number.paper}, {"ours", number.ours}, {"note", number.note}});
+  }
+  if (ended < total)
+    notes.push_back(fmt::format("{} of {} runs have no result yet{}.", total - ended, total,
+                                failed > 0 ? fmt::format(", {} of them failed", failed) : ""));
+  return {{"name", experiment.name},
+          {"title", experiment.title},
+          {"question", experiment.question},
+          {"source", experiment.source},
+          {"figure", experiment.figure},
+          {"rows", experiment.rows},
+          {"what_was_run", experiment.what_was_run(planned.setting)},
+          {"paper_numbers", numbers},
+          {"cost", {{"runs", total}, {"seconds", seconds}, {"probe_seconds", probe_seconds}}},
+          {"state", failed > 0      ? "failed"
+                    : ended < total ? "partial"
+                                    : "complete"},
+          {"notes", notes}};
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+}  // namespace
+
+Json make_report(const std::vector<PlannedExperiment>& experiments, const std::filesystem::path& runs_folder,
+                 const RunErrors& errors) {
+  Json claims = Json::array(), figures = Json::array(), entries = Json::array(), run_list = Json::array();
+  std::map<std::string, Json> runs;
+  bool complete = true;
+  for (const auto& planned : experiments) {
+    for (const auto& run : planned.plan.runs()) {
+      if (runs.count(run.id)) continue;
+      runs[run.id] = run_entry(run, runs_folder, errors);
+      run_list.push_back(runs[run.id]);
+    }
+    Results results(planned.plan, runs_folder);
+    const Findings findings = planned.experiment.findings(planned.setting, results);
+    for (const auto& judged : judge(findings.claims)) claims.push_back(to_json(judged, planned.experiment.name));
+    for (const auto& figure : findings.figures) {
+      figures.push_back({{"experiment", planned.experiment.name},
+                         {"id", figure.id},
+                         {"title", figure.title},
+                         {"caption", figure.caption},
+                         {"spec", figure.spec}});
+    }
+    entries.push_back(experiment_entry(planned, findings, runs));
+    complete = complete && entries.back()["state"] == "complete";
+  }
+  const Setting& setting = experiments.front().setting;
+  return {{"schema_version", kSchemaVersion},
+          {"bnlab", kVersion},
+          {"scale", to_string(setting.scale)},
+          {"data", setting.data.set},
+          {"data_title", setting.data.title},
+          {"created", utc_now()},
+          {"state", complete ? "complete" : "partial"},
+          {"fingerprint", fingerprint()},
+          {"claims", claims},
+          {"figures", figures},
+          {"experiments", entries},
+          {"runs", run_list}};
+}
+
+}  // namespace bnlab

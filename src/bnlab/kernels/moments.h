@@ -1,0 +1,41 @@
+// Count, mean and sum of squared deviations per channel, and their merging.
+//
+// Never E[x^2] - E[x]^2: blocks of at most a few thousand elements are summed around a shift that lies among their own
+// values, and blocks are merged in double by the formula of Chan, Golub & LeVeque, "Updating formulae and a pairwise
+// algorithm for computing sample variances" (1979). The shift is the mean of a fixed share of its block, which bounds
+// the cancellation by the block's length over that share, whatever the data.
+#pragma once
+
+#include <cstdint>
+
+#include "bnlab/kernels/shape.h"
+#include "bnlab/kernels/status.h"
+#include "bnlab/kernels/task_runner.h"
+
+namespace bnlab::kernels {
+
+/// Mean and m2 = sum of (x - mean)^2 over `count` elements. {} is the neutral element of merge().
+struct Moments {
+  std::int64_t count = 0;
+  double mean = 0;
+  double m2 = 0;
+};
+
+/// The moments of both sets together. Exact for a constant: equal means and m2 = 0 give the same mean and m2 = 0.
+[[nodiscard]] inline Moments merge(const Moments& a, const Moments& b) noexcept {
+  const std::int64_t count = a.count + b.count;
+  if (count == 0) return {};
+  const double weight = static_cast<double>(b.count) / static_cast<double>(count);
+  const double delta = b.mean - a.mean;
+  return {count, a.mean + delta * weight, a.m2 + b.m2 + delta * delta * (static_cast<double>(a.count) * weight)};
+}
+
+/// moments[c] = the moments of channel c, for T = float or double.
+/// x: shape's elements; moments: (C). An empty batch gives {0, 0, 0}; a constant channel an exact mean and m2 = 0.
+/// A NaN or an infinity makes mean and m2 of its channel NaN and leaves the other channels alone. In float the squares
+/// of the deviations must be representable: |x - mean| < 1e18.
+/// Bitwise the same for any number of threads. Errors: kBadShape, kOutOfMemory.
+template <class T>
+[[nodiscard]] Status channel_moments(const Shape& shape, const T* x, Moments* moments, TaskRunner& runner) noexcept;
+
+}  // namespace bnlab::kernels

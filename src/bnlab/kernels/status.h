@@ -1,0 +1,31 @@
+// What a kernel can report. Kernels never print, throw or abort.
+#pragma once
+
+namespace bnlab::kernels {
+
+enum class Status {
+  kOk,
+  kBadShape,     ///< a negative size
+  kEmptyBatch,   ///< training statistics of channels that have no element (N*S == 0 with C > 0)
+  kBadEps,       ///< eps is negative, infinite or NaN
+  kOutOfMemory,  ///< no memory for the partial results; the outputs are unspecified
+};
+
+/// One sentence for people.
+[[nodiscard]] constexpr const char* message(Status status) noexcept {
+  switch (status) {
+    case Status::kOk:
+      return "no error";
+    case Status::kBadShape:
+      return "a size is negative";
+    case Status::kEmptyBatch:
+      return "the batch holds no element per channel, so it has no mean and no variance";
+    case Status::kBadEps:
+      return "eps must be finite and not negative";
+    case Status::kOutOfMemory:
+      return "out of memory for the partial results of the channels";
+  }
+  return "unknown status";
+}
+
+}  // namespace bnlab::kernels

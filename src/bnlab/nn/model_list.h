@@ -1,0 +1,44 @@
+// The models. A new one is its own file in models/ and one line in model_list.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bnlab/nn/network.h"
+#include "bnlab/nn/norm_list.h"
+
+namespace bnlab {
+
+/// What goes in and comes out.
+struct TaskShape {
+  int64_t channels = 3;
+  int64_t size = 32;  ///< height and width
+  int64_t classes = 10;
+};
+
+/// Which normalization, and where in a layer.
+struct NormChoice {
+  std::string kind = "none";
+  bool after_activation = false;
+  Options options;  ///< complete
+
+  /// Null for kind "none".
+  std::shared_ptr<Norm> make(int64_t channels) const { return find_norm_kind(kind).make(channels, options); }
+};
+
+struct ModelKind {
+  std::string name;   ///< as in a run spec, e.g. "vgg11"
+  std::string title;  ///< for people
+  std::vector<OptionInfo> options;
+  /// `options` are complete. Throws OptionError if the shape does not fit.
+  std::function<std::shared_ptr<Network>(const Options& options, const NormChoice& norm, const TaskShape& shape)> make;
+};
+
+const std::vector<ModelKind>& model_kinds();
+
+/// Throws OptionError listing the known models.
+const ModelKind& find_model_kind(const std::string& name);
+
+}  // namespace bnlab

@@ -1,0 +1,85 @@
+#include "bnlab/nn/models/vgg.h"
+
+#include <torch/nn/modules/linear.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "bnlab/nn/models/conv_layer.h"
+
+namespace bnlab {
+namespace {
+
+constexpr int64_t kPool = -1;
+constexpr int64_t kPools = 5;
+using Plan = std::vector<int64_t>;  // channels of a convolution at width 1, or kPool
+
+const Plan kColumnA = {64, kPool, 128, kPool, 256, 256, kPool, 512, 512, kPool, 512, 512, kPool};
+const Plan kColumnD = {64,    64,  kPool, 128, 128,   kPool, 256, 256, 256,
+                       kPool, 512, 512,   512, kPool, 512,   512, 512, kPool};
+
+class Vgg : public Network {
+ public:
+  Vgg(const Plan& plan, double width, const NormChoice& norm, const TaskShape& shape) : plan_(plan) {
+    int64_t channels = shape.channels, size = shape.size;
+    for (const int64_t entry : plan_) {
+      if (entry == kPool) {
+        size /= 2;
+        continue;
+      }
+      const int64_t out = std::max<int64_t>(1, std::lround(static_cast<double>(entry) * width));
+      layers_.push_back(std::make_shared<ConvLayer>(channels, out, norm));
+      register_module("layer" + std::to_string(layers_.size()), layers_.back());
+      macs_ += layers_.back()->macs(size, size);
+      channels = out;
+    }
+    head_ = register_module("head", torch::nn::Linear(channels * size * size, shape.classes));
+    macs_ += head_->weight.numel();
+  }
+
+  at::Tensor forward(const at::Tensor& x, const Tap& tap) override {
+    at::Tensor y = x;
+    size_t layer = 0;
+    for (const int64_t entry : plan_) {
+      if (entry == kPool) {
+        y = at::max_pool2d(y, {2, 2});
+      } else {
+        y = layers_[layer]->forward(y, static_cast<int64_t>(layer) + 1, tap);
+        ++layer;
+      }
+    }
+    return head_->forward(y.flatten(1));
+  }
+
+  int64_t layers() const override { return static_cast<int64_t>(layers_.size()); }
+  torch::nn::Module& layer(int64_t number) override { return *layers_.at(static_cast<size_t>(number - 1)); }
+  int64_t macs_per_example() const override { return macs_; }
+
+ private:
+  Plan plan_;
+  std::vector<std::shared_ptr<ConvLayer>> layers_;
+  torch::nn::Linear head_{nullptr};
+  int64_t macs_ = 0;
+};
+
+ModelKind vgg_kind(const std::string& name, const std::string& title, const Plan& plan) {
+  const std::vector<OptionInfo> options = {{"width", 1, 1e-3, 16, "channels relative to the original's"}};
+  return {name, title, options, [=](const Options& given, const NormChoice& norm, const TaskShape& shape) {
+            if (shape.size < (1 << kPools)) {
+              throw OptionError("pad_to", name + " pools five times and needs images of at least 32×32, not " +
+                                              std::to_string(shape.size) + "; set data.pad_to to 32");
+            }
+            return std::make_shared<Vgg>(plan, given.at("width"), norm, shape);
+          }};
+}
+
+}  // namespace
+
+ModelKind vgg11_kind() {
+  return vgg_kind("vgg11", "VGG-A, 8 convolutions and one linear layer", kColumnA);
+}
+ModelKind vgg16_kind() {
+  return vgg_kind("vgg16", "VGG with 13 convolutions and one linear layer", kColumnD);
+}
+
+}  // namespace bnlab

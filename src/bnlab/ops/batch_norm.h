@@ -1,0 +1,36 @@
+// Batch normalization as functions of tensors, differentiable any number of times.
+// Source: Ioffe & Szegedy 2015, Algorithm 1; the kernels are those of bnlab/kernels/batch_norm.h.
+//
+// x: (N,C) or (N,C,*) of rank 2 to 5, float or double, on the CPU. Contiguous and channels-last batches are read where
+// they lie and y has the strides of x; any other order is first made contiguous. gamma, beta: (C) of x's type, or
+// undefined for 1 and 0. Results are bitwise the same for any number of threads.
+//
+// The first derivatives come from the kernels. If the graph of the derivatives is itself wanted (create_graph), they
+// are composed of ATen operators instead, which autograd differentiates to any order.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace bnlab::ops {
+
+struct BatchNormOutput {
+  at::Tensor y;           ///< like x
+  at::Tensor mean;        ///< (C) double, no gradient: the batch's mean
+  at::Tensor var_biased;  ///< (C) double, no gradient: mean of (x - mean)^2; times n/(n-1) it is the unbiased variance
+};
+
+/// Per channel: y = gamma*(x - mean)/sqrt(var_biased + eps) + beta with the batch's own statistics.
+/// A constant channel gives beta. NaN and infinities make their channel NaN and no other.
+/// Errors: wrong rank, type, device, or sizes of gamma or beta; eps negative or not finite; fewer than two values per
+/// channel.
+[[nodiscard]] BatchNormOutput batch_norm_training(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
+                                                  double eps);
+
+/// Per channel: y = gamma*(x - running_mean)/sqrt(running_var + eps) + beta.
+/// running_mean, running_var: (C) float or double, constants of the differentiation. The batch may be empty.
+/// Errors: as above but for the number of values; statistics that require a gradient.
+[[nodiscard]] at::Tensor batch_norm_evaluation(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
+                                               const at::Tensor& running_mean, const at::Tensor& running_var,
+                                               double eps);
+
+}  // namespace bnlab::ops

@@ -1,0 +1,20 @@
+// libtorch's thread pool for the kernels.
+#pragma once
+
+#include <ATen/Parallel.h>
+
+#include "bnlab/kernels/task_runner.h"
+
+namespace bnlab::ops {
+
+/// Runs tasks on the threads of at::parallel_for, in contiguous ranges; serially inside another parallel region.
+class AtTaskRunner final : public kernels::TaskRunner {
+ public:
+  void run(std::int64_t n, kernels::TaskRef task) noexcept override {
+    at::parallel_for(0, n, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) task(i);
+    });
+  }
+};
+
+}  // namespace bnlab::ops

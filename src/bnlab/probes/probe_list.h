@@ -1,0 +1,34 @@
+// The probes. A new one is its own file, one line in probe_list.cpp, and a test.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bnlab/nn/model_list.h"
+#include "bnlab/record/run_spec.h"
+#include "bnlab/train/step_observer.h"
+
+namespace bnlab {
+
+/// What a probe's parameters are checked against.
+struct ProbeSetting {
+  int64_t layers = 0;  ///< of the network
+  uint64_t seed = 0;   ///< of the run
+};
+
+struct ProbeKind {
+  std::string name;     ///< as in a run spec
+  std::string meaning;  ///< what it records, in one sentence
+  /// Checks `parameters`, an object, and fills in defaults; `where` is its path in the spec. Throws SpecError.
+  std::function<Json(const Json& parameters, const std::string& where, const ProbeSetting& setting)> complete;
+  std::function<std::unique_ptr<StepObserver>(const ProbeSpec& spec, const ProbeSetting& setting)> make;
+};
+
+const std::vector<ProbeKind>& probe_kinds();
+
+/// Null if there is no such probe.
+const ProbeKind* find_probe_kind(const std::string& name);
+
+}  // namespace bnlab

@@ -1,0 +1,121 @@
+// A run spec: everything that fixes a run's result, as plain data. Its canonical JSON is hashed into the run's id, so
+// two experiments that ask for the same work share one run. (docs/architecture.md, "The way of the data".)
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bnlab/record/json_fields.h"
+
+namespace bnlab {
+
+/// Named numeric options of a model or a normalization; which names exist is declared beside each kind (nn/options.h).
+using Options = std::map<std::string, double>;
+
+/// Which data, by content (not by place: a run must mean the same on every machine).
+struct DataSpec {
+  std::string set;                  ///< name of the data set, e.g. "cifar10"
+  std::string digest;               ///< first 16 hex digits of the SHA-256 over the decoded pixels and labels
+  std::string scaling = "z-score";  ///< "none" or "z-score" (per channel, fitted on the training split)
+  int64_t pad_to = 0;               ///< pad images with zeros to this height and width; 0: as they are
+  std::string augment = "none";     ///< "none" or "flip-crop"
+  bool operator==(const DataSpec&) const = default;
+};
+
+struct NormSpec {
+  std::string kind = "none";  ///< a kind of nn/norm_list.cpp
+  std::string place = "before-activation";
+  Options options;
+  bool operator==(const NormSpec&) const = default;
+};
+
+struct ModelSpec {
+  std::string name;  ///< a model of nn/model_list.cpp
+  Options options;
+  NormSpec norm;
+  std::string init = "glorot-uniform";
+  bool operator==(const ModelSpec&) const = default;
+};
+
+/// Stochastic gradient descent: v <- momentum*v + (g + weight_decay*w); w <- w - lr*v. lr is multiplied by `factor` at
+/// each of the `milestones` (steps).
+struct OptimizerSpec {
+  std::string name = "sgd";
+  double lr = 0.1;
+  double momentum = 0;
+  double weight_decay = 0;
+  std::vector<int64_t> milestones;
+  double factor = 0.1;
+  bool operator==(const OptimizerSpec&) const = default;
+};
+
+/// A probe is shown step t if t >= from and (t - from) % every == 0; `at_end`: also the network after the last step.
+struct ProbeSpec {
+  std::string name;  ///< a probe of probes/probe_list.cpp
+  int64_t from = 0;
+  int64_t every = 1;
+  bool at_end = false;
+  Json parameters = Json::object();
+  bool operator==(const ProbeSpec&) const = default;
+  bool wants(int64_t step) const { return step >= from && (step - from) % every == 0; }
+};
+
+/// What is kept of the path of the weights: "none", "weights" (all of them), or "projection" onto `dims` seeded random
+/// directions, each `every` steps.
+struct TrajectorySpec {
+  std::string keep = "none";
+  int64_t every = 1;
+  int64_t dims = 64;
+  bool operator==(const TrajectorySpec&) const = default;
+};
+
+struct TrainSpec {
+  DataSpec data;
+  ModelSpec model;
+  OptimizerSpec optimizer;
+  int64_t batch = 128;
+  int64_t steps = 0;
+  int64_t seed = 0;
+  int64_t threads =
+      0;  ///< 0 only before completion: oneDNN's gradients depend on the number, so it is part of the spec
+  std::string precision = "f32";
+  std::string memory_format = "channels-last";
+  std::optional<double> divergence_loss = 1e3;  ///< diverged when the loss is not finite or above this (Bjorck 2018)
+  std::vector<ProbeSpec> probes;
+  TrajectorySpec trajectory;
+  bool operator==(const TrainSpec&) const = default;
+};
+
+/// An analysis computes on finished runs (`inputs`, by id) or on none.
+struct AnalysisSpec {
+  std::string analysis;  ///< an analysis of analyses/analysis_list.cpp
+  Json parameters = Json::object();
+  std::vector<std::string> inputs;
+  int64_t seed = 0;
+  int64_t threads = 0;
+  bool operator==(const AnalysisSpec&) const = default;
+};
+
+using RunSpec = std::variant<TrainSpec, AnalysisSpec>;
+
+/// Strict: unknown keys, wrong types and impossible values throw SpecError naming the key. Absent optional keys take
+/// their defaults. (Names of models, kinds and probes are checked where they are known: experiments/run_kinds.h.)
+RunSpec parse_run_spec(const Json& json);
+
+/// Every field, defaults included; parse_run_spec(to_json(s)) == s.
+Json to_json(const RunSpec& spec);
+
+/// Sorted keys, no white space, shortest numbers that read back to the same value.
+std::string canonical_json(const RunSpec& spec);
+
+/// First 16 hex digits of the SHA-256 of canonical_json(spec).
+std::string run_id(const RunSpec& spec);
+
+int64_t threads_of(const RunSpec& spec);
+std::string kind_of(const RunSpec& spec);  ///< "train" or "analysis"
+
+}  // namespace bnlab

@@ -1,0 +1,48 @@
+// Looking at a network without leaving a trace, and a batch's loss as a function of the parameters.
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <utility>
+#include <vector>
+
+#include "bnlab/data/loader.h"
+#include "bnlab/nn/network.h"
+
+namespace bnlab {
+
+/// Saves what a forward or backward pass may change beside its result (buffers such as running statistics, every
+/// module's mode, the default random generator's state) and puts it back, to the bit, at the end of its scope.
+class NoTrace {
+ public:
+  explicit NoTrace(Network& network);
+  ~NoTrace();
+  NoTrace(const NoTrace&) = delete;
+  NoTrace& operator=(const NoTrace&) = delete;
+
+ private:
+  std::vector<std::pair<at::Tensor, at::Tensor>> buffers_;
+  std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> modes_;
+  at::Tensor random_state_;
+};
+
+/// Mean cross-entropy of logits (N,classes) against labels (N).
+at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels);
+
+/// The loss of one batch, in the network's own mode, as a function of all parameters. Every call leaves no trace.
+class LossClosure {
+ public:
+  LossClosure(Network& network, const Batch& batch) : network_(network), batch_(batch) {}
+
+  /// `parameters`: in the order and shapes of Network::parameters(); not changed.
+  double loss(const std::vector<at::Tensor>& parameters) const;
+  /// Loss and its gradient with respect to each of the parameters.
+  std::pair<double, std::vector<at::Tensor>> loss_and_gradient(const std::vector<at::Tensor>& parameters) const;
+
+ private:
+  Network& network_;
+  const Batch& batch_;
+};
+
+}  // namespace bnlab

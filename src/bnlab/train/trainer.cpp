@@ -1,0 +1,186 @@
+#include "bnlab/train/trainer.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <torch/optim/optimizer.h>
+
+#include <cmath>
+
+#include "bnlab/data/random.h"
+#include "bnlab/train/checkpoint.h"
+#include "bnlab/train/evaluate.h"
+#include "bnlab/train/optimizer.h"
+#include "bnlab/train/trajectory_keeper.h"
+
+namespace bnlab {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kCommitInterval{2};
+
+/// Seconds spent in each probe, kept beside the run's results.
+class ProbeCosts {
+ public:
+  explicit ProbeCosts(RunWriter& writer) : writer_(writer) {
+    const std::string before = writer.get_meta("probe_seconds");
+    if (!before.empty()) seconds_ = Json::parse(before).get<std::map<std::string, double>>();
+  }
+  template <class Work>
+  void time(const std::string& probe, const Work& work) {
+    const auto start = Clock::now();
+    work();
+    seconds_[probe] += std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  void store() { writer_.set_meta("probe_seconds", Json(seconds_).dump()); }
+
+ private:
+  RunWriter& writer_;
+  std::map<std::string, double> seconds_;
+};
+
+class Training {
+ public:
+  Training(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
+           const ExecutionOptions& options)
+      : writer_(writer),
+        spec_(std::get<TrainSpec>(writer.spec())),
+        data_(data),
+        observers_(std::move(observers)),
+        options_(options),
+        network_(build_network(spec_, data.shape())),
+        parameters_(network_->parameters()),
+        optimizer_(make_optimizer(spec_.optimizer, parameters_)),
+        loader_(data.training_loader()),
+        costs_(writer) {
+    at::manual_seed(mix(static_cast<uint64_t>(spec_.seed), "noise"));
+    if (writer_.resume_from()) {
+      TrainingState state = this->state();
+      step_ = load_checkpoint(*writer_.resume_from(), state);
+    }
+  }
+
+  RunOutcome run() {
+    while (step_ < spec_.steps) {
+      if (options_.stop && *options_.stop) {
+        checkpoint();
+        return RunOutcome::kInterrupted;
+      }
+      if (!make_step()) {
+        costs_.store();
+        writer_.finish(step_, save_checkpoint(state()), step_);
+        return RunOutcome::kDone;
+      }
+      ++step_;
+      save_now_and_then();
+    }
+    show_end();
+    costs_.store();
+    writer_.finish(step_, save_checkpoint(state()), -1);
+    return RunOutcome::kDone;
+  }
+
+ private:
+  TrainingState state() { return {step_, *network_, *optimizer_, loader_, observers_}; }
+
+  void checkpoint() {
+    costs_.store();
+    writer_.checkpoint(step_, save_checkpoint(state()));
+  }
+
+  void save_now_and_then() {
+    const auto now = Clock::now();
+    if (now - last_checkpoint_ >= options_.checkpoint_interval && step_ < spec_.steps) {
+      checkpoint();
+      last_checkpoint_ = last_commit_ = Clock::now();
+    } else if (now - last_commit_ >= kCommitInterval) {
+      writer_.commit();
+      last_commit_ = now;
+    }
+  }
+
+  bool diverged(double loss) const {
+    return !std::isfinite(loss) || (spec_.divergence_loss && loss > *spec_.divergence_loss);
+  }
+
+  /// False if the loss met the divergence criterion; the weights are then still those before the step.
+  bool make_step() {
+    const Batch batch = loader_.next();
+    optimizer_->zero_grad();
+    const at::Tensor logits = network_->forward(batch.x);
+    const at::Tensor loss = batch_loss(logits, batch.y);
+    const double loss_value = loss.item<double>();
+    const double accuracy =
+        static_cast<double>(count_right(logits.detach(), batch.y)) / static_cast<double>(batch.y.size(0));
+    writer_.scalar(step_, {"train", 0, "loss"}, loss_value);
+    writer_.scalar(step_, {"train", 0, "accuracy"}, accuracy);
+    if (options_.progress) options_.progress(step_, spec_.steps, loss_value);
+    if (diverged(loss_value)) return false;
+    loss.backward();
+    const double lr = learning_rate(spec_.optimizer, step_);
+    show_step(batch, loss_value, lr);
+    keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
+    set_learning_rate(*optimizer_, lr);
+    optimizer_->step();
+    return true;
+  }
+
+  void show_step(const Batch& batch, double loss, double lr) {
+    std::vector<at::Tensor> gradients;
+    for (const auto& observer : observers_) {
+      if (!observer->wants(step_)) continue;
+      if (gradients.empty()) {
+        for (const auto& parameter : parameters_) gradients.push_back(parameter.grad());
+      }
+      const LossClosure loss_at(*network_, batch);
+      Recorder recorder(writer_, observer->name());
+      const StepView view{{step_, *network_, data_, recorder}, batch, parameters_, gradients, loss, lr, loss_at};
+      costs_.time(observer->name(), [&] { observer->observe(view); });
+    }
+  }
+
+  void show_end() {
+    keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
+    for (const auto& observer : observers_) {
+      if (!observer->wants_end()) continue;
+      Recorder recorder(writer_, observer->name());
+      costs_.time(observer->name(), [&] { observer->observe_end({step_, *network_, data_, recorder}); });
+    }
+  }
+
+  RunWriter& writer_;
+  const TrainSpec& spec_;
+  const TrainingData& data_;
+  std::vector<std::unique_ptr<StepObserver>> observers_;
+  const ExecutionOptions& options_;
+  std::shared_ptr<Network> network_;
+  std::vector<at::Tensor> parameters_;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  Loader loader_;
+  ProbeCosts costs_;
+  int64_t step_ = 0;
+  Clock::time_point last_commit_ = Clock::now(), last_checkpoint_ = last_commit_;
+};
+
+}  // namespace
+
+std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& shape) {
+  const NormChoice norm{spec.model.norm.kind, spec.model.norm.place == "after-activation", spec.model.norm.options};
+  auto network = find_model_kind(spec.model.name).make(spec.model.options, norm, shape);
+  init_parameters(*network, spec.model.init, mix(static_cast<uint64_t>(spec.seed), "weights"));
+  if (spec.memory_format == "channels-last") {
+    at::NoGradGuard no_grad;
+    for (auto& parameter : network->parameters()) {
+      if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
+    }
+  }
+  network->train();
+  return network;
+}
+
+RunOutcome train(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
+                 const ExecutionOptions& options) {
+  at::set_num_threads(static_cast<int>(threads_of(writer.spec())));
+  return Training(writer, data, std::move(observers), options).run();
+}
+
+}  // namespace bnlab

@@ -1,0 +1,47 @@
+#include "bnlab/train/training_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bnlab/data/random.h"
+
+namespace bnlab {
+
+TrainingData::TrainingData(Dataset dataset, const TrainSpec& spec) : dataset_(std::move(dataset)) {
+  if (dataset_.digest != spec.data.digest) {
+    throw DataError(
+        fmt::format("the data set at hand ({}, digest {}) is not the one that this run was specified with ({}, digest "
+                    "{}); give the "
+                    "same data with --data, or choose another --out",
+                    dataset_.title, dataset_.digest, spec.data.set, spec.data.digest));
+  }
+  if (spec.batch > dataset_.train.count()) {
+    throw DataError(
+        fmt::format("a batch of {} is larger than the training split of {} ({} images); choose a smaller one",
+                    spec.batch, dataset_.title, dataset_.train.count()));
+  }
+  options_.batch = spec.batch;
+  options_.seed = mix(static_cast<uint64_t>(spec.seed), "loader");
+  options_.flip_crop = spec.data.augment == "flip-crop";
+  options_.pad_to = spec.data.pad_to;
+  options_.channels_last = spec.memory_format == "channels-last";
+  if (spec.data.scaling == "z-score") options_.scale = ChannelScale::fit(dataset_.train.images, spec.data.pad_to);
+}
+
+TaskShape TrainingData::shape() const {
+  const auto& images = dataset_.train.images;
+  return {images.size(1), std::max(images.size(2), options_.pad_to), classes()};
+}
+
+Loader TrainingData::training_loader() const {
+  return Loader(dataset_.train, options_);
+}
+
+Loader TrainingData::evaluation_loader(bool train_split, int64_t batch) const {
+  LoaderOptions options = evaluation_options(options_);
+  options.batch = batch;
+  return Loader(train_split ? dataset_.train : dataset_.test, options);
+}
+
+}  // namespace bnlab

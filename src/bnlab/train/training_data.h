@@ -1,0 +1,32 @@
+// A data set prepared as a run spec asks: scaled, padded, served by loaders.
+#pragma once
+
+#include "bnlab/data/dataset.h"
+#include "bnlab/data/loader.h"
+#include "bnlab/nn/model_list.h"
+#include "bnlab/record/run_spec.h"
+
+namespace bnlab {
+
+class TrainingData {
+ public:
+  /// Fits the scaling on the training split. Throws DataError if `dataset` is not the one that `spec` names (by
+  /// digest).
+  TrainingData(Dataset dataset, const TrainSpec& spec);
+
+  const Dataset& dataset() const { return dataset_; }
+  TaskShape shape() const;
+  int64_t classes() const { return static_cast<int64_t>(dataset_.class_names.size()); }
+
+  /// Shuffled batches for training, as the spec says.
+  Loader training_loader() const;
+  /// In order, unaugmented, the last batch may be smaller. `train_split`: of the training images, else of the test
+  /// images.
+  Loader evaluation_loader(bool train_split, int64_t batch) const;
+
+ private:
+  Dataset dataset_;
+  LoaderOptions options_;
+};
+
+}  // namespace bnlab

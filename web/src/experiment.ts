@@ -1,0 +1,90 @@
+// One experiment: its question, its claims in short, its figures, what was run, the paper's numbers beside ours, its cost.
+import { claimAnchor } from "./claims";
+import { anchor, el, headerRow, scrollable } from "./dom";
+import { figureElement } from "./figure";
+import { count, duration, number, unknown } from "./format";
+import type { Experiment, Figure, PaperNumber, Report } from "./report";
+import { verdictLabel } from "./verdict";
+
+export function experimentAnchor(name: string): string {
+  return anchor("exp", name);
+}
+
+function subheading(text: string): HTMLElement {
+  return el("h4", {}, text);
+}
+
+function sourceLine(experiment: Experiment): HTMLElement | null {
+  const parts = [experiment.source, experiment.figure].filter((part) => part !== "");
+  return parts.length === 0 ? null : el("p", { class: "source" }, parts.join(", "));
+}
+
+function stateNotice(experiment: Experiment): HTMLElement | null {
+  if (experiment.state === "complete") return null;
+  const words =
+    experiment.state === "failed"
+      ? "This experiment failed: what follows is what could be computed."
+      : "This experiment is partial: some of its runs are missing.";
+  return el("p", { class: "notice", role: "note" }, words);
+}
+
+function claimList(report: Report, experiment: Experiment): HTMLElement | null {
+  const claims = report.claims.filter((claim) => claim.experiment === experiment.name);
+  if (claims.length === 0) return null;
+  const items = claims.map((claim) =>
+    el("li", {}, verdictLabel(claim.verdict), el("a", { href: `#${claimAnchor(claim)}` }, claim.sentence)),
+  );
+  return el("ul", { class: "claim-list", "aria-label": "Claims of this experiment" }, ...items);
+}
+
+function quantity(value: number | string | null): string {
+  if (typeof value === "string") return value === "" ? unknown : value;
+  return number(value, 4);
+}
+
+function paperTable(numbers: PaperNumber[]): HTMLElement[] {
+  if (numbers.length === 0) return [];
+  const rows = numbers.map((it) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, it.quantity),
+      el("td", { class: "number" }, quantity(it.paper)),
+      el("td", { class: "number" }, quantity(it.ours)),
+      el("td", {}, it.note),
+    ),
+  );
+  const table = el("table", { class: "plain" }, headerRow("Quantity", "Paper", "Here", "Note"), el("tbody", {}, ...rows));
+  return [subheading("The paper's numbers beside ours"), scrollable(table, "The paper's numbers beside ours")];
+}
+
+function costLine(experiment: Experiment): HTMLElement | null {
+  const { runs, seconds, computedNow } = experiment.cost;
+  if (runs === null) return null;
+  const earlier = computedNow === null ? 0 : runs - computedNow;
+  const reuse =
+    computedNow === null || earlier <= 0 ? "" : `; ${computedNow} computed for this report, ${earlier} taken from earlier work`;
+  return el("p", { class: "small" }, `Cost: ${count(runs, "run")}, ${duration(seconds)} of computing${reuse}.`);
+}
+
+function prose(title: string, paragraphs: string[]): HTMLElement[] {
+  return paragraphs.length === 0 ? [] : [subheading(title), ...paragraphs.map((text) => el("p", {}, text))];
+}
+
+export function experimentSection(report: Report, experiment: Experiment, figures: Figure[]): HTMLElement {
+  const id = experimentAnchor(experiment.name);
+  return el(
+    "article",
+    { class: "experiment", "aria-labelledby": id },
+    el("h3", { id }, experiment.title, el("span", { class: "code" }, experiment.name)),
+    experiment.question === "" ? null : el("p", { class: "question" }, experiment.question),
+    sourceLine(experiment),
+    stateNotice(experiment),
+    claimList(report, experiment),
+    ...figures.map(figureElement),
+    ...prose("What was run", experiment.whatWasRun),
+    ...paperTable(experiment.paperNumbers),
+    ...prose("Notes", experiment.notes),
+    costLine(experiment),
+  );
+}

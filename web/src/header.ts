@@ -1,0 +1,122 @@
+// The top of the page: what this report is, its counts of verdicts, where and at what cost it was made; then how to read it.
+import { el, type Child } from "./dom";
+import { count, date, duration } from "./format";
+import type { Report } from "./report";
+import { countVerdicts, verdictLabel, verdicts } from "./verdict";
+
+const fingerprintNames: Record<string, string> = {
+  cpu: "processor",
+  isa: "instruction set",
+  libtorch: "libtorch",
+  commit: "commit",
+};
+
+function facts(report: Report): [string, string][] {
+  const seconds = report.runs.reduce((sum, run) => sum + (run.seconds ?? 0), 0);
+  const machine = Object.entries(report.fingerprint).map(([name, value]): [string, string] => [
+    fingerprintNames[name] ?? name.replace(/_/g, " "),
+    value,
+  ]);
+  return [
+    ["data set", report.data],
+    ["scale", report.scale],
+    ["created", date(report.created)],
+    ["total cost", `${count(report.runs.length, "run")}, ${duration(seconds)} of computing`],
+    ["bnlab", report.version],
+    ...machine,
+  ];
+}
+
+function tally(report: Report): HTMLElement {
+  const raw = countVerdicts(report.claims, (claim) => claim.verdict);
+  const corrected = countVerdicts(report.claims, (claim) => claim.verdictCorrected);
+  const items = verdicts.map((verdict) =>
+    el("li", {}, el("strong", {}, String(raw[verdict])), verdictLabel(verdict)),
+  );
+  const same = verdicts.every((verdict) => raw[verdict] === corrected[verdict]);
+  const after = same
+    ? "The counts are the same after Holm's correction."
+    : `After Holm's correction: ${verdicts.map((verdict) => `${corrected[verdict]} ${verdict}`).join(", ")}.`;
+  return el(
+    "div",
+    { class: "tally" },
+    el("p", {}, `${count(report.claims.length, "claim")} of the literature, measured here:`),
+    el("ul", {}, ...items),
+    report.claims.length > 0 ? el("p", { class: "small" }, after) : null,
+  );
+}
+
+function partialNotice(report: Report): HTMLElement | null {
+  if (report.state !== "partial") return null;
+  const open = report.experiments.filter((experiment) => experiment.state !== "complete").map((it) => it.name);
+  const which = open.length > 0 ? ` Not complete: ${open.join(", ")}.` : "";
+  return el(
+    "p",
+    { class: "notice", role: "note" },
+    `This report is partial: some of its runs have not been computed, or failed.${which}`,
+  );
+}
+
+export function headerSection(report: Report): HTMLElement {
+  return el(
+    "header",
+    { id: "top" },
+    el("h1", {}, "What batch normalization does"),
+    el("p", { class: "lead" }, `A bnlab report: the literature's experiments, run again on ${report.data}, ${report.scale} scale.`),
+    partialNotice(report),
+    tally(report),
+    el(
+      "dl",
+      { class: "facts" },
+      ...facts(report)
+        .filter(([, value]) => value !== "")
+        .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+    ),
+  );
+}
+
+function entry(term: Child, ...text: Child[]): HTMLElement {
+  return el("div", {}, el("dt", {}, term), el("dd", {}, ...text));
+}
+
+export function howToRead(): HTMLElement {
+  return el(
+    "section",
+    { class: "guide", "aria-labelledby": "how-to-read" },
+    el("h2", { id: "how-to-read" }, "How to read this"),
+    el(
+      "p",
+      {},
+      "Each claim was written down before anything was measured: a sentence from the literature, one number that would show " +
+        "it (the effect), and the threshold that this number has to pass. The networks to be compared, for example with and " +
+        "without batch normalization, are trained several times, each time from another random seed. Two networks with the " +
+        "same seed are compared with each other, which gives one effect a seed.",
+    ),
+    el(
+      "dl",
+      {},
+      entry(
+        "Effect and interval",
+        "The effect is the average over the seeds. The 95 % interval says how far that average can be trusted: made by this " +
+          "recipe (Student's t on the paired differences), 95 of 100 such intervals contain the true average. Few seeds give " +
+          "wide intervals. An effect given as a log ratio (natural logarithm) is followed by the factor it stands for.",
+      ),
+      entry(verdictLabel("supported"), "The whole interval lies on the claim's side of the threshold (shaded in the drawing)."),
+      entry(
+        verdictLabel("not supported"),
+        "The whole interval lies on the other side. This holds for the networks, the data and the scale used here; it does " +
+          "not refute a paper that used others.",
+      ),
+      entry(
+        verdictLabel("undecided"),
+        "The interval reaches over the threshold, or there are fewer than three seeds, or a precondition does not hold: for " +
+          "instance, a network that has learned nothing has small gradients for a reason that is not the claim's.",
+      ),
+      entry(
+        "Corrected (Holm)",
+        "Who checks many claims finds some supported by luck. Holm's method asks for more evidence the more claims an " +
+          "experiment makes, so that the chance of even one lucky verdict in it stays below 5 %.",
+      ),
+    ),
+  );
+}

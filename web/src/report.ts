@@ -1,0 +1,212 @@
+// report.json as the page uses it. Reading is lenient: unknown fields are ignored, missing ones get an empty value, and a
+// number that JSON cannot hold (NaN is written as null) stays null.
+
+export const schemaVersion = 1;
+
+export type Verdict = "supported" | "not supported" | "undecided";
+
+export interface Precondition {
+  name: string;
+  holds: boolean;
+  detail: string;
+}
+
+export interface Claim {
+  experiment: string;
+  id: string;
+  sentence: string;
+  quote: string;
+  statistic: string;
+  window: string;
+  unit: string;
+  direction: "above" | "below" | "within";
+  threshold: number[];
+  paperValue: number | null;
+  effect: number | null;
+  interval: [number, number] | null;
+  perSeed: (number | null)[];
+  seeds: number | null;
+  preconditions: Precondition[];
+  verdict: Verdict;
+  verdictCorrected: Verdict;
+  reason: string;
+  runs: string[];
+}
+
+export interface Figure {
+  experiment: string;
+  id: string;
+  title: string;
+  caption: string;
+  spec: Record<string, unknown>;
+}
+
+export interface PaperNumber {
+  quantity: string;
+  paper: number | string | null;
+  ours: number | string | null;
+  note: string;
+}
+
+export interface Experiment {
+  name: string;
+  title: string;
+  question: string;
+  source: string;
+  figure: string;
+  whatWasRun: string[];
+  paperNumbers: PaperNumber[];
+  cost: { runs: number | null; seconds: number | null; computedNow: number | null };
+  state: string;
+  notes: string[];
+}
+
+export interface Run {
+  id: string;
+  title: string;
+  kind: string;
+  state: string;
+  steps: number | null;
+  divergedAt: number | null;
+  seconds: number | null;
+  threads: number | null;
+  error: string;
+}
+
+export interface Report {
+  schemaVersion: number | null;
+  version: string;
+  scale: string;
+  data: string;
+  created: string;
+  state: string;
+  fingerprint: Record<string, string>;
+  claims: Claim[];
+  figures: Figure[];
+  experiments: Experiment[];
+  runs: Run[];
+}
+
+type Fields = Record<string, unknown>;
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function list<T>(value: unknown, read: (item: unknown) => T): T[] {
+  return Array.isArray(value) ? value.map(read) : [];
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+}
+
+function real(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+function realOrText(value: unknown): number | string | null {
+  return typeof value === "string" ? value : real(value);
+}
+
+function pair(value: unknown): [number, number] | null {
+  const [low, high] = list(value, real);
+  return typeof low === "number" && typeof high === "number" ? [low, high] : null;
+}
+
+function verdict(value: unknown): Verdict {
+  return value === "supported" || value === "not supported" ? value : "undecided";
+}
+
+function claim(value: unknown): Claim {
+  const from = fields(value);
+  const direction = from.direction === "below" || from.direction === "within" ? from.direction : "above";
+  return {
+    experiment: text(from.experiment),
+    id: text(from.id),
+    sentence: text(from.sentence),
+    quote: text(from.quote),
+    statistic: text(from.statistic),
+    window: text(from.window),
+    unit: text(from.unit),
+    direction,
+    threshold: list(from.threshold, real).filter((bound): bound is number => bound !== null),
+    paperValue: real(from.paper_value),
+    effect: real(from.effect),
+    interval: pair(from.interval),
+    perSeed: list(from.per_seed, real),
+    seeds: real(from.seeds),
+    preconditions: list(from.preconditions, (item) => {
+      const it = fields(item);
+      return { name: text(it.name), holds: it.holds === true, detail: text(it.detail) };
+    }),
+    verdict: verdict(from.verdict),
+    verdictCorrected: verdict(from.verdict_corrected ?? from.verdict),
+    reason: text(from.reason),
+    runs: list(from.runs, text),
+  };
+}
+
+function figure(value: unknown): Figure {
+  const from = fields(value);
+  return {
+    experiment: text(from.experiment),
+    id: text(from.id),
+    title: text(from.title),
+    caption: text(from.caption),
+    spec: fields(from.spec),
+  };
+}
+
+function experiment(value: unknown): Experiment {
+  const from = fields(value);
+  const cost = fields(from.cost);
+  return {
+    name: text(from.name),
+    title: text(from.title) || text(from.name),
+    question: text(from.question),
+    source: text(from.source),
+    figure: text(from.figure),
+    whatWasRun: list(from.what_was_run, text),
+    paperNumbers: list(from.paper_numbers, (item) => {
+      const it = fields(item);
+      return { quantity: text(it.quantity), paper: realOrText(it.paper), ours: realOrText(it.ours), note: text(it.note) };
+    }),
+    cost: { runs: real(cost.runs), seconds: real(cost.seconds), computedNow: real(cost.computed_now) },
+    state: text(from.state) || "complete",
+    notes: list(from.notes, text),
+  };
+}
+
+function run(value: unknown): Run {
+  const from = fields(value);
+  return {
+    id: text(from.id),
+    title: text(from.title),
+    kind: text(from.kind),
+    state: text(from.state),
+    steps: real(from.steps),
+    divergedAt: real(from.diverged_at),
+    seconds: real(from.seconds),
+    threads: real(from.threads),
+    error: text(from.error),
+  };
+}
+
+export function readReport(json: string): Report {
+  const from = fields(JSON.parse(json));
+  const fingerprint = Object.entries(fields(from.fingerprint)).map(([name, value]) => [name, text(value)] as const);
+  return {
+    schemaVersion: real(from.schema_version),
+    version: text(from.bnlab),
+    scale: text(from.scale),
+    data: text(from.data_title) || text(from.data),
+    created: text(from.created),
+    state: text(from.state) || "complete",
+    fingerprint: Object.fromEntries(fingerprint),
+    claims: list(from.claims, claim),
+    figures: list(from.figures, figure),
+    experiments: list(from.experiments, experiment),
+    runs: list(from.runs, run),
+  };
+}
