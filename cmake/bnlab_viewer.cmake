@@ -1,19 +1,19 @@
 # bnlab_add_viewer(TARGET)
 #
-# Builds the report's page (web/) to one HTML file with npm and Vite and puts it into TARGET, where bnlab::viewer_page() finds
-# it (src/bnlab/report/viewer_page.h). npm's packages are installed once in web/node_modules, for every build folder, and
-# again when package-lock.json changes; the page is built again when anything under web/ changes. With BNLAB_TESTS the page is
-# also tested in Chromium (test report_page).
+# Builds the report's page (web/) to one HTML file with npm and Vite and puts it into TARGET, where
+# bnlab::viewer_page() finds it (src/bnlab/report/viewer_page.h). npm's packages are installed once in
+# web/node_modules, for every build folder, and again when package-lock.json changes; the page is built again when
+# anything under web/ changes. With BNLAB_TESTS the page is also tested in Chromium (test report_page).
 
 find_program(BNLAB_NODE NAMES node nodejs DOC "Node.js, which builds the report's page")
 find_program(BNLAB_NPM npm DOC "npm, which installs what the report's page is built with")
 if(NOT BNLAB_NODE OR NOT BNLAB_NPM)
-  message(FATAL_ERROR "bnlab's report page is built with Node.js (18 or later) and npm, and one of them is missing: run make setup")
+  message(FATAL_ERROR "Node.js (18 or later) or npm, which build bnlab's report page, is missing: run make setup")
 endif()
 execute_process(COMMAND ${BNLAB_NODE} --version OUTPUT_VARIABLE bnlab_node_version OUTPUT_STRIP_TRAILING_WHITESPACE)
 string(REGEX REPLACE "^v" "" bnlab_node_version "${bnlab_node_version}")
 if(NOT bnlab_node_version VERSION_GREATER_EQUAL 18)
-  message(FATAL_ERROR "bnlab's report page needs Node.js 18 or later; ${BNLAB_NODE} is ${bnlab_node_version}: run make setup")
+  message(FATAL_ERROR "bnlab's report page needs Node.js 18 or later, this is ${bnlab_node_version}: run make setup")
 endif()
 
 enable_language(ASM)

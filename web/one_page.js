@@ -1,5 +1,6 @@
-// Vite plugin: puts the bundled script and style into the HTML page, so that the page needs no other file, and forbids the
-// page every request to another place. Under `vite dev` the page shows the browser test's sample report instead.
+// Vite plugin: puts the bundled script and style into the HTML page, so that the page needs no other file, and
+// forbids the page every request to another place. Under `vite dev` the page shows the browser test's sample report
+// instead.
 import { readFileSync } from "node:fs";
 
 const policy =
@@ -24,8 +25,10 @@ function inline(html, bundle) {
     const part = bundle[file];
     return part.type === "chunk" ? part.code : String(part.source);
   };
-  html = html.replace(/<script type="module"[^>]* src="\.\/([^"]+)"><\/script>/g, (_, file) =>
-    `<script type="module">${scriptText(take(file))}</script>`);
+  html = html.replace(
+    /<script type="module"[^>]* src="\.\/([^"]+)"><\/script>/g,
+    (_, file) => `<script type="module">${scriptText(take(file))}</script>`,
+  );
   html = html.replace(/<link rel="stylesheet"[^>]* href="\.\/([^"]+)">/g, (_, file) => `<style>${take(file)}</style>`);
   html = html.replace("<head>", () => `<head>\n    <meta http-equiv="Content-Security-Policy" content="${policy}" />`);
   return { html, used };

@@ -1,6 +1,7 @@
 // node tests/browser/check_report.mjs REPORT.html [--screenshot FILE.png] [--width PIXELS] [--dark]
 //
-// Exit 0 if the report shows everything it holds without an error or a request to another place; else 1, with what is wrong.
+// Exit 0 if the report shows everything it holds without an error or a request to another place; else 1, with what is
+// wrong.
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { checkReport, openBrowser } from "./page_check.mjs";
@@ -17,7 +18,9 @@ if (positionals.length !== 1) {
 const browser = await openBrowser();
 try {
   const problems = await checkReport(browser, resolve(positionals[0]), {
-    screenshot: values.screenshot, width: Number(values.width), dark: values.dark,
+    screenshot: values.screenshot,
+    width: Number(values.width),
+    dark: values.dark,
   });
   for (const problem of problems) console.error(problem);
   console.log(problems.length === 0 ? "the report is in order" : `problems: ${problems.length}`);

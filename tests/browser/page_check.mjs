@@ -11,8 +11,13 @@ export function openBrowser() {
   return chromium.launch({
     executablePath: "/usr/bin/chromium",
     args: [
-      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
     ],
   });
 }
@@ -37,7 +42,9 @@ function lookAtPage() {
       (shape) => shape.tagName !== "path" || (shape.getAttribute("d") ?? "") !== "",
     );
   const broken = (plot) =>
-    [...plot.querySelectorAll("svg *")].some((shape) => [...shape.attributes].some((it) => /NaN|Infinity/.test(it.value)));
+    [...plot.querySelectorAll("svg *")].some((shape) =>
+      [...shape.attributes].some((it) => /NaN|Infinity/.test(it.value)),
+    );
   const figures = [...document.querySelectorAll("figure")].map((figure) => ({
     id: figure.id,
     error: figure.querySelector(".figure-error")?.textContent ?? null,
@@ -79,7 +86,10 @@ function contentProblems(seen) {
 
 function isRendered(page) {
   const rendered = () => document.documentElement.dataset.rendered === "true";
-  return page.waitForFunction(rendered, null, { timeout: patience }).then(() => true, () => false);
+  return page.waitForFunction(rendered, null, { timeout: patience }).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function widthProblems(page) {

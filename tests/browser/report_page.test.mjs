@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkReport, openBrowser } from "./page_check.mjs";
 
@@ -17,12 +17,6 @@ const sample = () => JSON.parse(sampleText);
 const folder = mkdtempSync(join(tmpdir(), "bnlab-page-"));
 let browser;
 let files = 0;
-
-before(async () => (browser = await openBrowser()));
-after(async () => {
-  await browser.close();
-  rmSync(folder, { recursive: true });
-});
 
 /** The file of a page with this report in it, and more markup at its end. */
 function pageFile(report, markup = "") {
@@ -47,124 +41,13 @@ async function withPage(report, look, hash = "") {
 
 async function assertProblem(report, pattern, markup = "") {
   const problems = await checkReport(browser, pageFile(report, markup));
-  assert.ok(problems.some((problem) => pattern.test(problem)), `no ${pattern} in ${JSON.stringify(problems)}`);
+  assert.ok(
+    problems.some((problem) => pattern.test(problem)),
+    `no ${pattern} in ${JSON.stringify(problems)}`,
+  );
 }
 
 const drawnFigures = (page) => page.locator("figure svg.marks").count();
-
-test("the sample report is in order, light and dark", async () => {
-  assert.deepEqual(await checkReport(browser, pageFile(sample())), []);
-  assert.deepEqual(await checkReport(browser, pageFile(sample()), { dark: true, width: 390 }), []);
-});
-
-test("an empty report is in order", async () => {
-  assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 1 })), []);
-});
-
-test("nulls and unknown fields are in order", async () => {
-  const report = sample();
-  for (const claim of report.claims) {
-    Object.assign(claim, { effect: null, interval: null, paper_value: null, threshold: [null], per_seed: [null], later: {} });
-  }
-  for (const run of report.runs) Object.assign(run, { steps: null, seconds: null, threads: null });
-  assert.deepEqual(await checkReport(browser, pageFile(report)), []);
-});
-
-test("the check sees a figure that cannot be drawn", async () => {
-  const report = sample();
-  report.figures[1].spec = { data: { values: [{ a: 1 }] }, mark: "no-such-mark" };
-  await assertProblem(report, /fig-santurkar-fig1-b: This figure cannot be drawn/);
-});
-
-test("the check sees a figure without marks", async () => {
-  const report = sample();
-  report.figures[3].spec.data.values = [];
-  await assertProblem(report, /fig-santurkar-fig4-a: the figure shows no mark/);
-});
-
-test("the check sees a request, which the page does not let through", async () => {
-  const report = sample();
-  report.figures[1].spec.data = { url: "http://127.0.0.1:9/data.json" };
-  await assertProblem(report, /127\.0\.0\.1:9/);
-});
-
-test("the check sees a claim that is not shown", async () => {
-  const hide = `<script type="module">
-    new MutationObserver(() => document.querySelector("tr.claim")?.remove()).observe(document.documentElement, { attributes: true });
-  </script>`;
-  await assertProblem(sample(), /the claims table has 7 claims, the report 8/, hide);
-});
-
-test("the check sees console errors, page errors and broken words", async () => {
-  await assertProblem(sample(), /console error: oh/, "<script>console.error('oh')</script>");
-  await assertProblem(sample(), /error in the page: oh/, "<script>throw new Error('oh')</script>");
-  const report = sample();
-  report.claims[0].statistic = "a mean of NaN";
-  await assertProblem(report, /the page shows: .*a mean of NaN/);
-});
-
-test("markup in data is shown as text", async () => {
-  const report = sample();
-  const hostile = '</script><img src="x" onerror="window.hit = 1"><b>bold</b>';
-  report.claims[0].sentence = hostile;
-  report.experiments[0].title = hostile;
-  report.figures[0].caption = hostile;
-  report.runs[0].title = hostile;
-  assert.deepEqual(await checkReport(browser, pageFile(report)), []);
-  await withPage(report, async (page) => {
-    assert.equal(await page.locator("img, b").count(), 0);
-    assert.equal(await page.evaluate(() => window.hit ?? null), null);
-    assert.ok((await page.locator("tr.claim").first().innerText()).includes(hostile));
-  });
-});
-
-test("the claims come before the experiments, with numbers, verdicts and reasons", async () => {
-  await withPage(sample(), async (page) => {
-    const text = await page.locator("main").innerText();
-    assert.ok(text.indexOf("The claims") < text.indexOf("The experiments"));
-    assert.match(text, /4\s*✓\s*supported\s*1\s*✕\s*not supported\s*3\s*\?\s*undecided/);
-    assert.match(text, /After Holm's correction: 3 supported, 1 not supported, 4 undecided/);
-    const row = (id) => page.locator(`[id="claim-santurkar-fig1-${id}"]`).innerText();
-    assert.match(await row("faster-at-0.1"), /33\.4 percentage points\s+95 %: 28\.9 to 37\.9/);
-    assert.match(await row("generalizes-better"), /9\.9[^]*0\.7 to 19\.0[^]*10\.3[^]*✓\s*supported[^]*\?\s*undecided/);
-    assert.match(await row("same-gradients-at-0.5"), /−4\.3 log ratio \(×0\.013\)/);
-    assert.match(await row("same-gradients-at-0.5"), /initial plateau[^]*Precondition not met: both arms have learned/);
-    assert.match(await page.locator("#claim-santurkar-fig4-beta-smoothness").innerText(), /not measured/);
-  });
-});
-
-test("the drawing puts the interval on the right side of the threshold", async () => {
-  await withPage(sample(), async (page) => {
-    const places = await page.locator(`[id="claim-santurkar-fig1-same-gradients-at-0.5"] .bar`).evaluate((bar) => {
-      const x = (selector, name) => Number(bar.querySelector(selector).getAttribute(name));
-      return {
-        low: x(".interval", "x1"), effect: x(".effect", "cx"), high: x(".interval", "x2"),
-        threshold: x(".threshold", "x1"), side: x(".side", "x"),
-      };
-    });
-    assert.ok(places.low < places.effect && places.effect < places.high && places.high < places.threshold);
-    assert.equal(places.side, places.threshold);
-  });
-});
-
-test("the filter shows the claims of one verdict", async () => {
-  await withPage(sample(), async (page) => {
-    await page.getByRole("button", { name: "1 not supported" }).click();
-    assert.equal(await page.locator("tr.claim:visible").count(), 1);
-    assert.equal(await page.locator("tr.group:visible").count(), 1);
-    await page.getByRole("button", { name: "all 8" }).click();
-    assert.equal(await page.locator("tr.claim:visible").count(), 8);
-  });
-});
-
-test("figures are drawn when near, all of them with #all or before printing", async () => {
-  assert.equal(await withPage(sample(), drawnFigures), 0);
-  assert.equal(await withPage(sample(), drawnFigures, "#all"), 6);
-  await withPage(sample(), async (page) => {
-    await page.pdf();
-    assert.equal(await drawnFigures(page), 6);
-  });
-});
 
 /** The sample's experiments under many names, and `runs` runs. */
 function largeReport(experiments, runs) {
@@ -181,26 +64,175 @@ function largeReport(experiments, runs) {
   };
 }
 
-test("a report over 1000 runs opens within 2 seconds, and finds each run", async () => {
-  const report = largeReport(35, 1000);
-  let best = Infinity;
-  for (let attempt = 0; attempt < 3 && !(best < 2000); ++attempt) {
-    const start = performance.now();
-    best = Math.min(best, await withPage(report, () => performance.now() - start));
-  }
-  assert.ok(best < 2000, `it took ${Math.round(best)} ms`);
-  console.log(`1000 runs, 35 experiments, 105 figures: open after ${Math.round(best)} ms`);
-  await withPage(
-    report,
-    async (page) => {
-      await page.waitForSelector("tr.sought");
-      assert.equal(await page.locator("tr.sought").getAttribute("id"), "run-run742");
-      assert.equal(await page.locator(".run-list tbody tr").count(), 100);
-      await page.getByLabel("State of the run").selectOption("diverged");
-      assert.match(await page.locator(".run-list tbody tr").first().innerText(), /diverged at step 212/);
-      await page.getByLabel("Find runs").fill("nothing of this name");
-      assert.equal(await page.locator(".run-list tbody tr").count(), 0);
-    },
-    "#run-run742",
-  );
+describe("the report's page", () => {
+  before(async () => (browser = await openBrowser()));
+  after(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it("the sample report is in order, light and dark", async () => {
+    assert.deepEqual(await checkReport(browser, pageFile(sample())), []);
+    assert.deepEqual(await checkReport(browser, pageFile(sample()), { dark: true, width: 390 }), []);
+  });
+
+  it("an empty report is in order", async () => {
+    assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 1 })), []);
+  });
+
+  it("nulls and unknown fields are in order", async () => {
+    const report = sample();
+    for (const claim of report.claims) {
+      Object.assign(claim, {
+        effect: null,
+        interval: null,
+        paper_value: null,
+        threshold: [null],
+        per_seed: [null],
+        later: {},
+      });
+    }
+    for (const run of report.runs) Object.assign(run, { steps: null, seconds: null, threads: null });
+    assert.deepEqual(await checkReport(browser, pageFile(report)), []);
+  });
+
+  it("the check sees a figure that cannot be drawn", async () => {
+    const report = sample();
+    report.figures[1].spec = { data: { values: [{ a: 1 }] }, mark: "no-such-mark" };
+    await assertProblem(report, /fig-santurkar-fig1-b: This figure cannot be drawn/);
+  });
+
+  it("the check sees a figure without marks", async () => {
+    const report = sample();
+    report.figures[3].spec.data.values = [];
+    await assertProblem(report, /fig-santurkar-fig4-a: the figure shows no mark/);
+  });
+
+  it("the check sees a request, which the page does not let through", async () => {
+    const report = sample();
+    report.figures[1].spec.data = { url: "http://127.0.0.1:9/data.json" };
+    await assertProblem(report, /127\.0\.0\.1:9/);
+  });
+
+  it("the check sees a claim that is not shown", async () => {
+    const hide = `<script type="module">
+      const remove = () => document.querySelector("tr.claim")?.remove();
+      new MutationObserver(remove).observe(document.documentElement, { attributes: true });
+    </script>`;
+    await assertProblem(sample(), /the claims table has 7 claims, the report 8/, hide);
+  });
+
+  it("the check sees console errors, page errors and broken words", async () => {
+    await assertProblem(sample(), /console error: oh/, "<script>console.error('oh')</script>");
+    await assertProblem(sample(), /error in the page: oh/, "<script>throw new Error('oh')</script>");
+    const report = sample();
+    report.claims[0].statistic = "a mean of NaN";
+    await assertProblem(report, /the page shows: .*a mean of NaN/);
+  });
+
+  it("markup in data is shown as text", async () => {
+    const report = sample();
+    const hostile = '</script><img src="x" onerror="window.hit = 1"><b>bold</b>';
+    report.claims[0].sentence = hostile;
+    report.experiments[0].title = hostile;
+    report.figures[0].caption = hostile;
+    report.runs[0].title = hostile;
+    assert.deepEqual(await checkReport(browser, pageFile(report)), []);
+    await withPage(report, async (page) => {
+      assert.equal(await page.locator("img, b").count(), 0);
+      assert.equal(await page.evaluate(() => window.hit ?? null), null);
+      assert.ok((await page.locator("tr.claim").first().innerText()).includes(hostile));
+    });
+  });
+
+  it("the claims come before the experiments, with numbers, verdicts and reasons", async () => {
+    await withPage(sample(), async (page) => {
+      const text = await page.locator("main").innerText();
+      assert.ok(text.indexOf("The claims") < text.indexOf("The experiments"));
+      assert.match(text, /4\s*✓\s*supported\s*1\s*✕\s*not supported\s*3\s*\?\s*undecided/);
+      assert.match(text, /After Holm's correction: 3 supported, 1 not supported, 4 undecided/);
+      const row = (id) => page.locator(`[id="claim-santurkar-fig1-${id}"]`).innerText();
+      assert.match(await row("faster-at-0.1"), /33\.4 percentage points\s+95 %: 28\.9 to 37\.9/);
+      assert.match(
+        await row("generalizes-better"),
+        /9\.9[^]*0\.7 to 19\.0[^]*10\.3[^]*✓\s*supported[^]*\?\s*undecided/,
+      );
+      assert.match(await row("same-gradients-at-0.5"), /−4\.3 log ratio \(×0\.013\)/);
+      assert.match(
+        await row("same-gradients-at-0.5"),
+        /initial plateau[^]*Precondition not met: both arms have learned/,
+      );
+      assert.match(await page.locator("#claim-santurkar-fig4-beta-smoothness").innerText(), /not measured/);
+    });
+  });
+
+  it("a failed precondition that the reason names is said once", async () => {
+    const report = sample();
+    report.claims[3].reason = 'precondition "both arms have learned" does not hold: accuracy 0.10';
+    await withPage(report, async (page) => {
+      const row = await page.locator('[id="claim-santurkar-fig1-same-gradients-at-0.5"]').innerText();
+      assert.match(row, /Precondition "both arms have learned" does not hold: accuracy 0\.10/);
+      assert.doesNotMatch(row, /Precondition not met/);
+    });
+  });
+
+  it("the drawing puts the interval on the right side of the threshold", async () => {
+    await withPage(sample(), async (page) => {
+      const places = await page.locator(`[id="claim-santurkar-fig1-same-gradients-at-0.5"] .bar`).evaluate((bar) => {
+        const x = (selector, name) => Number(bar.querySelector(selector).getAttribute(name));
+        return {
+          low: x(".interval", "x1"),
+          effect: x(".effect", "cx"),
+          high: x(".interval", "x2"),
+          threshold: x(".threshold", "x1"),
+          side: x(".side", "x"),
+        };
+      });
+      assert.ok(places.low < places.effect && places.effect < places.high && places.high < places.threshold);
+      assert.equal(places.side, places.threshold);
+    });
+  });
+
+  it("the filter shows the claims of one verdict", async () => {
+    await withPage(sample(), async (page) => {
+      await page.getByRole("button", { name: "1 not supported" }).click();
+      assert.equal(await page.locator("tr.claim:visible").count(), 1);
+      assert.equal(await page.locator("tr.group:visible").count(), 1);
+      await page.getByRole("button", { name: "all 8" }).click();
+      assert.equal(await page.locator("tr.claim:visible").count(), 8);
+    });
+  });
+
+  it("figures are drawn when near, all of them with #all or before printing", async () => {
+    assert.equal(await withPage(sample(), drawnFigures), 0);
+    assert.equal(await withPage(sample(), drawnFigures, "#all"), 6);
+    await withPage(sample(), async (page) => {
+      await page.pdf();
+      assert.equal(await drawnFigures(page), 6);
+    });
+  });
+
+  it("a report over 1000 runs opens within 2 seconds, and finds each run", async () => {
+    const report = largeReport(35, 1000);
+    let best = Infinity;
+    for (let attempt = 0; attempt < 3 && !(best < 2000); ++attempt) {
+      const start = performance.now();
+      best = Math.min(best, await withPage(report, () => performance.now() - start));
+    }
+    assert.ok(best < 2000, `it took ${Math.round(best)} ms`);
+    console.log(`1000 runs, 35 experiments, 105 figures: open after ${Math.round(best)} ms`);
+    await withPage(
+      report,
+      async (page) => {
+        await page.waitForSelector("tr.sought");
+        assert.equal(await page.locator("tr.sought").getAttribute("id"), "run-run742");
+        assert.equal(await page.locator(".run-list tbody tr").count(), 100);
+        await page.getByLabel("State of the run").selectOption("diverged");
+        assert.match(await page.locator(".run-list tbody tr").first().innerText(), /diverged at step 212/);
+        await page.getByLabel("Find runs").fill("nothing of this name");
+        assert.equal(await page.locator(".run-list tbody tr").count(), 0);
+      },
+      "#run-run742",
+    );
+  });
 });

@@ -1,6 +1,6 @@
 // The table of claims, grouped by experiment, with a filter by verdict.
 import { anchor, el, headerRow, type Child } from "./dom";
-import { count, decimalsFor, fixed, number, unknown } from "./format";
+import { count, decimalsFor, fixed, number, sentence, unknown } from "./format";
 import { intervalDrawing } from "./interval";
 import type { Claim, Report, Verdict } from "./report";
 import { runLink } from "./runs";
@@ -44,12 +44,12 @@ function effectCell(claim: Claim): HTMLElement {
 }
 
 function reasons(claim: Claim): HTMLElement | null {
-  const failed = claim.preconditions.filter((it) => !it.holds);
+  const failed = claim.preconditions.filter((it) => !it.holds && !claim.reason.includes(it.name));
   if (claim.reason === "" && failed.length === 0) return null;
   return el(
     "div",
     { class: "reasons" },
-    claim.reason === "" ? null : el("p", {}, claim.reason),
+    claim.reason === "" ? null : el("p", {}, sentence(claim.reason)),
     ...failed.map((it) =>
       el("p", {}, "Precondition not met: ", el("em", {}, it.name), it.detail === "" ? "" : ` (${it.detail})`),
     ),
@@ -65,9 +65,13 @@ function detailRows(claim: Claim): [string, Child][] {
   }
   if (claim.perSeed.length > 0) rows.push(["seed by seed", claim.perSeed.map((value) => number(value)).join(",  ")]);
   for (const it of claim.preconditions) {
-    rows.push(["precondition", `${it.name}: ${it.holds ? "holds" : "does not hold"}${it.detail === "" ? "" : `, ${it.detail}`}`]);
+    rows.push([
+      "precondition",
+      `${it.name}: ${it.holds ? "holds" : "does not hold"}${it.detail === "" ? "" : `, ${it.detail}`}`,
+    ]);
   }
-  if (claim.runs.length > 0) rows.push(["runs", el("span", { class: "ids" }, ...claim.runs.flatMap((id) => [runLink(id), " "]))]);
+  if (claim.runs.length > 0)
+    rows.push(["runs", el("span", { class: "ids" }, ...claim.runs.flatMap((id) => [runLink(id), " "]))]);
   return rows;
 }
 
@@ -77,7 +81,11 @@ function details(claim: Claim): HTMLElement {
     {},
     el("summary", {}, claim.quote === "" ? "Method" : "Quote and method"),
     claim.quote === "" ? null : el("blockquote", {}, claim.quote),
-    el("dl", { class: "pairs" }, ...detailRows(claim).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+    el(
+      "dl",
+      { class: "pairs" },
+      ...detailRows(claim).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+    ),
   );
 }
 
@@ -98,7 +106,12 @@ function claimRows(claim: Claim): HTMLTableRowElement[] {
 
 function group(name: string, title: string, claims: Claim[]): HTMLTableSectionElement {
   const link = el("a", { href: `#${anchor("exp", name)}` }, title);
-  const head = el("th", { scope: "rowgroup", colspan: 6 }, link, title === name ? null : el("span", { class: "code" }, name));
+  const head = el(
+    "th",
+    { scope: "rowgroup", colspan: 6 },
+    link,
+    title === name ? null : el("span", { class: "code" }, name),
+  );
   return el("tbody", {}, el("tr", { class: "group" }, head), ...claims.flatMap(claimRows));
 }
 
@@ -140,7 +153,11 @@ export function claimsSection(report: Report): HTMLElement {
   const table = el(
     "table",
     { class: "claims" },
-    el("caption", { class: "visually-hidden" }, `${count(report.claims.length, "claim")} with effect, interval and verdict`),
+    el(
+      "caption",
+      { class: "visually-hidden" },
+      `${count(report.claims.length, "claim")} with effect, interval and verdict`,
+    ),
     headerRow("Claim", "Effect, with 95 % interval", "Seeds", "Paper", "Verdict", "Corrected"),
     ...[...groups].map(([name, claims]) => group(name, titles.get(name) ?? name, claims)),
   );
@@ -148,8 +165,8 @@ export function claimsSection(report: Report): HTMLElement {
     el(
       "p",
       { class: "small" },
-      "In the drawings a dot is the effect, the bar through it the interval, the upright line the threshold, the shaded side " +
-        "the claim's; a hollow diamond is the paper's own value.",
+      "In the drawings a dot is the effect, the bar through it the interval, the upright line the threshold, " +
+        "the shaded side the claim's; a hollow diamond is the paper's own value.",
     ),
     filter(report.claims, table),
     table,

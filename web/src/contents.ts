@@ -12,11 +12,12 @@ function experimentEntry(report: Report, experiment: Experiment): HTMLElement {
 
 function bySource(experiments: Experiment[]): Map<string, Experiment[]> {
   const groups = new Map<string, Experiment[]>();
-  for (const experiment of experiments) groups.set(experiment.source, [...(groups.get(experiment.source) ?? []), experiment]);
+  for (const experiment of experiments)
+    groups.set(experiment.source, [...(groups.get(experiment.source) ?? []), experiment]);
   return groups;
 }
 
-/** Marks the entry of the section being read: the last one whose heading has come up to the upper part of the window. */
+/** Marks the entry of the section being read: the last whose heading has come up to the upper part of the window. */
 function followReading(list: HTMLElement): void {
   const entries = [...list.querySelectorAll("a")].flatMap((link) => {
     const heading = document.getElementById(link.hash.slice(1));
@@ -40,13 +41,18 @@ function followReading(list: HTMLElement): void {
   wait();
 }
 
+/** "Ioffe & Szegedy 2015, Batch Normalization: ..." as "Ioffe & Szegedy 2015". */
+function authorsAndYear(source: string): string {
+  return /^.*?\b(19|20)\d\d\b/.exec(source)?.[0] ?? source;
+}
+
 export function contents(report: Report): HTMLElement {
   const place = (href: string, text: string) => el("li", {}, el("a", { href }, text));
   const groups = [...bySource(report.experiments)].map(([source, experiments]) =>
     el(
       "li",
       {},
-      source === "" ? null : el("span", { class: "nav-source" }, source),
+      source === "" ? null : el("span", { class: "nav-source", title: source }, authorsAndYear(source)),
       el("ul", {}, ...experiments.map((experiment) => experimentEntry(report, experiment))),
     ),
   );

@@ -1,4 +1,5 @@
-// One experiment: its question, its claims in short, its figures, what was run, the paper's numbers beside ours, its cost.
+// One experiment: its question, its claims in short, its figures, what was run, the paper's numbers beside ours, its
+// cost.
 import { claimAnchor } from "./claims";
 import { anchor, el, headerRow, scrollable } from "./dom";
 import { figureElement } from "./figure";
@@ -54,7 +55,12 @@ function paperTable(numbers: PaperNumber[]): HTMLElement[] {
       el("td", {}, it.note),
     ),
   );
-  const table = el("table", { class: "plain" }, headerRow("Quantity", "Paper", "Here", "Note"), el("tbody", {}, ...rows));
+  const table = el(
+    "table",
+    { class: "plain" },
+    headerRow("Quantity", "Paper", "Here", "Note"),
+    el("tbody", {}, ...rows),
+  );
   return [subheading("The paper's numbers beside ours"), scrollable(table, "The paper's numbers beside ours")];
 }
 
@@ -63,7 +69,9 @@ function costLine(experiment: Experiment): HTMLElement | null {
   if (runs === null) return null;
   const earlier = computedNow === null ? 0 : runs - computedNow;
   const reuse =
-    computedNow === null || earlier <= 0 ? "" : `; ${computedNow} computed for this report, ${earlier} taken from earlier work`;
+    computedNow === null || earlier <= 0
+      ? ""
+      : `; ${computedNow} computed for this report, ${earlier} taken from earlier work`;
   return el("p", { class: "small" }, `Cost: ${count(runs, "run")}, ${duration(seconds)} of computing${reuse}.`);
 }
 

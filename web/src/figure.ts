@@ -1,5 +1,5 @@
-// Figures: each is drawn when it comes near the window, all of them before printing or when asked. A figure that cannot be
-// drawn shows why in its place.
+// Figures: each is drawn when it comes near the window, all of them before printing or when asked. A figure that
+// cannot be drawn shows why in its place.
 import embed, { type EmbedOptions, type Result, type VisualizationSpec } from "vega-embed";
 import { anchor, el } from "./dom";
 import type { Figure } from "./report";
@@ -36,7 +36,9 @@ async function draw(drawing: Drawing, scheme: Scheme): Promise<void> {
     drawing.result = await embed(drawing.plot, spec, embedOptions(drawing.figure, scheme));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    drawing.plot.replaceChildren(el("p", { class: "notice figure-error", role: "alert" }, `This figure cannot be drawn: ${reason}`));
+    drawing.plot.replaceChildren(
+      el("p", { class: "notice figure-error", role: "alert" }, `This figure cannot be drawn: ${reason}`),
+    );
   }
   drawing.plot.style.removeProperty("min-height");
 }

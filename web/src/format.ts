@@ -1,4 +1,5 @@
-// Numbers, times and dates as the page writes them: a true minus sign, thin spaces in long numbers, "–" for what is not known.
+// Numbers, times and dates as the page writes them: a true minus sign, thin spaces in long numbers, "–" for what is
+// not known.
 
 export const unknown = "–";
 
@@ -18,7 +19,10 @@ export function fixed(value: number | null, decimals: number): string {
 function scientific(value: number): string {
   const [mantissa = "", exponent = ""] = value.toExponential(2).split("e");
   const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-  const raised = exponent.replace("+", "").replace("-", "⁻").replace(/\d/g, (digit) => digits[Number(digit)] ?? "");
+  const raised = exponent
+    .replace("+", "")
+    .replace("-", "⁻")
+    .replace(/\d/g, (digit) => digits[Number(digit)] ?? "");
   return `${withSigns(String(Number(mantissa)))}\u2009·\u200910${raised}`;
 }
 
@@ -39,6 +43,11 @@ export function decimalsFor(width: number): number {
 
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${grouped(n)} ${n === 1 ? one : many}`;
+}
+
+/** The text with its first letter large. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function grouped(n: number): string {

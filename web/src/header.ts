@@ -1,4 +1,5 @@
-// The top of the page: what this report is, its counts of verdicts, where and at what cost it was made; then how to read it.
+// The top of the page: what this report is, its counts of verdicts, where and at what cost it was made; then how to
+// read it.
 import { el, type Child } from "./dom";
 import { count, date, duration } from "./format";
 import type { Report } from "./report";
@@ -30,9 +31,7 @@ function facts(report: Report): [string, string][] {
 function tally(report: Report): HTMLElement {
   const raw = countVerdicts(report.claims, (claim) => claim.verdict);
   const corrected = countVerdicts(report.claims, (claim) => claim.verdictCorrected);
-  const items = verdicts.map((verdict) =>
-    el("li", {}, el("strong", {}, String(raw[verdict])), verdictLabel(verdict)),
-  );
+  const items = verdicts.map((verdict) => el("li", {}, el("strong", {}, String(raw[verdict])), verdictLabel(verdict)));
   const same = verdicts.every((verdict) => raw[verdict] === corrected[verdict]);
   const after = same
     ? "The counts are the same after Holm's correction."
@@ -62,7 +61,11 @@ export function headerSection(report: Report): HTMLElement {
     "header",
     { id: "top" },
     el("h1", {}, "What batch normalization does"),
-    el("p", { class: "lead" }, `A bnlab report: the literature's experiments, run again on ${report.data}, ${report.scale} scale.`),
+    el(
+      "p",
+      { class: "lead" },
+      `A bnlab report: the literature's experiments, run again on ${report.data}, ${report.scale} scale.`,
+    ),
     partialNotice(report),
     tally(report),
     el(
@@ -87,35 +90,41 @@ export function howToRead(): HTMLElement {
     el(
       "p",
       {},
-      "Each claim was written down before anything was measured: a sentence from the literature, one number that would show " +
-        "it (the effect), and the threshold that this number has to pass. The networks to be compared, for example with and " +
-        "without batch normalization, are trained several times, each time from another random seed. Two networks with the " +
-        "same seed are compared with each other, which gives one effect a seed.",
+      "Each claim was written down before anything was measured: a sentence from the literature, one number " +
+        "that would show it (the effect), and the threshold that this number has to pass. The networks to be " +
+        "compared, for example with and without batch normalization, are trained several times, each time from " +
+        "another random seed. Two networks with the same seed are compared with each other, which gives one " +
+        "effect a seed.",
     ),
     el(
       "dl",
       {},
       entry(
         "Effect and interval",
-        "The effect is the average over the seeds. The 95 % interval says how far that average can be trusted: made by this " +
-          "recipe (Student's t on the paired differences), 95 of 100 such intervals contain the true average. Few seeds give " +
-          "wide intervals. An effect given as a log ratio (natural logarithm) is followed by the factor it stands for.",
+        "The effect is the average over the seeds. The 95 % interval says how far that average can be trusted: " +
+          "made by this recipe (Student's t on the paired differences), about 95 of 100 such intervals contain the " +
+          "true average. Few seeds give wide intervals. An effect given as a log ratio (natural logarithm) is " +
+          "followed by the factor it stands for.",
       ),
-      entry(verdictLabel("supported"), "The whole interval lies on the claim's side of the threshold (shaded in the drawing)."),
+      entry(
+        verdictLabel("supported"),
+        "The whole interval lies on the claim's side of the threshold (shaded in the drawing).",
+      ),
       entry(
         verdictLabel("not supported"),
-        "The whole interval lies on the other side. This holds for the networks, the data and the scale used here; it does " +
-          "not refute a paper that used others.",
+        "The whole interval lies on the other side. This holds for the networks, the data and the scale used " +
+          "here; it does not refute a paper that used others.",
       ),
       entry(
         verdictLabel("undecided"),
-        "The interval reaches over the threshold, or there are fewer than three seeds, or a precondition does not hold: for " +
-          "instance, a network that has learned nothing has small gradients for a reason that is not the claim's.",
+        "The interval reaches over the threshold, or there are fewer than three seeds, or a precondition does not " +
+          "hold: for instance, a network that has learned nothing has small gradients for a reason that is not the " +
+          "claim's.",
       ),
       entry(
         "Corrected (Holm)",
-        "Who checks many claims finds some supported by luck. Holm's method asks for more evidence the more claims an " +
-          "experiment makes, so that the chance of even one lucky verdict in it stays below 5 %.",
+        "Who checks many claims finds some supported by luck. Holm's method asks for more evidence the more " +
+          "claims an experiment makes, so that the chance of even one lucky verdict in it stays below 5 %.",
       ),
     ),
   );

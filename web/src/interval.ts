@@ -1,4 +1,5 @@
-// The small drawing of one claim: its interval and effect against the threshold, with the claim's own side of it shaded.
+// The small drawing of one claim: its interval and effect against the threshold, with the claim's own side of it
+// shaded.
 import { svg } from "./dom";
 import { number } from "./format";
 import type { Claim } from "./report";
@@ -65,9 +66,11 @@ function intervalMarks(claim: Claim, scale: Scale): SVGElement[] {
   if (claim.interval) {
     const [low, high] = [scale.at(claim.interval[0]), scale.at(claim.interval[1])];
     parts.push(svg("line", { class: "interval", x1: low, x2: high, y1: middle, y2: middle }));
-    for (const x of [low, high]) parts.push(svg("line", { class: "end", x1: x, x2: x, y1: middle - 5, y2: middle + 5 }));
+    for (const x of [low, high])
+      parts.push(svg("line", { class: "end", x1: x, x2: x, y1: middle - 5, y2: middle + 5 }));
   }
-  if (claim.effect !== null) parts.push(svg("circle", { class: "effect", cx: scale.at(claim.effect), cy: middle, r: 4 }));
+  if (claim.effect !== null)
+    parts.push(svg("circle", { class: "effect", cx: scale.at(claim.effect), cy: middle, r: 4 }));
   return parts;
 }
 
@@ -83,11 +86,16 @@ export function intervalDrawing(claim: Claim): SVGSVGElement | null {
   if (claim.effect === null) return null;
   const scale = scaleOf(claim);
   const span = claim.interval ? `, 95 % interval ${number(claim.interval[0])} to ${number(claim.interval[1])}` : "";
-  const label = `effect ${number(claim.effect)}${span}, threshold ${claim.threshold.map((bound) => number(bound)).join(" and ")}`;
+  const bounds = claim.threshold.map((bound) => number(bound)).join(" and ");
+  const label = `effect ${number(claim.effect)}${span}, threshold ${bounds}`;
   return svg(
     "svg",
     {
-      class: `bar ${verdictClass(claim.verdict)}`, viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
+      class: `bar ${verdictClass(claim.verdict)}`,
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "img",
       "aria-label": label,
     },
     shadedSide(claim, scale),

@@ -1,5 +1,8 @@
 // The page of a bnlab report: reads the report that bnlab wrote into the page and builds everything from it.
 import "./style.css";
+import "./tables.css";
+import "./figures.css";
+import "./media.css";
 import { claimsSection } from "./claims";
 import { contents } from "./contents";
 import { el } from "./dom";
@@ -27,7 +30,11 @@ function experimentsSection(report: Report): HTMLElement {
     { "aria-labelledby": "experiments" },
     el("h2", { id: "experiments" }, "The experiments"),
     ...report.experiments.map((experiment) =>
-      experimentSection(report, experiment, report.figures.filter((figure) => figure.experiment === experiment.name)),
+      experimentSection(
+        report,
+        experiment,
+        report.figures.filter((figure) => figure.experiment === experiment.name),
+      ),
     ),
     ...others.map(figureElement),
   );
@@ -39,7 +46,10 @@ function pageParts(report: Report): HTMLElement[] {
     {},
     report.schemaVersion === schemaVersion
       ? null
-      : notice(`This page reads reports of version ${schemaVersion}; this one is of version ${report.schemaVersion ?? "unknown"}, so parts of it may be missing.`),
+      : notice(
+          `This page reads reports of version ${schemaVersion}; this one is of version ` +
+            `${report.schemaVersion ?? "unknown"}, so parts of it may be missing.`,
+        ),
     headerSection(report),
     howToRead(),
     claimsSection(report),

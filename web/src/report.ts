@@ -1,5 +1,5 @@
-// report.json as the page uses it. Reading is lenient: unknown fields are ignored, missing ones get an empty value, and a
-// number that JSON cannot hold (NaN is written as null) stays null.
+// report.json as the page uses it. Reading is lenient: unknown fields are ignored, missing ones get an empty value,
+// and a number that JSON cannot hold (NaN is written as null) stays null.
 
 export const schemaVersion = 1;
 
@@ -170,7 +170,12 @@ function experiment(value: unknown): Experiment {
     whatWasRun: list(from.what_was_run, text),
     paperNumbers: list(from.paper_numbers, (item) => {
       const it = fields(item);
-      return { quantity: text(it.quantity), paper: realOrText(it.paper), ours: realOrText(it.ours), note: text(it.note) };
+      return {
+        quantity: text(it.quantity),
+        paper: realOrText(it.paper),
+        ours: realOrText(it.ours),
+        note: text(it.note),
+      };
     }),
     cost: { runs: real(cost.runs), seconds: real(cost.seconds), computedNow: real(cost.computed_now) },
     state: text(from.state) || "complete",

@@ -92,7 +92,10 @@ class RunList {
   }
 
   private select(): void {
-    const words = this.search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
+    const words = this.search.value
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== "");
     this.shown = this.runs.filter((run) => {
       const text = `${run.id} ${run.title} ${run.kind} ${run.error}`.toLowerCase();
       return (this.state.value === "" || run.state === this.state.value) && words.every((word) => text.includes(word));
@@ -114,7 +117,9 @@ class RunList {
     this.next.disabled = first + pageSize >= this.shown.length;
     this.previous.hidden = this.next.hidden = this.shown.length <= pageSize;
     this.where.textContent =
-      rows.length === 0 ? "no such run" : `${first + 1} to ${first + rows.length} of ${count(this.shown.length, "run")}`;
+      rows.length === 0
+        ? "no such run"
+        : `${first + 1} to ${first + rows.length} of ${count(this.shown.length, "run")}`;
   }
 }
 

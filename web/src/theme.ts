@@ -1,4 +1,5 @@
-// How figures look: the page's type and restrained colours, for a light and a dark page. A specification's own settings win.
+// How figures look: the page's type and restrained colours, for a light and a dark page. A specification's own
+// settings win.
 import type { Config } from "vega-lite";
 
 export type Scheme = "light" | "dark";
@@ -38,10 +39,26 @@ export function figureConfig(scheme: Scheme): Config {
     font,
     view: { stroke: "transparent" },
     axis: {
-      labelColor: text, titleColor: text, domainColor: faint, tickColor: faint, gridColor: grid,
-      titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12, titlePadding: 8, tickSize: 4,
+      labelColor: text,
+      titleColor: text,
+      domainColor: faint,
+      tickColor: faint,
+      gridColor: grid,
+      titleFontWeight: "normal",
+      labelFontSize: 11,
+      titleFontSize: 12,
+      titlePadding: 8,
+      tickSize: 4,
     },
-    legend: { labelColor: text, titleColor: text, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12, symbolStrokeWidth: 2, symbolOpacity: 1 },
+    legend: {
+      labelColor: text,
+      titleColor: text,
+      titleFontWeight: "normal",
+      labelFontSize: 11,
+      titleFontSize: 12,
+      symbolStrokeWidth: 2,
+      symbolOpacity: 1,
+    },
     header: { labelColor: text, titleColor: text, titleFontWeight: "normal", labelFontSize: 12 },
     title: { color: text, subtitleColor: faint, fontWeight: 600, fontSize: 13, anchor: "start" },
     text: { color: text },

@@ -1,4 +1,5 @@
-// The three verdicts as coloured labels that also say their verdict in words, and as single marks for the contents list.
+// The three verdicts as coloured labels that also say their verdict in words, and as single marks for the contents
+// list.
 import { el } from "./dom";
 import type { Claim, Verdict } from "./report";
 

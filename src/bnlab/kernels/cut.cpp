@@ -5,11 +5,12 @@
 namespace bnlab::kernels {
 namespace {
 
-constexpr std::int64_t kTaskElements = 32768;  // 128 KiB of float: lies in L2, and is worth a thread's wake-up
-constexpr std::int64_t kMaxRowChunks = 64;     // bounds the partial results
-constexpr std::int64_t kVector = 16;           // floats in the widest vector
-constexpr std::int64_t kWideRow = 64;          // a row this long keeps the vector loops busy
-constexpr std::int64_t kPieceElements = 256;   // columns are cut in pieces of neighbours long enough to stream
+constexpr std::int64_t kTaskElements = 32768;      // 128 KiB of float: lies in L2, and is worth a thread's wake-up
+constexpr std::int64_t kCachedElements = 1 << 20;  // batches above live in memory rather than in caches
+constexpr std::int64_t kMaxRowChunks = 64;         // bounds the partial results
+constexpr std::int64_t kVector = 16;               // floats in the widest vector
+constexpr std::int64_t kWideRow = 64;              // a row this long keeps the vector loops busy
+constexpr std::int64_t kPieceElements = 256;       // columns are cut in pieces of neighbours long enough to stream
 constexpr std::int64_t kMaxFoldedChannels = 256;
 constexpr std::int64_t kShortRun = 64;   // a run below is mostly ends
 constexpr std::int64_t kManyRows = 8;    // rows that make a slot per position worth its merging
@@ -47,7 +48,8 @@ Place Panel::place(std::int64_t task) const noexcept {
   return {.patch = {.row_stride = slots * run,
                     .rows = rows_in_chunk(row_chunk),
                     .slots = std::min(slot_step, slots - slot),
-                    .run = run},
+                    .run = run,
+                    .streams = streams},
           .element = element + (row_chunk * row_step * slots + slot) * run,
           .slot = slot,
           .partial = partial + row_chunk * slots + slot};
@@ -67,6 +69,7 @@ Cut cut(const Shape& shape) noexcept {
   } else {
     result.main = panel(shape.n, shape.c, shape.s);
   }
+  result.main.streams = shape.elements() > kCachedElements;
   result.rest.partial = result.main.partial + result.main.row_chunks() * result.main.slots;
   return result;
 }

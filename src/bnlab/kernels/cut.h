@@ -21,6 +21,7 @@ struct Patch {
   std::int64_t rows = 0;
   std::int64_t slots = 0;
   std::int64_t run = 1;
+  bool streams = false;  ///< the batch does not stay in cache: read it strictly in order
 };
 
 /// Where a patch lies in its panel.
@@ -41,6 +42,7 @@ struct Panel {
   std::int64_t row_step = 1;
   std::int64_t slot_step = 1;
   std::int64_t partial = 0;
+  bool streams = false;
 
   [[nodiscard]] std::int64_t row_chunks() const noexcept { return (rows + row_step - 1) / row_step; }
   [[nodiscard]] std::int64_t slot_chunks() const noexcept { return (slots + slot_step - 1) / slot_step; }
@@ -62,6 +64,10 @@ struct Cut {
   [[nodiscard]] std::int64_t partials() const noexcept { return rest.partial + rest.row_chunks() * rest.slots; }
   [[nodiscard]] std::int64_t channel(std::int64_t slot) const noexcept {
     return slot / slots_per_channel_run % channels;
+  }
+  /// The order in which a second pass meets the ends of the first one in cache, if the batch is larger than it.
+  [[nodiscard]] Place place_again(std::int64_t task) const noexcept {
+    return place(main.streams ? tasks() - 1 - task : task);
   }
   [[nodiscard]] Place place(std::int64_t task) const noexcept {
     return task < main.tasks() ? main.place(task) : rest.place(task - main.tasks());

@@ -91,7 +91,7 @@ TrajectorySpec parse_trajectory(const Json& json, const std::string& where) {
 
 TrainSpec parse_train(JsonFields& fields) {
   TrainSpec train;
-  Json data, model, optimizer, probes = Json::array(), trajectory = Json::object(), divergence;
+  Json data, model, optimizer, probes = Json::array(), trajectory = Json::object(), divergence = *train.divergence_loss;
   fields.required("data", data).required("model", model).required("optimizer", optimizer);
   fields.optional("batch", train.batch).required("steps", train.steps).optional("seed", train.seed);
   fields.optional("threads", train.threads).optional("precision", train.precision);
