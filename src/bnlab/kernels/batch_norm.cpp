@@ -68,7 +68,7 @@ Status normalize(const ForwardEvaluation<T>& args, TaskRunner& runner) noexcept 
 
   const Loops<T>& inner = loops<T>();
   runner.run(parts.tasks(), [&](std::int64_t task) {
-    const Place at = parts.place_again(task);
+    const Place at = parts.place(task);
     inner.affine(at.patch, args.x + at.element,
                  {.center = factors.at(0, at.slot), .scale = factors.at(1, at.slot), .offset = factors.at(2, at.slot)},
                  args.y + at.element);
@@ -147,7 +147,7 @@ Status input_gradient(const Backward<T>& args, const GradientSums* sums, TaskRun
 
   const Loops<T>& inner = loops<T>();
   runner.run(parts.tasks(), [&](std::int64_t task) {
-    const Place at = parts.place_again(task);
+    const Place at = parts.place(task);
     inner.input_gradient(at.patch, args.x + at.element, args.dy + at.element,
                          {.center = factors.at(0, at.slot),
                           .scale = factors.at(1, at.slot),

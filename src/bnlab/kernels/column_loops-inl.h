@@ -60,7 +60,7 @@ template <class T>
 BNLAB_INLINE void add_columns(const Patch& patch, const T* x, std::int64_t rows, std::int64_t columns, const T* shift,
                               T* sum, T* square) noexcept {
   for_row_groups(
-      rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
+      patch, rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
         for_lanes<T>(
             columns, [&]<class L>(std::int64_t j) __attribute__((always_inline)) {
               const typename L::Value middle = L::at(shift + j);
@@ -109,7 +109,7 @@ template <class T>
 BNLAB_INLINE void add_gradient_columns(const Patch& patch, const T* x, const T* dy, std::int64_t rows,
                                        std::int64_t columns, const T* center, T* sum, T* product) noexcept {
   for_row_groups(
-      rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
+      patch, rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
         for_lanes<T>(
             columns, [&]<class L>(std::int64_t j) __attribute__((always_inline)) {
               const typename L::Value middle = L::at(center + j);
@@ -149,7 +149,7 @@ BNLAB_INLINE void column_gradient_sums(const Patch& patch, const T* x, const T* 
 template <class T>
 BNLAB_INLINE void column_affine(const Patch& patch, const T* x, const Affine<T>& factors, T* y) noexcept {
   for_row_groups(
-      patch.rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
+      patch, patch.rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
         for_lanes<T>(
             patch.slots, [&]<class L>(std::int64_t j) __attribute__((always_inline)) {
               const typename L::Value center = L::at(factors.center + j);
@@ -167,7 +167,7 @@ template <class T>
 BNLAB_INLINE void column_input_gradient(const Patch& patch, const T* x, const T* dy, const InputGradient<T>& factors,
                                         T* dx) noexcept {
   for_row_groups(
-      patch.rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
+      patch, patch.rows, [&]<std::int64_t R>(std::int64_t r) __attribute__((always_inline)) {
         for_lanes<T>(
             patch.slots, [&]<class L>(std::int64_t j) __attribute__((always_inline)) {
               const typename L::Value center = L::at(factors.center + j);

@@ -65,10 +65,6 @@ struct Cut {
   [[nodiscard]] std::int64_t channel(std::int64_t slot) const noexcept {
     return slot / slots_per_channel_run % channels;
   }
-  /// The order in which a second pass meets the ends of the first one in cache, if the batch is larger than it.
-  [[nodiscard]] Place place_again(std::int64_t task) const noexcept {
-    return place(main.streams ? tasks() - 1 - task : task);
-  }
   [[nodiscard]] Place place(std::int64_t task) const noexcept {
     return task < main.tasks() ? main.place(task) : rest.place(task - main.tasks());
   }

@@ -1,5 +1,7 @@
 #include "bnlab/kernels/loops.h"
 
+#include <cstddef>
+
 #include "bnlab/kernels/column_loops-inl.h"
 #include "bnlab/kernels/run_loops-inl.h"
 
@@ -27,7 +29,7 @@ namespace {
       patch.run == 1 ? inner::column_input_gradient(patch, x, dy, factors, dx)                                         \
                      : inner::run_input_gradient(patch, x, dy, factors, dx);                                           \
     }                                                                                                                  \
-    static constexpr Loops<T> kTable = {moments, gradient_sums, affine, input_gradient};                               \
+    static constexpr Loops<T> kTable = {#NAME, moments, gradient_sums, affine, input_gradient};                        \
   };
 
 BNLAB_LOOPS(Baseline, )
@@ -38,23 +40,28 @@ BNLAB_LOOPS(Avx512, __attribute__((target("arch=x86-64-v4"))))
 #undef BNLAB_LOOPS
 
 template <class T>
-const Loops<T>& best() noexcept {
+struct Supported {
+  const Loops<T>* versions[3] = {};
+  std::size_t count = 0;
+
+  Supported() noexcept {
 #if defined(__x86_64__) && defined(__GNUC__)
-  if (__builtin_cpu_supports("x86-64-v4")) return Avx512<T>::kTable;
-  if (__builtin_cpu_supports("x86-64-v3")) return Avx2<T>::kTable;
+    if (__builtin_cpu_supports("x86-64-v4")) versions[count++] = &Avx512<T>::kTable;
+    if (__builtin_cpu_supports("x86-64-v3")) versions[count++] = &Avx2<T>::kTable;
 #endif
-  return Baseline<T>::kTable;
-}
+    versions[count++] = &Baseline<T>::kTable;
+  }
+};
 
 }  // namespace
 
 template <class T>
-const Loops<T>& loops() noexcept {
-  static const Loops<T>& chosen = best<T>();
-  return chosen;
+std::span<const Loops<T>* const> supported_loops() noexcept {
+  static const Supported<T> supported;
+  return {supported.versions, supported.count};
 }
 
-template const Loops<float>& loops<float>() noexcept;
-template const Loops<double>& loops<double>() noexcept;
+template std::span<const Loops<float>* const> supported_loops<float>() noexcept;
+template std::span<const Loops<double>* const> supported_loops<double>() noexcept;
 
 }  // namespace bnlab::kernels

@@ -2,6 +2,8 @@
 // Everything outside is the same for every instruction set; a faster implementation replaces this table only.
 #pragma once
 
+#include <span>
+
 #include "bnlab/kernels/cut.h"
 
 namespace bnlab::kernels {
@@ -26,6 +28,8 @@ struct InputGradient {
 /// Pointers to elements are to the patch's first element, pointers per slot to its first slot.
 template <class T>
 struct Loops {
+  const char* instruction_set;
+
   /// mean[j], m2[j] = moments of slot j, of rows*run elements each. At least one row.
   void (*moments)(const Patch& patch, const T* x, double* mean, double* m2) noexcept;
 
@@ -40,8 +44,14 @@ struct Loops {
   void (*input_gradient)(const Patch& patch, const T* x, const T* dy, const InputGradient<T>& factors, T* dx) noexcept;
 };
 
-/// The fastest version that this processor runs.
+/// The versions that this processor runs, the fastest first; never empty.
 template <class T>
-[[nodiscard]] const Loops<T>& loops() noexcept;
+[[nodiscard]] std::span<const Loops<T>* const> supported_loops() noexcept;
+
+/// The fastest of them.
+template <class T>
+[[nodiscard]] const Loops<T>& loops() noexcept {
+  return *supported_loops<T>().front();
+}
 
 }  // namespace bnlab::kernels

@@ -1,0 +1,31 @@
+// A small training task on synthetic data for the tests of train, probes, analyses and experiments.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "bnlab/data/gaussian.h"
+#include "bnlab/record/run_spec.h"
+#include "bnlab/train/training_data.h"
+
+namespace bnlab::testing {
+
+inline Dataset small_dataset() {
+  return make_gaussian({.classes = 4, .channels = 2, .size = 8, .train_count = 64, .test_count = 40});
+}
+
+/// A narrow VGG-A on small_dataset(), padded to 32.
+inline TrainSpec small_spec(const std::string& norm, int64_t steps = 6) {
+  TrainSpec spec;
+  spec.data = {"gaussian", small_dataset().digest, "z-score", 32, "none"};
+  spec.model.name = "vgg11";
+  spec.model.options = {{"width", 0.0625}};
+  spec.model.norm.kind = norm;
+  if (norm == "batch") spec.model.norm.options = {{"affine", 1}, {"eps", 1e-5}, {"momentum", 0.1}};
+  spec.batch = 16;
+  spec.steps = steps;
+  spec.threads = 1;
+  return spec;
+}
+
+}  // namespace bnlab::testing
