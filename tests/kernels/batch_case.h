@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,10 @@ class Values {
 };
 
 inline std::string name_of(const Shape& shape) {
-  return "(" + std::to_string(shape.n) + "," + std::to_string(shape.c) + "," + std::to_string(shape.s) + ") " +
-         (shape.layout == Layout::kChannelsLast ? "channels last" : "channels first");
+  std::ostringstream out;
+  out << '(' << shape.n << ',' << shape.c << ',' << shape.s << ") "
+      << (shape.layout == Layout::kChannelsLast ? "channels last" : "channels first");
+  return out.str();
 }
 
 /// Random normal values; channel c of x has a mean of `mean_over_std` times its standard deviation.

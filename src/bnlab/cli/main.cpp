@@ -32,9 +32,9 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
     if (!command->get_group().empty()) names.push_back(command->get_name());
   }
   const std::string near = bnlab::nearest_name(argv[1], names);
-  throw std::invalid_argument(fmt::format(
-      "there is no command \"{}\"; {}", argv[1],
-      near.empty() ? "the commands are " + bnlab::join_or(names) : "did you mean \"" + near + "\"?"));
+  throw std::invalid_argument(
+      fmt::format("there is no command \"{}\"; {}", argv[1],
+                  near.empty() ? "the commands are " + bnlab::join_or(names) : "did you mean \"" + near + "\"?"));
 }
 
 int run(int argc, char** argv) {

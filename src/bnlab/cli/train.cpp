@@ -1,11 +1,14 @@
 // bnlab train: one run of one's own, in this process, with any probes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 #include "bnlab/launch/progress_display.h"
+#include "bnlab/nn/model_list.h"
 #include "bnlab/nn/norm_list.h"
 #include "bnlab/probes/probe_list.h"
 
@@ -129,6 +132,16 @@ Json summary(RunReader& run, const std::string& id) {
   return result;
 }
 
+/// Median time between successive steps, in seconds.
+double median_step(const std::vector<std::chrono::steady_clock::time_point>& starts) {
+  std::vector<double> seconds;
+  for (size_t i = 1; i < starts.size(); ++i) {
+    seconds.push_back(std::chrono::duration<double>(starts[i] - starts[i - 1]).count());
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2), seconds.end());
+  return seconds[seconds.size() / 2];
+}
+
 void print_summary(const Json& s) {
   if (s.contains("diverged_at")) {
     fmt::print("The run diverged at step {}: its loss there was {}.\n", s["diverged_at"].get<int64_t>(),
@@ -160,8 +173,10 @@ int train_one(const TrainOptions& options) {
   execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
   const auto start = std::chrono::steady_clock::now();
   int64_t first = -1;
+  std::vector<std::chrono::steady_clock::time_point> step_starts;
   execution.progress = [&](int64_t step, int64_t steps, double loss) {
     if (first < 0) first = step;
+    step_starts.push_back(std::chrono::steady_clock::now());
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     display.update(
         static_cast<double>(step) / static_cast<double>(steps),
@@ -174,7 +189,8 @@ int train_one(const TrainOptions& options) {
     return kExitStopped;
   }
   RunReader run(folder);
-  const Json result = summary(run, id);
+  Json result = summary(run, id);
+  if (step_starts.size() > 2) result["median_step_seconds"] = median_step(step_starts);
   display.print("");
   if (options.json) {
     fmt::print("{}\n", result.dump(2));
@@ -184,15 +200,22 @@ int train_one(const TrainOptions& options) {
   return kExitDone;
 }
 
+template <class Kind>
+std::string names(const std::vector<Kind>& kinds, std::string Kind::*name) {
+  std::vector<std::string> all;
+  for (const auto& kind : kinds) all.push_back(kind.*name);
+  return join_or(all);
+}
+
 void add_flags(CLI::App& command, TrainOptions& o) {
   command.add_option("--data", o.data, "Data set, NAME or NAME:PATH (see bnlab data list)")->capture_default_str();
   command.add_option("--spec", o.spec_file, "A run spec as JSON, instead of the flags below")->check(CLI::ExistingFile);
-  command.add_option("--model", o.model, "Model: vgg11 or vgg16")->capture_default_str();
+  command.add_option("--model", o.model, "Model: " + names(model_kinds(), &ModelKind::name))->capture_default_str();
   command.add_option("--width", o.width, "Channels relative to the original's")->capture_default_str();
   command.add_option("--model-option", o.model_options, "Further options of the model, NAME=NUMBER");
-  command.add_option("--norm", o.norm, "Normalization: none or batch")->capture_default_str();
+  command.add_option("--norm", o.norm, "Normalization: " + names(norm_kinds(), &NormKind::kind))->capture_default_str();
   command.add_option("--place", o.place, "before-activation or after-activation")->capture_default_str();
-  command.add_option("--norm-option", o.norm_options, "TrainOptions of the normalization, NAME=NUMBER, e.g. eps=1e-3");
+  command.add_option("--norm-option", o.norm_options, "Options of the normalization, NAME=NUMBER, e.g. eps=1e-3");
   command.add_option("--init", o.init, "glorot-uniform or glorot-normal")->capture_default_str();
   command.add_option("--scaling", o.scaling, "none or z-score")->capture_default_str();
   command.add_option("--augment", o.augment, "none or flip-crop")->capture_default_str();

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #define BNLAB_INLINE [[gnu::always_inline]] inline
+#define BNLAB_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace bnlab::kernels::inner {
 

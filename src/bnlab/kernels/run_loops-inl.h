@@ -45,9 +45,8 @@ BNLAB_INLINE void for_chained_lanes(std::int64_t count, const F& f) noexcept {
   for (; i + kChains * kStep <= count; i += kChains * kStep) {
     for (int chain = 0; chain < kChains; ++chain) f.template operator()<FullLanes<T>>(i + chain * kStep, chain);
   }
-  for_lanes<T>(
-      count - i, [&]<class L>(std::int64_t rest)
-                     __attribute__((always_inline)) { f.template operator()<L>(i + rest, 0); });
+  for_lanes<T>(count - i,
+               [&]<class L>(std::int64_t rest) BNLAB_INLINE_LAMBDA { f.template operator()<L>(i + rest, 0); });
 }
 
 /// A sum over a block, a partial sum for each kind of lane; total() adds them in double, in a fixed order.
@@ -95,12 +94,11 @@ BNLAB_INLINE Moments run_block_moments(const Block& block, const T* x) noexcept 
   LaneSum<T> sum, square;
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const T* piece = x + block.first + r * block.stride;
-    for_chained_lanes<T>(
-        block.length, [&]<class L>(std::int64_t i, int chain) __attribute__((always_inline)) {
-          const typename L::Value d = L::at(piece + i) - shift;
-          sum.template add<L>(d, chain);
-          square.template add<L>(d * d, chain);
-        });
+    for_chained_lanes<T>(block.length, [&]<class L>(std::int64_t i, int chain) BNLAB_INLINE_LAMBDA {
+      const typename L::Value d = L::at(piece + i) - shift;
+      sum.template add<L>(d, chain);
+      square.template add<L>(d * d, chain);
+    });
   }
   const std::int64_t count = block.rows * block.length;
   const double s = sum.total();
@@ -112,9 +110,8 @@ template <class T>
 BNLAB_INLINE void run_moments(const Patch& patch, const T* x, double* mean, double* m2) noexcept {
   for (std::int64_t j = 0; j < patch.slots; ++j) {
     Moments all;
-    for_blocks(
-        patch,
-        j, [&](const Block& block) __attribute__((always_inline)) { all = merge(all, run_block_moments(block, x)); });
+    for_blocks(patch, j,
+               [&](const Block& block) BNLAB_INLINE_LAMBDA { all = merge(all, run_block_moments(block, x)); });
     mean[j] = all.mean;
     m2[j] = all.m2;
   }
@@ -127,21 +124,19 @@ BNLAB_INLINE void run_gradient_sums(const Patch& patch, const T* x, const T* dy,
     const T middle = center[j];
     double total = 0;
     double total_x = 0;
-    for_blocks(
-        patch, j, [&](const Block& block) __attribute__((always_inline)) {
-          LaneSum<T> sum, product;
-          for (std::int64_t r = 0; r < block.rows; ++r) {
-            const std::int64_t piece = block.first + r * block.stride;
-            for_chained_lanes<T>(
-                block.length, [&]<class L>(std::int64_t i, int chain) __attribute__((always_inline)) {
-                  const typename L::Value g = L::at(dy + piece + i);
-                  sum.template add<L>(g, chain);
-                  product.template add<L>(g * (L::at(x + piece + i) - middle), chain);
-                });
-          }
-          total += sum.total();
-          total_x += product.total();
+    for_blocks(patch, j, [&](const Block& block) BNLAB_INLINE_LAMBDA {
+      LaneSum<T> sum, product;
+      for (std::int64_t r = 0; r < block.rows; ++r) {
+        const std::int64_t piece = block.first + r * block.stride;
+        for_chained_lanes<T>(block.length, [&]<class L>(std::int64_t i, int chain) BNLAB_INLINE_LAMBDA {
+          const typename L::Value g = L::at(dy + piece + i);
+          sum.template add<L>(g, chain);
+          product.template add<L>(g * (L::at(x + piece + i) - middle), chain);
         });
+      }
+      total += sum.total();
+      total_x += product.total();
+    });
     sum_dy[j] = total;
     sum_dy_x[j] = total_x;
   }
@@ -153,10 +148,9 @@ BNLAB_INLINE void run_affine(const Patch& patch, const T* x, const Affine<T>& fa
     const T center = factors.center[j], scale = factors.scale[j], offset = factors.offset[j];
     for (std::int64_t r = 0; r < patch.rows; ++r) {
       const std::int64_t piece = r * patch.row_stride + j * patch.run;
-      for_lanes<T>(
-          patch.run, [&]<class L>(std::int64_t i) __attribute__((always_inline)) {
-            L::at(y + piece + i) = (L::at(x + piece + i) - center) * scale + offset;
-          });
+      for_lanes<T>(patch.run, [&]<class L>(std::int64_t i) BNLAB_INLINE_LAMBDA {
+        L::at(y + piece + i) = (L::at(x + piece + i) - center) * scale + offset;
+      });
     }
   }
 }
@@ -168,11 +162,10 @@ BNLAB_INLINE void run_input_gradient(const Patch& patch, const T* x, const T* dy
     const T center = factors.center[j], scale = factors.scale[j], slope = factors.slope[j], offset = factors.offset[j];
     for (std::int64_t r = 0; r < patch.rows; ++r) {
       const std::int64_t piece = r * patch.row_stride + j * patch.run;
-      for_lanes<T>(
-          patch.run, [&]<class L>(std::int64_t i) __attribute__((always_inline)) {
-            const std::int64_t at = piece + i;
-            L::at(dx + at) = L::at(dy + at) * scale + ((L::at(x + at) - center) * slope + offset);
-          });
+      for_lanes<T>(patch.run, [&]<class L>(std::int64_t i) BNLAB_INLINE_LAMBDA {
+        const std::int64_t at = piece + i;
+        L::at(dx + at) = L::at(dy + at) * scale + ((L::at(x + at) - center) * slope + offset);
+      });
     }
   }
 }

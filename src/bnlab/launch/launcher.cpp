@@ -134,7 +134,7 @@ class Launch {
     if (WIFEXITED(result) && WEXITSTATUS(result) == 0) {
       status.state = JobState::kDone;
       status.fraction = 1;
-    } else if (WIFEXITED(result) && WEXITSTATUS(result) == kExitInterrupted) {
+    } else if (WIFEXITED(result) && WEXITSTATUS(result) == kExitInterrupted && stopping_) {
       status.state = JobState::kInterrupted;
     } else {
       status.state = JobState::kFailed;
@@ -142,6 +142,8 @@ class Launch {
         const int signal = WTERMSIG(result);
         status.error = fmt::format("its process was ended by signal {} ({}){}", signal, strsignal(signal),
                                    signal == SIGKILL ? "; out of memory, perhaps" : "");
+      } else if (WEXITSTATUS(result) == kExitInterrupted) {
+        status.error = "it was told to stop by someone else; the same command goes on where it was";
       } else if (status.error.empty()) {
         status.error = fmt::format("its process ended with status {}", WEXITSTATUS(result));
       }

@@ -80,8 +80,7 @@ struct TrainSpec {
   int64_t batch = 128;
   int64_t steps = 0;
   int64_t seed = 0;
-  int64_t threads =
-      0;  ///< 0 only before completion: oneDNN's gradients depend on the number, so it is part of the spec
+  int64_t threads = 0;  ///< part of the spec, since oneDNN's gradients depend on it; 0: by rule (complete_run_spec)
   std::string precision = "f32";
   std::string memory_format = "channels-last";
   std::optional<double> divergence_loss = 1e3;  ///< diverged when the loss is not finite or above this (Bjorck 2018)

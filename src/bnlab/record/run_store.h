@@ -1,9 +1,10 @@
 // The run store: one folder a run, written by one process at a time, never holding a half-written state.
 //
-//   spec.json       the canonical spec; its hash is the run's id and the folder's name
-//   run.sqlite      scalars (probe, step, layer, name, value), arrays (… dtype, shape, blob), state, checkpoint
-//   generations checkpoint.pt   all state at the last checkpoint's step; after the end, the final state trajectory.bin
-//   optional: weights or projections at chosen steps
+// - spec.json: the canonical spec; its hash is the run's id and the folder's name
+// - run.sqlite: scalars (probe, step, layer, name, value), arrays (the same, with dtype, shape, data), state,
+// checkpoints
+// - checkpoint.pt: all state at the last checkpoint's step; after the end, the final state
+// - trajectory.bin: optional; weights or projections at chosen steps
 //
 // Checkpoint protocol. (1) All rows up to the step, the digest of the coming checkpoint and the length of the
 // trajectory are committed to run.sqlite. (2) The checkpoint is written to a new file, synced, renamed. (3) Its

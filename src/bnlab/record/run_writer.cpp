@@ -130,9 +130,9 @@ void RunWriter::drop_beyond(int64_t step, int64_t trajectory_bytes) {
 
 void RunWriter::note_fingerprint(const std::string& fingerprint) {
   const std::string begun_under = get_meta("fingerprint");
-  if (begun_under.empty()) {
+  if (begun_under.empty() || !resume_from_) {
     set_meta("fingerprint", fingerprint);
-  } else if (begun_under != fingerprint && resume_from_) {
+  } else if (begun_under != fingerprint) {
     warning_ = fmt::format("resuming a run begun under {}; this is {}: its bits may differ from an uninterrupted run's",
                            begun_under, fingerprint);
     set_meta("resumed_under", fingerprint);

@@ -17,7 +17,7 @@ std::string cpu_model() {
   return "unknown";
 }
 
-// What decides the code paths of libtorch and oneDNN.
+// By which libtorch, oneDNN and the kernels choose their code paths.
 const char* instruction_set() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f")) return "avx512";

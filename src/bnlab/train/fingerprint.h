@@ -7,7 +7,8 @@
 
 namespace bnlab {
 
-/// {"cpu", "isa", "libtorch", "bnlab", "commit"}: processor model, the instruction set that libtorch chose, versions.
+/// {"cpu", "isa", "libtorch", "bnlab", "commit"}: processor model, the widest vector instruction set of the processor,
+/// versions.
 Json fingerprint();
 
 }  // namespace bnlab

@@ -1,0 +1,37 @@
+# bnlab on Debian 12. `make run` and `make test` do everything, from the packages on.
+
+JOBS ?= $(shell nproc)
+
+.PHONY: run test build setup clean check test-release test-asan
+
+run: build
+	build/bnlab reproduce
+
+build: setup
+	cmake --preset release
+	cmake --build build -j $(JOBS) --target bnlab
+
+setup:
+	tools/setup.sh build
+
+# The checks that need no build, then all tests, then all tests once more under ASan and UBSan.
+test: check test-release test-asan
+	@echo "All tests passed."
+
+check:
+	tools/setup.sh build test
+	tools/format.sh --check
+	python3 tools/check_includes.py
+
+test-release:
+	cmake --preset test
+	cmake --build build -j $(JOBS)
+	ctest --test-dir build --output-on-failure -j $(JOBS)
+
+test-asan:
+	cmake --preset asan
+	cmake --build build-asan -j $(JOBS)
+	ctest --test-dir build-asan --output-on-failure -j $(JOBS)
+
+clean:
+	rm -rf build build-asan web/node_modules
