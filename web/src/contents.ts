@@ -60,8 +60,8 @@ export function contents(report: Report): HTMLElement {
     "ul",
     {},
     place("#top", "Summary"),
-    place("#how-to-read", "How to read this"),
     place("#claims", "The claims"),
+    place("#how-to-read", "How to read this"),
     ...groups,
     place("#runs", "The runs"),
   );

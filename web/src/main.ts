@@ -51,8 +51,8 @@ function pageParts(report: Report): HTMLElement[] {
             `${report.schemaVersion ?? "unknown"}, so parts of it may be missing.`,
         ),
     headerSection(report),
-    howToRead(),
     claimsSection(report),
+    howToRead(),
     experimentsSection(report),
     runsSection(report),
   );

@@ -17,8 +17,8 @@ Json arm_encoding(const std::vector<ArmStyle>& styles) {
     colors.push_back(style.color);
     dashes.push_back(style.dash.empty() ? Json{1, 0} : Json(style.dash));
   }
-  const Json legend = {
-      {"orient", "bottom"}, {"columns", 2}, {"labelLimit", 320}, {"symbolSize", 400}, {"title", nullptr}};
+  const Json legend = {{"orient", "bottom"},     {"columns", 2},           {"labelLimit", 320}, {"symbolSize", 500},
+                       {"symbolType", "stroke"}, {"symbolStrokeWidth", 2}, {"title", nullptr}};
   return {
       {"color",
        {{"field", "arm"}, {"type", "nominal"}, {"scale", {{"domain", names}, {"range", colors}}}, {"legend", legend}}},
@@ -31,6 +31,7 @@ double quantile(const std::vector<double>& sorted, double q) {
 }
 
 constexpr size_t kBins = 60;
+constexpr size_t kTicks = 5;
 struct Range {
   double low, high;
 };
@@ -80,6 +81,8 @@ Json ridge_panel(const std::vector<Ridge>& ridges, const std::string& panel, con
   const double peak = std::max(peaks[peaks.size() / 2], 1e-12);
   const double spacing =
       rows.size() > 1 ? (rows.back()->row - rows.front()->row) / static_cast<double>(rows.size() - 1) : 1;
+  Json ticks = Json::array();
+  for (size_t r = 0; r < rows.size(); r += std::max<size_t>(1, rows.size() / kTicks)) ticks.push_back(rows[r]->row);
   Json layers = Json::array();
   for (size_t r = 0; r < rows.size(); ++r) {
     Json values = Json::array();
@@ -109,7 +112,7 @@ Json ridge_panel(const std::vector<Ridge>& ridges, const std::string& panel, con
                           {"type", "quantitative"},
                           {"title", row_title},
                           {"scale", {{"reverse", true}, {"zero", false}, {"nice", false}}},
-                          {"axis", {{"grid", false}}}}},
+                          {"axis", {{"grid", false}, {"values", ticks}}}}},
                         {"y2", {{"field", "base"}}}}}});
   }
   return {{"title", panel}, {"width", 260}, {"height", 300}, {"layer", layers}};

@@ -120,8 +120,10 @@ ArmRecord read_arm(const Setting& setting, Results& results, const std::string& 
     record.accuracy.push_back(training_accuracy(*run, setting.data.shape.classes));
     Series series = run->scalars({"accuracy", 0, "test_accuracy"});
     if (run->diverged_at() >= 0) {  // from there on it guesses
-      for (const int64_t step : {run->diverged_at(), std::get<TrainSpec>(run->spec()).steps}) {
-        series.steps.push_back(step), series.values.push_back(chance);
+      const auto& spec = std::get<TrainSpec>(run->spec());
+      for (int64_t step = 0; step <= spec.steps; ++step) {
+        const bool observed = spec.probes.front().wants(step) || step == spec.steps;
+        if (observed && step >= run->diverged_at()) series.steps.push_back(step), series.values.push_back(chance);
       }
     }
     record.test.push_back(std::move(series));

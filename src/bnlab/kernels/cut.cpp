@@ -10,11 +10,12 @@ constexpr std::int64_t kCachedElements = 1 << 20;  // batches above live in memo
 constexpr std::int64_t kMaxRowChunks = 64;         // bounds the partial results
 constexpr std::int64_t kVector = 16;               // floats in the widest vector
 constexpr std::int64_t kWideRow = 64;              // a row this long keeps the vector loops busy
+constexpr std::int64_t kEnoughTasks = 16;          // row chunks that make cutting rows themselves needless
 constexpr std::int64_t kPieceElements = 256;       // columns are cut in pieces of neighbours long enough to stream
 constexpr std::int64_t kMaxFoldedChannels = 256;
-constexpr std::int64_t kShortRun = 64;   // a run below is mostly ends
-constexpr std::int64_t kManyRows = 8;    // rows that make a slot per position worth its merging
-constexpr std::int64_t kRowAlign = 128;  // row chunks are whole blocks of the loops
+constexpr std::int64_t kShortRun = 64;  // a run below is mostly ends
+constexpr std::int64_t kManyRows = 8;   // rows that make a slot per position worth its merging
+constexpr std::int64_t kRowAlign = 64;  // row chunks are halves of the loops' blocks, or whole ones
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
@@ -27,8 +28,11 @@ Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
   const std::int64_t row_elements = run == 1 ? slots : run;
   p.row_step = std::max({kTaskElements / row_elements, (rows + kMaxRowChunks - 1) / kMaxRowChunks, std::int64_t{1}});
   p.row_step = round_up(p.row_step, row_align);
-  const std::int64_t column = std::clamp<std::int64_t>(rows, 1, p.row_step) * run;
-  p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / column, 1), slot_align);
+  p.slot_step = std::max<std::int64_t>(slots, 1);
+  if (p.row_chunks() < kEnoughTasks) {
+    const std::int64_t column = std::clamp<std::int64_t>(rows, 1, p.row_step) * run;
+    p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / column, 1), slot_align);
+  }
   return p;
 }
 
