@@ -80,6 +80,10 @@ struct Wrong {
   int status;
   const char* says;
 };
+void PrintTo(const Wrong& wrong, std::ostream* out) {
+  for (const auto& argument : wrong.arguments) *out << argument << ' ';
+}
+
 class WrongUse : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongUse, OneClearSentenceAndTheRightStatus) {

@@ -105,24 +105,29 @@ TYPED_TEST(BatchNormKernels, EvaluationAgreesWithOracle) {
   }
 }
 
-// Small results must not hide behind large ones: without affine, at a large mean, to a few units in the last place.
+// Without affine, at a large mean: y to a few units in the last place, and gradients as if the mean were small.
 TYPED_TEST(BatchNormKernels, LargeMeanWithSmallVarianceStaysExact) {
   for (const Layout layout : kLayouts) {
     for (const Shape& shape : {Shape{64, 65, 49, layout}, Shape{40, 3, 1024, layout}, Shape{512, 64, 1, layout}}) {
       for (const double mean_over_std : {1e2, 1e4, 1e5}) {
         SCOPED_TRACE(name_of(shape) + " mean/std " + std::to_string(mean_over_std));
         BatchCase<TypeParam> t(shape, mean_over_std);
-        auto args = t.forward();
-        args.gamma = nullptr;
-        args.beta = nullptr;
-        ASSERT_EQ(forward_training(args, this->runner), Status::kOk);
+        std::fill_n(t.gamma.data(), shape.c, TypeParam(1));
+        std::fill_n(t.beta.data(), shape.c, TypeParam(0));
+        ASSERT_EQ(forward_training(t.forward(), this->runner), Status::kOk);
+        ASSERT_EQ(backward_training(t.backward(), this->runner), Status::kOk);
         const auto statistics = oracle::statistics(t.batch(), kEps);
-        const std::vector<double> ones(static_cast<std::size_t>(shape.c), 1), zeros(ones.size(), 0);
-        const auto expected = oracle::forward(t.batch(), statistics, ones, zeros);
-        // Statistics are doubles: their own rounding shows only for T = double.
+        // The mean is a double: its own rounding shows only for T = double.
         const double ulps = 3 + (sizeof(TypeParam) == 8 ? 4 * mean_over_std : 0);
+        const auto expected = oracle::forward(t.batch(), statistics, t.gamma.doubles(), t.beta.doubles());
         expect_near(t.y, expected, "y",
                     [&](std::size_t i) { return ulps * TestFixture::kUlp * std::max(1.0, std::abs(expected[i])); });
+        const auto gradients = oracle::backward(t.batch(), t.dy.doubles(), statistics, t.gamma.doubles(), true);
+        const double count = static_cast<double>(shape.count());
+        expect_near(t.dx, gradients.dx, "dx",
+                    [&](std::size_t) { return ulps * TestFixture::kUlp * largest(gradients.dx); });
+        expect_near(t.dgamma, gradients.dgamma, "dgamma",
+                    [&](std::size_t) { return ulps * TestFixture::kUlp * count; });
         if (this->HasFatalFailure()) return;
       }
     }

@@ -65,6 +65,10 @@ struct BadSpec {
   const char* says;
 };
 
+void PrintTo(const BadSpec& spec, std::ostream* out) {
+  *out << spec.key << ": " << spec.says;
+}
+
 class RunSpecErrors : public ::testing::TestWithParam<BadSpec> {};
 
 TEST_P(RunSpecErrors, NameTheKey) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "bnlab/cli/commands.h"
@@ -73,6 +74,8 @@ class Reproduction {
                      options_.data,
                      "--checkpoint-seconds",
                      fmt::format("{}", options_.checkpoint_seconds)};
+      const auto* train = std::get_if<TrainSpec>(&run.spec);
+      steps_.push_back(train ? train->steps : 0);
       jobs_.push_back(std::move(job));
     }
     reused_ = runs_.size() - jobs_.size();
@@ -88,6 +91,7 @@ class Reproduction {
     launch_options.log_folder = out_.logs();
     launch_options.stop = &stop_requested();
     reported_.assign(jobs_.size(), JobState::kWaiting);
+    seen_.assign(jobs_.size(), 0);
     launch_options.on_change = [this](const std::vector<JobStatus>& status) { follow(status); };
     status_ = launch(jobs_, launch_options);
     for (size_t i = 0; i < jobs_.size(); ++i) {
@@ -103,6 +107,9 @@ class Reproduction {
     for (size_t i = 0; i < jobs_.size(); ++i) {
       total += jobs_[i].cost;
       done += jobs_[i].cost * status[i].fraction;
+      // What a resumed run had done before does not count towards the rate.
+      if (seen_[i] > 0) steps_done_ += (status[i].fraction - seen_[i]) * static_cast<double>(steps_[i]);
+      seen_[i] = status[i].fraction;
       ended += status[i].state == JobState::kDone;
       if (status[i].state == reported_[i]) continue;
       reported_[i] = status[i].state;
@@ -116,7 +123,9 @@ class Reproduction {
       said_stopping_ = true;
       display_.print("stopping: the runs under way write a checkpoint (Ctrl-C again ends at once)");
     }
-    display_.update(done / total, fmt::format("{} of {} runs", ended + reused_, runs_.size()));
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    display_.update(done / total,
+                    fmt::format("{} of {} runs, {:.1f} steps/s", ended + reused_, runs_.size(), steps_done_ / seconds));
   }
 
   /// After the first seed of everything, and after each further one, there is a report to look at.
@@ -165,6 +174,10 @@ class Reproduction {
   DataFacts facts_;
   std::vector<PlannedRun> runs_;
   std::vector<Job> jobs_;
+  std::vector<int64_t> steps_;  // of each job
+  std::vector<double> seen_;    // fraction of each job at the last look
+  double steps_done_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::vector<JobStatus> status_;
   std::vector<JobState> reported_;
   size_t reused_ = 0;
