@@ -113,6 +113,8 @@ Json make_report(const std::vector<PlannedExperiment>& experiments, const std::f
     complete = complete && entries.back()["state"] == "complete";
   }
   const Setting& setting = experiments.front().setting;
+  Json machine = fingerprint();
+  machine.erase("bnlab");  // the report says it itself
   return {{"schema_version", kSchemaVersion},
           {"bnlab", kVersion},
           {"scale", to_string(setting.scale)},
@@ -120,7 +122,7 @@ Json make_report(const std::vector<PlannedExperiment>& experiments, const std::f
           {"data_title", setting.data.title},
           {"created", utc_now()},
           {"state", complete ? "complete" : "partial"},
-          {"fingerprint", fingerprint()},
+          {"fingerprint", machine},
           {"claims", claims},
           {"figures", figures},
           {"experiments", entries},
