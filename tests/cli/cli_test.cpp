@@ -109,14 +109,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"report", "/tmp"}, 1, "request.json"}, Wrong{{"data", "check", "nope"}, 1, "nope"}));
 
 TEST(Help, EveryCommandHasOneWithAnExample) {
-  for (const std::vector<std::string> command : {std::vector<std::string>{},
-                                                 {"reproduce"},
-                                                 {"list"},
-                                                 {"train"},
-                                                 {"report"},
-                                                 {"data"},
-                                                 {"data", "list"},
-                                                 {"data", "check"}}) {
+  const std::vector<std::vector<std::string>> commands = {
+      {}, {"reproduce"}, {"list"}, {"train"}, {"report"}, {"data"}, {"data", "list"}, {"data", "check"}};
+  for (const auto& command : commands) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
     Program program(arguments);
