@@ -55,8 +55,8 @@ bnlab_viewer_page_end:
   set_source_files_properties(${assembly} PROPERTIES OBJECT_DEPENDS ${page})
   target_sources(${target} PRIVATE ${assembly} ${page})
 
-  if(BNLAB_TESTS)
+  if(BNLAB_TESTS AND NOT BNLAB_SANITIZE)  # the page holds no C++
     add_test(NAME report_page COMMAND ${BNLAB_NODE} --test ${CMAKE_SOURCE_DIR}/tests/browser/report_page.test.mjs)
-    set_tests_properties(report_page PROPERTIES TIMEOUT 600 ENVIRONMENT BNLAB_VIEWER_PAGE=${page})
+    set_tests_properties(report_page PROPERTIES TIMEOUT 600 RUN_SERIAL ON ENVIRONMENT BNLAB_VIEWER_PAGE=${page})
   endif()
 endfunction()
