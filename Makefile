@@ -2,7 +2,7 @@
 
 JOBS ?= $(shell nproc)
 
-.PHONY: run test build setup clean check test-release test-asan
+.PHONY: run test build setup clean check test-release test-asan fuzz
 
 run: build
 	build/bnlab reproduce
@@ -33,5 +33,12 @@ test-asan:
 	cmake --build build-asan -j $(JOBS)
 	ctest --test-dir build-asan --output-on-failure -j $(JOBS)
 
+# A minute of random inputs to the kernels, the same ones every time.
+fuzz:
+	tools/setup.sh build fuzz
+	cmake -S fuzz -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++-14
+	cmake --build build-fuzz -j $(JOBS)
+	build-fuzz/batch_norm_fuzz -seed=1 -max_total_time=60 -max_len=256 -print_final_stats=1 -artifact_prefix=build-fuzz/
+
 clean:
-	rm -rf build build-asan web/node_modules
+	rm -rf build build-asan build-fuzz web/node_modules

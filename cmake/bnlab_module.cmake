@@ -19,18 +19,18 @@ if(BNLAB_SANITIZE)
 endif()
 
 # libtorch's own headers are not ours to mend: they are system headers.
-add_library(bnlab_torch INTERFACE)
-target_include_directories(bnlab_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(bnlab_torch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
+add_library(bnlab_libtorch INTERFACE)
+target_include_directories(bnlab_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(bnlab_libtorch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 
 # Compiled once, used by every module and test that sees libtorch.
 file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
 add_library(bnlab_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
-target_link_libraries(bnlab_torch_pch PRIVATE bnlab_flags bnlab_torch)
+target_link_libraries(bnlab_torch_pch PRIVATE bnlab_flags bnlab_libtorch)
 target_precompile_headers(bnlab_torch_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/torch_pch.h)
 
 function(bnlab_use_torch target scope)
-  target_link_libraries(${target} ${scope} bnlab_torch)
+  target_link_libraries(${target} ${scope} bnlab_libtorch)
   target_precompile_headers(${target} REUSE_FROM bnlab_torch_pch)
 endfunction()
 
@@ -38,7 +38,7 @@ function(bnlab_module name)
   cmake_parse_arguments(arg "TORCH" "" "LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bnlab/${name}/*.cpp)
   add_library(bnlab_${name} STATIC ${sources})
-  target_link_libraries(bnlab_${name} PUBLIC bnlab_flags ${arg_LINKS})
+  target_link_libraries(bnlab_${name} PUBLIC $<BUILD_INTERFACE:bnlab_flags> ${arg_LINKS})
   if(arg_TORCH)
     bnlab_use_torch(bnlab_${name} PUBLIC)
   endif()

@@ -11,7 +11,8 @@ import pathlib
 import re
 import sys
 
-MODULES = ["kernels", "ops", "nn", "record", "data", "train", "probes", "analyses", "experiments", "launch", "report"]
+MODULES = ["kernels", "ops", "nn", "record", "data", "train", "probes", "analyses", "experiments", "bench", "launch",
+           "report"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -24,6 +25,7 @@ ALLOWED = {
     "probes": ["train", "nn", "data", "record", "ops"],
     "analyses": ["train", "nn", "data", "record", "ops"],
     "experiments": ["probes", "analyses", "train", "nn", "data", "record"],
+    "bench": ["kernels", "ops", "record"],
     "launch": ["record"],
     "report": ["record"],
     "cli": MODULES,
@@ -32,7 +34,7 @@ ALLOWED = {
 # Modules that are built without libtorch.
 WITHOUT_TORCH = ["kernels", "record", "launch", "report"]
 
-GENERATED = ["bnlab/version.h"]  # by cmake/bnlab_version.cmake; every module may include it
+GENERATED = ["bnlab/version.h", "bnlab/shape_lists.h"]  # by cmake/; every module may include them
 
 SOURCES = pathlib.Path(__file__).resolve().parent.parent / "src"
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]')

@@ -23,7 +23,8 @@ for formatter in clang-format-14 clang-format ""; do
   esac
 done
 
-tracked=$(git ls-files -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' 'fuzz/*.cpp' 'fuzz/*.h')
+tracked=$(git ls-files -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' 'fuzz/*.cpp' 'fuzz/*.h' \
+  'examples/*.cpp')
 if [ -z "$tracked" ]; then
   echo "tools/format.sh: git knows no C++ files here" >&2
   exit 2

@@ -1,49 +1,25 @@
-// One batch with all arguments and results of the kernels, in memory that is not aligned to vectors.
+// One batch with all arguments and results of the kernels.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "bnlab/kernels/batch_norm.h"
+#include "tests/kernels/values.h"
 #include "tests/oracle/batch_norm_oracle.h"
 
 namespace bnlab::kernels {
 
 constexpr double kEps = 1e-5;
-
-/// `size` values whose first is one element off every vector's alignment, between guards that writing past shows.
-template <class T>
-class Values {
- public:
-  static constexpr T kGuard = T(-12345.5);
-
-  explicit Values(std::int64_t size) : memory_(static_cast<std::size_t>(size) + 2, T(0)) {
-    memory_.front() = kGuard;
-    memory_.back() = kGuard;
-  }
-  explicit Values(const std::vector<double>& values) : Values(static_cast<std::int64_t>(values.size())) {
-    std::transform(values.begin(), values.end(), data(), [](double v) { return static_cast<T>(v); });
-  }
-
-  T* data() { return memory_.data() + 1; }
-  const T* data() const { return memory_.data() + 1; }
-  [[nodiscard]] std::size_t size() const { return memory_.size() - 2; }
-  T& operator[](std::size_t i) { return memory_[i + 1]; }
-  const T& operator[](std::size_t i) const { return memory_[i + 1]; }
-  [[nodiscard]] std::vector<double> doubles() const { return {data(), data() + size()}; }
-  [[nodiscard]] bool guarded() const { return memory_.front() == kGuard && memory_.back() == kGuard; }
-
- private:
-  std::vector<T> memory_;
-};
+constexpr Layout kLayouts[] = {Layout::kChannelsFirst, Layout::kChannelsLast};
+constexpr Fusion kFusions[] = {Fusion::kNone, Fusion::kRelu, Fusion::kAddRelu};
 
 inline std::string name_of(const Shape& shape) {
   std::ostringstream out;
@@ -52,95 +28,8 @@ inline std::string name_of(const Shape& shape) {
   return out.str();
 }
 
-/// Random normal values; channel c of x has a mean of `mean_over_std` times its standard deviation.
-template <class T>
-struct BatchCase {
-  Shape shape;
-  Values<T> x, dy, gamma, beta;
-  Values<T> y, dx, dgamma, dbeta;
-  Values<double> mean, rstd, var_biased;
-
-  explicit BatchCase(const Shape& s, double mean_over_std = 0.5)
-      : shape(s),
-        x(s.elements()),
-        dy(s.elements()),
-        gamma(s.c),
-        beta(s.c),
-        y(s.elements()),
-        dx(s.elements()),
-        dgamma(s.c),
-        dbeta(s.c),
-        mean(s.c),
-        rstd(s.c),
-        var_biased(s.c) {
-    std::mt19937 random(static_cast<unsigned>(s.n * 7919 + s.c * 131 + s.s));
-    std::normal_distribution<double> normal;
-    for (std::int64_t c = 0; c < s.c; ++c) {
-      gamma[static_cast<std::size_t>(c)] = static_cast<T>(1 + 0.5 * normal(random));
-      beta[static_cast<std::size_t>(c)] = static_cast<T>(normal(random));
-    }
-    const oracle::Batch places = batch();
-    for (std::int64_t c = 0; c < s.c; ++c) {
-      const double scale = std::exp(normal(random));
-      oracle::for_channel(places, c, [&](std::size_t i) {
-        x[i] = static_cast<T>(scale * (mean_over_std + normal(random)));
-        dy[i] = static_cast<T>(0.3 + normal(random));
-      });
-    }
-  }
-
-  [[nodiscard]] oracle::Batch batch() const {
-    return {shape.n, shape.c, shape.s, shape.layout == Layout::kChannelsLast, x.doubles()};
-  }
-
-  [[nodiscard]] ForwardTraining<T> forward() {
-    return {.shape = shape,
-            .x = x.data(),
-            .gamma = gamma.data(),
-            .beta = beta.data(),
-            .eps = kEps,
-            .y = y.data(),
-            .mean = mean.data(),
-            .rstd = rstd.data(),
-            .var_biased = var_biased.data()};
-  }
-  [[nodiscard]] ForwardEvaluation<T> evaluation() {
-    return {.shape = shape,
-            .x = x.data(),
-            .gamma = gamma.data(),
-            .beta = beta.data(),
-            .mean = mean.data(),
-            .rstd = rstd.data(),
-            .y = y.data()};
-  }
-  [[nodiscard]] Backward<T> backward() {
-    return {.shape = shape,
-            .x = x.data(),
-            .dy = dy.data(),
-            .gamma = gamma.data(),
-            .mean = mean.data(),
-            .rstd = rstd.data(),
-            .dx = dx.data(),
-            .dgamma = dgamma.data(),
-            .dbeta = dbeta.data()};
-  }
-  [[nodiscard]] bool guarded() const {
-    return y.guarded() && dx.guarded() && dgamma.guarded() && dbeta.guarded() && mean.guarded() && rstd.guarded() &&
-           var_biased.guarded();
-  }
-};
-
-/// |got - expected| <= tolerance(i) everywhere; a NaN fails.
-template <class Got, class Tolerance>
-void expect_near(const Got& got, const std::vector<double>& expected, const char* what, const Tolerance& tolerance) {
-  ASSERT_EQ(got.size(), expected.size()) << what;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double error = std::abs(static_cast<double>(got[i]) - expected[i]);
-    if (!(error <= tolerance(i))) {
-      FAIL() << what << "[" << i << "] is " << static_cast<double>(got[i]) << ", expected " << expected[i] << " within "
-             << tolerance(i);
-    }
-  }
+inline std::string name_of(Fusion fusion) {
+  return fusion == Fusion::kNone ? "plain" : fusion == Fusion::kRelu ? "relu" : "add and relu";
 }
 
 inline double largest(const std::vector<double>& values) {
@@ -148,5 +37,177 @@ inline double largest(const std::vector<double>& values) {
   for (double value : values) most = std::max(most, std::abs(value));
   return most;
 }
+
+/// 1 or -1 so that, of any 2^k positions or samples that begin at a multiple of 2^k, and of any of these in steps of a
+/// power of two, half have 1 and half -1: the Thue-Morse sequence in both directions.
+inline double balanced_sign(std::int64_t n, std::int64_t s) {
+  const int ones = std::popcount(static_cast<std::uint64_t>(n)) + std::popcount(static_cast<std::uint64_t>(s));
+  return ones % 2 == 0 ? 1 : -1;
+}
+
+/// The rounding of a result that is stored as E.
+template <class E>
+double storage_error(double value) {
+  return std::is_same_v<E, BFloat16> ? std::abs(value) * 0x1p-8 + 0x1p-134 : 0;
+}
+
+/// Random values that are correlated with each other, so that no mean or product that a formula needs is near 0.
+/// Channel c of x has a mean of `mean_over_std` times its standard deviation.
+template <class E>
+struct BatchCase {
+  using T = Compute<E>;
+
+  Shape shape;
+  Fusion fusion;
+  Values<E> x, addend, dy, ddx, ddaddend;
+  Values<T> gamma, beta, ddgamma, ddbeta;
+  Values<E> y, dx, daddend, grad_x, grad_dy;
+  Values<T> dgamma, dbeta, grad_gamma;
+  Values<double> mean, rstd, var_biased;
+  Values<std::uint8_t> mask;
+
+  /// The elements begin `offset` elements after a multiple of 64 bytes.
+  explicit BatchCase(const Shape& s, Fusion f = Fusion::kNone, double mean_over_std = 0.5, std::int64_t offset = 1)
+      : shape(s),
+        fusion(f),
+        x(s.elements(), offset),
+        addend(f == Fusion::kAddRelu ? s.elements() : 0, offset),
+        dy(s.elements(), offset),
+        ddx(s.elements(), offset),
+        ddaddend(f == Fusion::kAddRelu ? s.elements() : 0, offset),
+        gamma(s.c),
+        beta(s.c),
+        ddgamma(s.c),
+        ddbeta(s.c),
+        y(s.elements(), offset),
+        dx(s.elements(), offset),
+        daddend(f == Fusion::kAddRelu ? s.elements() : 0, offset),
+        grad_x(s.elements(), offset),
+        grad_dy(s.elements(), offset),
+        dgamma(s.c),
+        dbeta(s.c),
+        grad_gamma(s.c),
+        mean(s.c),
+        rstd(s.c),
+        var_biased(s.c),
+        mask(static_cast<std::int64_t>(relu_mask_bytes(s)), offset) {
+    std::mt19937 random(static_cast<unsigned>(s.n * 7919 + s.c * 131 + s.s));
+    std::normal_distribution<float> normal;
+    for (std::size_t c = 0; c < gamma.size(); ++c) {
+      gamma[c] = static_cast<T>(1 + 0.5F * normal(random));
+      beta[c] = static_cast<T>(normal(random));
+      ddgamma[c] = static_cast<T>(normal(random));
+      ddbeta[c] = static_cast<T>(normal(random));
+    }
+    for (std::int64_t c = 0; c < s.c; ++c) {
+      const double scale = std::exp(normal(random));
+      oracle::for_channel(places(), c, [&](std::size_t i) {
+        const float h = normal(random), g = 0.3F + 0.5F * h + normal(random);
+        x[i] = static_cast<E>(scale * (mean_over_std + h));
+        dy[i] = static_cast<E>(g);
+        ddx[i] = static_cast<E>(-0.2F + 0.4F * h + 0.3F * g + normal(random));
+        if (f != Fusion::kAddRelu) return;
+        addend[i] = static_cast<E>(normal(random));
+        ddaddend[i] = static_cast<E>(normal(random));
+      });
+    }
+  }
+
+  /// The oracle's view of where elements lie, without values.
+  [[nodiscard]] oracle::Batch places() const {
+    return {shape.n, shape.c, shape.s, shape.layout == Layout::kChannelsLast};
+  }
+  [[nodiscard]] oracle::Batch batch() const {
+    return {shape.n, shape.c, shape.s, shape.layout == Layout::kChannelsLast, x.doubles()};
+  }
+  [[nodiscard]] oracle::Statistics statistics() const { return {mean.doubles(), var_biased.doubles(), rstd.doubles()}; }
+  [[nodiscard]] oracle::Cotangents cotangents() const {
+    return {ddx.doubles(), ddgamma.doubles(), ddbeta.doubles(), ddaddend.doubles()};
+  }
+
+  /// Statistics for evaluation that are not the batch's.
+  void set_running_statistics() {
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+      mean[c] = 0.1 + 0.01 * static_cast<double>(c % 10);
+      rstd[c] = 1 / (1 + 0.1 * static_cast<double>(c % 7));
+    }
+  }
+
+  [[nodiscard]] ForwardTraining<E> forward() {
+    return {.shape = shape,
+            .x = x.data(),
+            .gamma = gamma.data(),
+            .beta = beta.data(),
+            .eps = kEps,
+            .fusion = fusion,
+            .addend = addend_or_null(addend),
+            .y = y.data(),
+            .relu_mask = mask_or_null(),
+            .mean = mean.data(),
+            .rstd = rstd.data(),
+            .var_biased = var_biased.data()};
+  }
+  [[nodiscard]] ForwardEvaluation<E> evaluation() {
+    return {.shape = shape,
+            .x = x.data(),
+            .gamma = gamma.data(),
+            .beta = beta.data(),
+            .mean = mean.data(),
+            .rstd = rstd.data(),
+            .fusion = fusion,
+            .addend = addend_or_null(addend),
+            .y = y.data(),
+            .relu_mask = mask_or_null()};
+  }
+  [[nodiscard]] Backward<E> backward() {
+    return {.shape = shape,
+            .x = x.data(),
+            .dy = dy.data(),
+            .gamma = gamma.data(),
+            .mean = mean.data(),
+            .rstd = rstd.data(),
+            .relu_mask = mask_or_null(),
+            .dx = dx.data(),
+            .dgamma = dgamma.data(),
+            .dbeta = dbeta.data(),
+            .daddend = addend_or_null(daddend)};
+  }
+  [[nodiscard]] SecondDerivative<E> second() {
+    return {.shape = shape,
+            .x = x.data(),
+            .dy = dy.data(),
+            .gamma = gamma.data(),
+            .mean = mean.data(),
+            .rstd = rstd.data(),
+            .relu_mask = mask_or_null(),
+            .ddx = ddx.data(),
+            .ddgamma = ddgamma.data(),
+            .ddbeta = ddbeta.data(),
+            .ddaddend = addend_or_null(ddaddend),
+            .grad_x = grad_x.data(),
+            .grad_dy = grad_dy.data(),
+            .grad_gamma = grad_gamma.data()};
+  }
+
+  [[nodiscard]] bool guarded() const {
+    return y.guarded() && dx.guarded() && daddend.guarded() && grad_x.guarded() && grad_dy.guarded() &&
+           dgamma.guarded() && dbeta.guarded() && grad_gamma.guarded() && mean.guarded() && rstd.guarded() &&
+           var_biased.guarded() && mask.guarded();
+  }
+
+  [[nodiscard]] bool same_results(const BatchCase& other) const {
+    return same_bits(y, other.y) && same_bits(dx, other.dx) && same_bits(daddend, other.daddend) &&
+           same_bits(grad_x, other.grad_x) && same_bits(grad_dy, other.grad_dy) && same_bits(dgamma, other.dgamma) &&
+           same_bits(dbeta, other.dbeta) && same_bits(grad_gamma, other.grad_gamma) && same_bits(mean, other.mean) &&
+           same_bits(rstd, other.rstd) && same_bits(var_biased, other.var_biased) && same_bits(mask, other.mask);
+  }
+
+ private:
+  template <class V>
+  auto addend_or_null(V& values) {
+    return fusion == Fusion::kAddRelu ? values.data() : nullptr;
+  }
+  std::uint8_t* mask_or_null() { return fusion == Fusion::kNone ? nullptr : mask.data(); }
+};
 
 }  // namespace bnlab::kernels

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/kernels/batch_case.h"
+#include "tests/kernels/expectations.h"
+#include "tests/kernels/shapes.h"
+#include "tests/kernels/thread_runner.h"
 
 namespace bnlab::kernels {
 namespace {
@@ -43,29 +45,69 @@ TEST(Moments, OfNothingAreNeutral) {
   EXPECT_EQ(out[1].m2, 0);
 }
 
-// Small integers, whose sums are exact in every order: the tolerance is that of the merging in double, and no lost or
-// doubled element fits into it.
-TEST(Moments, OfIntegersAreExactToTheMerging) {
+template <class E>
+class ChannelMoments : public testing::Test {};
+TYPED_TEST_SUITE(ChannelMoments, ElementTypes);
+
+// Half of each channel's elements are c - 1, the others c + 1: mean c, m2 = count. Sizes are powers of two, so that no
+// merging rounds.
+TYPED_TEST(ChannelMoments, OfIntegersAreExact) {
   SerialTaskRunner runner;
-  for (const Layout layout : {Layout::kChannelsFirst, Layout::kChannelsLast}) {
+  for (const Layout layout : kLayouts) {
     for (const Shape& shape : {Shape{64, 3, 256, layout}, Shape{128, 65, 4, layout}, Shape{1024, 16, 64, layout}}) {
       SCOPED_TRACE(name_of(shape));
-      BatchCase<float> t(shape);
-      // Half of each channel's elements are c - 1, the others c + 1: mean c, m2 = count.
+      BatchCase<TypeParam> t(shape);
       for (std::int64_t c = 0; c < shape.c; ++c) {
-        std::int64_t k = 0;
-        oracle::for_channel(t.batch(), c,
-                            [&](std::size_t i) { t.x[i] = static_cast<float>(c + (k++ % 2 == 0 ? -1 : 1)); });
+        for (std::int64_t n = 0; n < shape.n; ++n) {
+          for (std::int64_t s = 0; s < shape.s; ++s) {
+            t.x[t.places().index(n, c, s)] = static_cast<TypeParam>(static_cast<float>(c) + balanced_sign(n, s));
+          }
+        }
       }
       std::vector<Moments> out(static_cast<std::size_t>(shape.c));
       ASSERT_EQ(channel_moments(shape, t.x.data(), out.data(), runner), Status::kOk);
       for (std::size_t c = 0; c < out.size(); ++c) {
         ASSERT_EQ(out[c].count, shape.count());
-        ASSERT_NEAR(out[c].mean, static_cast<double>(c), 1e-13);
-        ASSERT_NEAR(out[c].m2, static_cast<double>(shape.count()), 1e-9);
+        ASSERT_EQ(out[c].mean, static_cast<double>(c));
+        ASSERT_EQ(out[c].m2, static_cast<double>(shape.count()));
       }
     }
   }
+}
+
+// The largest deviations that float is promised to hold.
+TYPED_TEST(ChannelMoments, OfHugeValuesAreFinite) {
+  SerialTaskRunner runner;
+  for (const Layout layout : kLayouts) {
+    BatchCase<TypeParam> t({8, 2, 8192, layout});
+    for (std::size_t i = 0; i < t.x.size(); ++i) t.x[i] = static_cast<TypeParam>(i % 4 < 2 ? 9e16 : -9e16);
+    const double value = std::abs(static_cast<double>(t.x[0]));
+    Moments out[2];
+    ASSERT_EQ(channel_moments(t.shape, t.x.data(), out, runner), Status::kOk);
+    for (const Moments& m : out) EXPECT_TRUE(std::abs(m.m2 / (65536 * value * value) - 1) <= 1e-6) << m.m2;
+  }
+}
+
+TYPED_TEST(ChannelMoments, AreBitwiseTheSameForAnyThreads) {
+  for (const Shape& shape : chosen_shapes()) {
+    const BatchCase<TypeParam> t(shape);
+    SerialTaskRunner alone;
+    const auto size = static_cast<std::size_t>(shape.c);
+    std::vector<Moments> serial(size), threaded(size);
+    ASSERT_EQ(channel_moments(shape, t.x.data(), serial.data(), alone), Status::kOk);
+    for (int threads = 1; threads <= 4; ++threads) {
+      ThreadRunner pool(threads);
+      ASSERT_EQ(channel_moments(shape, t.x.data(), threaded.data(), pool), Status::kOk);
+      ASSERT_EQ(std::memcmp(serial.data(), threaded.data(), size * sizeof(Moments)), 0) << name_of(shape);
+    }
+  }
+}
+
+TEST(Moments, OfANegativeSizeAreAnError) {
+  SerialTaskRunner runner;
+  Moments out[1] = {{9, 9, 9}};
+  EXPECT_EQ(channel_moments<float>({4, 1, -1}, nullptr, out, runner), Status::kBadShape);
+  EXPECT_EQ(out[0].count, 9);
 }
 
 }  // namespace

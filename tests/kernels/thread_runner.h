@@ -10,15 +10,20 @@
 
 namespace bnlab::kernels {
 
-/// Hands tasks out one by one, last first, to `threads` threads: any order and any thread may run any task.
+/// Hands tasks out in ranges of 1, 2, 3, 1, 2, 3, ... tasks, the last ones first, to `threads` threads: any order, and
+/// any thread may get any range.
 class ThreadRunner final : public TaskRunner {
  public:
   explicit ThreadRunner(int threads) : threads_(threads) {}
 
   void run(std::int64_t n, TaskRef task) noexcept override {
-    std::atomic<std::int64_t> left = n;
+    std::atomic<std::int64_t> next = 0;
     const auto work = [&] {
-      for (std::int64_t i = left.fetch_sub(1); i > 0; i = left.fetch_sub(1)) task(i - 1);
+      for (std::int64_t i = next++;; i = next++) {
+        const std::int64_t end = n - taken_by(i);
+        if (end <= 0) return;
+        task(std::max<std::int64_t>(n - taken_by(i + 1), 0), end);
+      }
     };
     std::vector<std::thread> others;
     for (int i = 1; i < threads_; ++i) others.emplace_back(work);
@@ -30,6 +35,9 @@ class ThreadRunner final : public TaskRunner {
   [[nodiscard]] std::int64_t most_tasks() const { return most_tasks_; }
 
  private:
+  // Tasks in the first `ranges` ranges.
+  static std::int64_t taken_by(std::int64_t ranges) { return ranges / 3 * 6 + (ranges % 3) * (ranges % 3 + 1) / 2; }
+
   int threads_;
   std::int64_t most_tasks_ = 0;
 };

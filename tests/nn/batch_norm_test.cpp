@@ -5,6 +5,11 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "tests/oracle/batch_norm_oracle.h"
 
 namespace bnlab {
@@ -82,11 +87,100 @@ TEST(BatchNorm, MovesToDoubleAsAWhole) {
 TEST(BatchNorm, RefusesWhatDoesNotFit) {
   EXPECT_THROW(BatchNorm({.channels = 0}), c10::Error);
   EXPECT_THROW(BatchNorm({.channels = 3, .momentum = 1.5}), c10::Error);
+  EXPECT_THROW(BatchNorm({.channels = 3, .window = -1}), c10::Error);
+  EXPECT_THROW(BatchNorm({.channels = 3, .track_running_stats = false, .window = 4}), c10::Error);
   BatchNorm norm({.channels = 3, .affine = false});
   EXPECT_THROW((void)norm.forward(at::randn({6, 4})), c10::Error);
   EXPECT_THROW((void)norm.forward(at::randn({1, 3})), c10::Error);
   EXPECT_EQ(norm.num_batches_tracked(), 0);
   EXPECT_TRUE(at::equal(norm.running_mean(), at::zeros({3})));
+}
+
+/// Names of all buffers.
+std::vector<std::string> buffers(const BatchNormOptions& options) {
+  return BatchNorm(options).named_buffers().keys();
+}
+
+TEST(BatchNorm, HasFurtherBuffersOnlyWhereAskedFor) {
+  const std::vector<std::string> pytorchs = {"running_mean", "running_var", "num_batches_tracked"};
+  EXPECT_EQ(buffers({.channels = 3, .momentum = std::nullopt, .once_per_step = true}), pytorchs);
+  EXPECT_EQ(
+      buffers({.channels = 3, .window = 4}),
+      (std::vector<std::string>{"running_mean", "running_var", "num_batches_tracked", "window_mean", "window_var"}));
+  EXPECT_EQ(buffers({.channels = 3, .skip_nonfinite = true}),
+            (std::vector<std::string>{"running_mean", "running_var", "num_batches_tracked", "skipped"}));
+  EXPECT_EQ(buffers({.channels = 3, .track_running_stats = false}), std::vector<std::string>{});
+}
+
+TEST(BatchNorm, WithoutTrackingItEvaluatesByTheBatch) {
+  BatchNorm norm({.channels = 3, .track_running_stats = false});
+  const at::Tensor x = at::randn({8, 3, 4}) * 3 + 2;
+  const at::Tensor training = norm.forward(x);
+  norm.eval();
+  EXPECT_TRUE(at::equal(norm.forward(x), training));
+  EXPECT_EQ(norm.num_batches_tracked(), 0);
+}
+
+/// The mean of batch number i is i, its unbiased variance i*i*20/19 with 20 values per channel.
+at::Tensor batch(int i) {
+  const at::Tensor ones = at::ones({10, 3});
+  return i + i * at::cat({ones, -ones});
+}
+
+TEST(BatchNorm, WithoutMomentumItTracksTheMeanOfAllBatches) {
+  BatchNorm norm({.channels = 3, .momentum = std::nullopt});
+  for (int i = 1; i <= 4; ++i) (void)norm.forward(batch(i));
+  EXPECT_TRUE(largest_difference(norm.running_mean(), at::full({3}, 2.5)) <= 1e-6);
+  EXPECT_TRUE(largest_difference(norm.running_var(), at::full({3}, 7.5 * 20 / 19)) <= 1e-6);
+}
+
+TEST(BatchNorm, AWindowTracksTheMeanOfTheLastBatches) {
+  BatchNorm norm({.channels = 3, .window = 2});
+  for (int i = 1; i <= 4; ++i) (void)norm.forward(batch(i));
+  EXPECT_TRUE(largest_difference(norm.running_mean(), at::full({3}, 3.5)) <= 1e-6);
+  EXPECT_TRUE(largest_difference(norm.running_var(), at::full({3}, 12.5 * 20 / 19)) <= 1e-6);
+  EXPECT_EQ(norm.num_batches_tracked(), 4);
+}
+
+TEST(BatchNorm, SkipsWhatIsNotFiniteAndCountsIt) {
+  BatchNorm norm({.channels = 3, .momentum = 1.0, .skip_nonfinite = true});
+  (void)norm.forward(batch(1));
+  const at::Tensor bad = batch(2);
+  bad[3][1] = std::nan("");
+  EXPECT_TRUE(norm.forward(bad).isnan().any().item<bool>());
+  EXPECT_EQ(norm.skipped(), 1);
+  EXPECT_EQ(norm.num_batches_tracked(), 1);
+  EXPECT_TRUE(largest_difference(norm.running_mean(), at::ones({3})) <= 1e-6);
+}
+
+TEST(BatchNorm, OncePerStepTakesTheFirstBatchOfEachStep) {
+  BatchNorm norm({.channels = 3, .momentum = 1.0, .once_per_step = true});
+  BatchNorm other({.channels = 3, .momentum = 1.0});
+  for (int i = 1; i <= 3; ++i) {
+    for (BatchNorm* each : {&norm, &other}) {
+      (void)each->forward(batch(i));
+      (void)each->forward(batch(i + 10));
+    }
+    EXPECT_TRUE(largest_difference(norm.running_mean(), at::full({3}, double(i))) <= 1e-6);
+    EXPECT_TRUE(largest_difference(other.running_mean(), at::full({3}, double(i + 10))) <= 1e-6);
+    advance_step();
+  }
+  EXPECT_EQ(norm.num_batches_tracked(), 3);
+  EXPECT_EQ(other.num_batches_tracked(), 6);
+}
+
+TEST(BatchNorm, FusedFormsAreTheComposedOnes) {
+  for (const bool training : {true, false}) {
+    BatchNorm fused({.channels = 3}), composed({.channels = 3});
+    fused.train(training);
+    composed.train(training);
+    const at::Tensor x = at::randn({4, 3, 5, 5}), addend = at::randn({4, 3, 5, 5});
+    EXPECT_TRUE(at::equal(fused.forward_relu(x), composed.Norm::forward_relu(x)));
+    const at::Tensor y = fused.forward_add_relu(x, addend);
+    EXPECT_TRUE(largest_difference(y.detach(), composed.Norm::forward_add_relu(x, addend).detach()) <= 1e-6);
+    EXPECT_TRUE(at::equal(fused.running_mean(), composed.running_mean()));
+    EXPECT_TRUE(at::equal(fused.running_var(), composed.running_var()));
+  }
 }
 
 TEST(BatchNorm, IsMadeByItsKind) {

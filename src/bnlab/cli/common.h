@@ -11,12 +11,14 @@
 
 namespace bnlab {
 
-/// OUT: runs in OUT/runs/<id>, logs in OUT/logs, the report in OUT/report.html and OUT/report.json.
+/// OUT: runs in OUT/runs/<id>, logs in OUT/logs, the report in OUT/report.html and OUT/report.json, a benchmark in
+/// OUT/bench.json.
 struct OutFolder {
   std::filesystem::path path;
   std::filesystem::path runs() const { return path / "runs"; }
   std::filesystem::path logs() const { return path / "logs"; }
   std::filesystem::path request() const { return path / "request.json"; }
+  std::filesystem::path bench() const { return path / "bench.json"; }
 };
 
 /// Set by SIGINT and SIGTERM once install_stop_handler() was called; a second signal ends the process at once.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bnlab/cli/commands.h"
@@ -50,6 +51,7 @@ int run(int argc, char** argv) {
   bnlab::add_list(app, invocation);
   bnlab::add_train(app, invocation);
   bnlab::add_report(app, invocation);
+  bnlab::add_bench(app, invocation);
   bnlab::add_data(app, invocation);
   bnlab::add_worker(app, invocation);
   refuse_unknown_command(app, argc, argv);
@@ -64,7 +66,8 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_large_blocks();
+  const bool is_benchmark = argc > 1 && std::string_view(argv[1]) == "bench";  // of PyTorch under glibc's own settings
+  if (!is_benchmark) keep_large_blocks();
   try {
     return run(argc, argv);
   } catch (const bnlab::SpecError& error) {

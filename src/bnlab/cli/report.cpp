@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "bnlab/cli/bench_section.h"
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 
@@ -20,7 +21,8 @@ void add_report(CLI::App& app, Invocation&) {
   command->footer("Example:\n  bnlab report bnlab-out");
   command->callback([options] {
     const OutFolder out{options->folder};
-    const Json report = make_report(plan_experiments(load_request(out)), out.runs());
+    Json report = make_report(plan_experiments(load_request(out)), out.runs());
+    add_bench_section(out, report);
     write_report(report, out.path);
     if (options->json) {
       fmt::print("{}\n", report.dump(2));

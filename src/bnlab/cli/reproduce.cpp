@@ -5,6 +5,7 @@
 #include <chrono>
 #include <set>
 
+#include "bnlab/cli/bench_section.h"
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 #include "bnlab/launch/launcher.h"
@@ -146,6 +147,7 @@ class Reproduction {
 
   void write() {
     report_ = make_report(planned_, out_.runs(), errors_);
+    add_bench_section(out_, report_);
     write_report(report_, out_.path);
   }
 

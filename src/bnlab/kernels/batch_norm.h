@@ -1,78 +1,136 @@
-// Batch normalization on raw memory: training and evaluation, forward and backward, for T = float and double.
-// Source: Ioffe & Szegedy 2015, Algorithm 1 and section 3.
+// Batch normalization on raw memory: training and evaluation, forward, backward and second derivative, plain or fused
+// with ReLU or with an addition and ReLU. Source: Ioffe & Szegedy 2015, Algorithm 1 and section 3.
 //
-// x, y, dx, dy: the elements of a Shape. gamma, beta, dgamma, dbeta: (C) of T; gamma == nullptr means 1,
-// beta == nullptr means 0. Statistics are (C) of double for both types: a mean rounded to float would already cost
-// half an ulp of the mean, which is much at mean/std = 1e4.
+// Notation. E is the type that elements are stored in (float, double or BFloat16), Compute<E> that of the arithmetic.
+// x, y, dx, dy, addend, ...: the elements of a Shape. gamma, beta, dgamma, dbeta: (C) of Compute<E>; gamma == nullptr
+// means 1, beta == nullptr means 0. Statistics are (C) of double for every E: a mean rounded to float would already
+// cost half an ulp of the mean, which is much at mean/std = 1e4.
 //
 // Edge cases. A constant channel has var_biased = 0 exactly and y = beta exactly (if eps > 0; with eps = 0 its y is
 // NaN). One element per channel is a constant channel: allowed here, refused by the operators. NaN and infinities make
-// their channel NaN and leave the others alone. C = 0 and, in evaluation, an empty batch are done at once. All results
-// are bitwise the same for any number of threads.
+// their channel NaN and leave the others alone; ReLU passes NaN on, as PyTorch's does. Denormals are computed with, not
+// flushed. C = 0 and, in evaluation, an empty batch are done at once. All results are bitwise the same for any number
+// of threads.
+//
+// Every function can return kBadShape, kOutOfMemory and kBadInstructionSet; further errors are named.
 #pragma once
 
+#include <cstddef>
+
+#include "bnlab/kernels/element.h"
 #include "bnlab/kernels/shape.h"
 #include "bnlab/kernels/status.h"
 #include "bnlab/kernels/task_runner.h"
 
 namespace bnlab::kernels {
 
-template <class T>
+/// What happens to z = gamma*xhat + beta before it is stored.
+enum class Fusion {
+  kNone,     ///< y = z
+  kRelu,     ///< y = max(z, 0)
+  kAddRelu,  ///< y = max(z + addend, 0): the end of a residual block
+};
+
+/// Bytes of a ReLU mask: a bit per element, lines padded to bytes. Which bit is whose is the kernels' own business: a
+/// mask is read by the backward functions, with the same shape, and by nothing else. 0 for an invalid shape.
+[[nodiscard]] std::size_t relu_mask_bytes(const Shape& shape) noexcept;
+
+template <class E>
 struct ForwardTraining {
   Shape shape;
-  const T* x = nullptr;
-  const T* gamma = nullptr;
-  const T* beta = nullptr;
-  double eps = 0;                ///< in units of x squared
-  T* y = nullptr;                ///< may be x, if no backward follows
-  double* mean = nullptr;        ///< out
-  double* rstd = nullptr;        ///< out: 1/sqrt(var_biased + eps)
-  double* var_biased = nullptr;  ///< out: mean of (x - mean)^2 over the count() elements of a channel
+  const E* x = nullptr;
+  const Compute<E>* gamma = nullptr;
+  const Compute<E>* beta = nullptr;
+  double eps = 0;  ///< in units of x squared
+  Fusion fusion = Fusion::kNone;
+  const E* addend = nullptr;          ///< read for kAddRelu only
+  E* y = nullptr;                     ///< may be x if no backward follows; may be addend
+  std::uint8_t* relu_mask = nullptr;  ///< out: relu_mask_bytes(); nullptr if no backward follows
+  double* mean = nullptr;             ///< out
+  double* rstd = nullptr;             ///< out: 1/sqrt(var_biased + eps)
+  double* var_biased = nullptr;       ///< out: mean of (x - mean)^2 over the count() elements of a channel
 };
 
-/// Per channel: y = gamma*(x - mean)*rstd + beta with the batch's own mean and biased variance.
-/// Errors: kBadShape, kEmptyBatch, kBadEps, kOutOfMemory.
-template <class T>
-[[nodiscard]] Status forward_training(const ForwardTraining<T>& args, TaskRunner& runner) noexcept;
+/// Per channel: y = gamma*(x - mean)*rstd + beta with the batch's own mean and biased variance, then the fusion.
+/// Errors: kEmptyBatch, kBadEps.
+template <class E>
+[[nodiscard]] Status forward_training(const ForwardTraining<E>& args, TaskRunner& runner) noexcept;
 
-template <class T>
+template <class E>
 struct ForwardEvaluation {
   Shape shape;
-  const T* x = nullptr;
-  const T* gamma = nullptr;
-  const T* beta = nullptr;
+  const E* x = nullptr;
+  const Compute<E>* gamma = nullptr;
+  const Compute<E>* beta = nullptr;
   const double* mean = nullptr;
   const double* rstd = nullptr;
-  T* y = nullptr;  ///< may be x
+  Fusion fusion = Fusion::kNone;
+  const E* addend = nullptr;          ///< read for kAddRelu only
+  E* y = nullptr;                     ///< may be x, if no backward follows; may be addend
+  std::uint8_t* relu_mask = nullptr;  ///< out: relu_mask_bytes(); nullptr if no backward follows
 };
 
-/// Per channel: y = gamma*(x - mean)*rstd + beta with given statistics. Errors: kBadShape, kOutOfMemory.
-template <class T>
-[[nodiscard]] Status forward_evaluation(const ForwardEvaluation<T>& args, TaskRunner& runner) noexcept;
+/// Per channel: y = gamma*(x - mean)*rstd + beta with given statistics, then the fusion.
+template <class E>
+[[nodiscard]] Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) noexcept;
 
 /// Arguments of both backward passes. An output that is nullptr is not computed.
-template <class T>
+template <class E>
 struct Backward {
   Shape shape;
-  const T* x = nullptr;
-  const T* dy = nullptr;
-  const T* gamma = nullptr;
-  const double* mean = nullptr;  ///< as in the forward pass
-  const double* rstd = nullptr;  ///< as in the forward pass
-  T* dx = nullptr;               ///< may be dy or x
-  T* dgamma = nullptr;
-  T* dbeta = nullptr;
+  const E* x = nullptr;
+  const E* dy = nullptr;
+  const Compute<E>* gamma = nullptr;
+  const double* mean = nullptr;             ///< as in the forward pass
+  const double* rstd = nullptr;             ///< as in the forward pass
+  const std::uint8_t* relu_mask = nullptr;  ///< of the forward pass; nullptr for Fusion::kNone
+  E* dx = nullptr;                          ///< may be dy or x
+  Compute<E>* dgamma = nullptr;
+  Compute<E>* dbeta = nullptr;
+  E* daddend = nullptr;  ///< for kAddRelu: dz; may be dy
 };
 
-/// With xhat = (x - mean)*rstd and means over a channel's elements:
-/// dx = gamma*rstd*(dy - mean(dy) - xhat*mean(dy*xhat)), dgamma = sum(dy*xhat), dbeta = sum(dy).
-/// Errors: kBadShape, kEmptyBatch, kOutOfMemory.
-template <class T>
-[[nodiscard]] Status backward_training(const Backward<T>& args, TaskRunner& runner) noexcept;
+/// With dz = dy where the mask is set, else 0 (dz = dy without a mask), xhat = (x - mean)*rstd and means over a
+/// channel's elements:
+/// dx = gamma*rstd*(dz - mean(dz) - xhat*mean(dz*xhat)), dgamma = sum(dz*xhat), dbeta = sum(dz), daddend = dz.
+/// Errors: kEmptyBatch.
+template <class E>
+[[nodiscard]] Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept;
 
-/// The statistics are constants: dx = gamma*rstd*dy, dgamma = sum(dy*xhat), dbeta = sum(dy).
-/// x is read for dgamma only and may be nullptr without it. Errors: kBadShape, kOutOfMemory.
-template <class T>
-[[nodiscard]] Status backward_evaluation(const Backward<T>& args, TaskRunner& runner) noexcept;
+/// The statistics are constants: dx = gamma*rstd*dz, the others as above.
+/// x is read for dgamma only and may be nullptr without it.
+template <class E>
+[[nodiscard]] Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept;
+
+/// Arguments of both second derivatives: the gradients of
+///   sum(ddx*dx) + sum(ddgamma*dgamma) + sum(ddbeta*dbeta) + sum(ddaddend*daddend)
+/// by x, dy and gamma, where dx ... daddend are the results of a backward pass. An output that is nullptr is not
+/// computed; a cotangent that is nullptr is 0.
+template <class E>
+struct SecondDerivative {
+  Shape shape;
+  const E* x = nullptr;
+  const E* dy = nullptr;
+  const Compute<E>* gamma = nullptr;
+  const double* mean = nullptr;
+  const double* rstd = nullptr;
+  const std::uint8_t* relu_mask = nullptr;
+  const E* ddx = nullptr;
+  const Compute<E>* ddgamma = nullptr;
+  const Compute<E>* ddbeta = nullptr;
+  const E* ddaddend = nullptr;
+  E* grad_x = nullptr;   ///< aliases nothing
+  E* grad_dy = nullptr;  ///< aliases nothing
+  Compute<E>* grad_gamma = nullptr;
+};
+
+/// The second derivative of forward_training. The ReLU's mask is a constant, as everywhere but at z = 0.
+/// The formula is derived in docs/batch-norm.md. Errors: kEmptyBatch.
+template <class E>
+[[nodiscard]] Status second_derivative_training(const SecondDerivative<E>& args, TaskRunner& runner) noexcept;
+
+/// The second derivative of forward_evaluation: the statistics are constants.
+template <class E>
+[[nodiscard]] Status second_derivative_evaluation(const SecondDerivative<E>& args, TaskRunner& runner) noexcept;
 
 }  // namespace bnlab::kernels

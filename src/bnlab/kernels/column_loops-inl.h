@@ -1,5 +1,10 @@
-// Loops over patches whose runs are single elements: slots are columns, and neighbouring columns fill the vectors.
-#pragma once
+// Walks over patches whose runs are single elements: slots are columns, and neighbouring columns fill the vectors.
+#if defined(BNLAB_KERNELS_COLUMN_LOOPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BNLAB_KERNELS_COLUMN_LOOPS_INL_H_
+#undef BNLAB_KERNELS_COLUMN_LOOPS_INL_H_
+#else
+#define BNLAB_KERNELS_COLUMN_LOOPS_INL_H_
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -7,51 +12,95 @@
 #include "bnlab/kernels/lanes-inl.h"
 #include "bnlab/kernels/loops.h"
 
-namespace bnlab::kernels::inner {
+HWY_BEFORE_NAMESPACE();
+namespace bnlab::kernels {
+namespace HWY_NAMESPACE {
+namespace column {
 
 constexpr std::int64_t kBlockRows = 128;     // summed in T before the sums go to double
 constexpr std::int64_t kStripRows = 16;      // summed in one chain of additions
 constexpr std::int64_t kShiftRows = 8;       // whose mean is a block's shift: cancellation is at most 128/8-fold
-constexpr std::int64_t kPieceColumns = 512;  // whose sums lie in L1 while rows stream by
-constexpr std::int64_t kRowGroup = 4;        // rows read side by side: few streams, and few trips of the sums to L1
+constexpr std::int64_t kPieceColumns = 512;  // whose sums lie in L1 while rows pass by
+constexpr std::int64_t kRowGroup = 4;        // rows that share the loading of their coefficients, if near
 
-/// Per-column values in T, for a piece of a block.
-template <class T>
-struct alignas(64) ColumnValues {
-  T values[kPieceColumns];
+/// K sums for each column of a piece of a block, in T.
+template <class T, std::size_t K>
+struct alignas(64) Sums {
+  T at[K][kPieceColumns];
 };
 
-/// Two sums per column.
-template <class T>
-struct ColumnSums {
-  ColumnValues<T> first, second;
-
-  BNLAB_INLINE void clear(std::int64_t columns) noexcept {
-    std::fill_n(first.values, columns, T(0));
-    std::fill_n(second.values, columns, T(0));
+/// Adds a strip's sums of kWidth neighbouring groups of columns, from column + first on, to those of the block. The
+/// sums stay in registers.
+/// op(d, center, element, mask line, column, sums) adds one group's elements to its K sums.
+template <std::size_t kWidth, std::size_t K, class T, class D, class Op>
+HWY_INLINE void sum_strip_tile(D d, const Patch& patch, std::int64_t first_row, std::int64_t rows, std::int64_t column,
+                               std::int64_t first, const T* center, bool first_strip, Sums<T, K>& sums, const Op& op) {
+  constexpr std::int64_t kStep = kLanesOf<D>;
+  V<D> acc[kWidth][K], middle[kWidth];
+  for (std::size_t w = 0; w < kWidth; ++w) {
+    middle[w] = hn::LoadU(d, center + first + static_cast<std::int64_t>(w) * kStep);
+    for (std::size_t k = 0; k < K; ++k) acc[w][k] = hn::Zero(d);
   }
-  BNLAB_INLINE void add(const ColumnSums& other, std::int64_t columns) noexcept {
-    for (std::int64_t j = 0; j < columns; ++j) first.values[j] += other.first.values[j];
-    for (std::int64_t j = 0; j < columns; ++j) second.values[j] += other.second.values[j];
+  for (std::int64_t row = first_row; row < first_row + rows; ++row) {
+    for (std::size_t w = 0; w < kWidth; ++w) {
+      const std::int64_t j = column + first + static_cast<std::int64_t>(w) * kStep;
+      op(d, middle[w], row * patch.row_stride + j, row * patch.mask_row, j, acc[w]);
+    }
   }
-};
+  for (std::size_t w = 0; w < kWidth; ++w) {
+    for (std::size_t k = 0; k < K; ++k) {
+      T* total = sums.at[k] + first + static_cast<std::int64_t>(w) * kStep;
+      hn::StoreU(first_strip ? acc[w][k] : hn::Add(hn::LoadU(d, total), acc[w][k]), d, total);
+    }
+  }
+}
 
-/// total = the sums of a block; add(row, rows, sums) adds those of a strip of its rows to sums. Summing strips, then
-/// their sums, rounds less than one long chain of additions.
-template <class T, class F>
-BNLAB_INLINE void sum_strips(std::int64_t rows, std::int64_t columns, ColumnSums<T>& total, const F& add) noexcept {
-  ColumnSums<T> strip;
-  total.clear(columns);
-  for (std::int64_t row = 0; row < rows; row += kStripRows) {
-    strip.clear(columns);
-    add(row, std::min(kStripRows, rows - row), strip);
-    total.add(strip, columns);
+/// As sum_strip_tile() for a whole piece of columns, row by row: memory is read in order, and the sums go through L1.
+template <std::size_t K, class T, class Op>
+HWY_INLINE void sum_strip_rows(const Patch& patch, std::int64_t first_row, std::int64_t rows, std::int64_t column,
+                               std::int64_t columns, const T* center, bool first_strip, Sums<T, K>& sums,
+                               const Op& op) {
+  Sums<T, K> strip;
+  for (std::int64_t row = first_row; row < first_row + rows; ++row) {
+    const bool first = row == first_row, last = row == first_row + rows - 1;
+    for_lanes<T>(0, columns, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
+      V<decltype(d)> acc[K];
+      for (std::size_t k = 0; k < K; ++k) acc[k] = first ? hn::Zero(d) : hn::LoadU(d, strip.at[k] + i);
+      op(d, hn::LoadU(d, center + i), row * patch.row_stride + column + i, row * patch.mask_row, column + i, acc);
+      for (std::size_t k = 0; k < K; ++k) {
+        if (last && !first_strip) acc[k] = hn::Add(acc[k], hn::LoadU(d, sums.at[k] + i));
+        hn::StoreU(acc[k], d, last ? sums.at[k] + i : strip.at[k] + i);
+      }
+    });
+  }
+}
+
+/// sums.at[k][j] = the sums of a block's column j. Summing strips, then their sums, rounds less than one long chain of
+/// additions.
+template <std::size_t kWidth, std::size_t K, class T, class Op>
+HWY_INLINE void sum_block(const Patch& patch, std::int64_t row, std::int64_t rows, std::int64_t column,
+                          std::int64_t columns, const T* center, Sums<T, K>& sums, const Op& op) {
+  const hn::ScalableTag<T> full;
+  constexpr std::int64_t kTile = static_cast<std::int64_t>(kWidth) * kLanes<T>;
+  for (std::int64_t strip = 0; strip < rows; strip += kStripRows) {
+    const std::int64_t count = std::min(kStripRows, rows - strip);
+    if (patch.streams && columns > kTile) {
+      sum_strip_rows(patch, row + strip, count, column, columns, center, strip == 0, sums, op);
+      continue;
+    }
+    std::int64_t j = 0;
+    for (; j + kTile <= columns; j += kTile) {
+      sum_strip_tile<kWidth>(full, patch, row + strip, count, column, j, center, strip == 0, sums, op);
+    }
+    for_lanes<T>(j, columns, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
+      sum_strip_tile<1>(d, patch, row + strip, count, column, i, center, strip == 0, sums, op);
+    });
   }
 }
 
 /// Calls f(row, rows, column, columns) for blocks of rows and pieces of columns that together cover the patch.
 template <class F>
-BNLAB_INLINE void for_column_blocks(const Patch& patch, const F& f) noexcept {
+HWY_INLINE void for_blocks(const Patch& patch, const F& f) {
   for (std::int64_t column = 0; column < patch.slots; column += kPieceColumns) {
     const std::int64_t columns = std::min(kPieceColumns, patch.slots - column);
     for (std::int64_t row = 0; row < patch.rows; row += kBlockRows) {
@@ -60,151 +109,87 @@ BNLAB_INLINE void for_column_blocks(const Patch& patch, const F& f) noexcept {
   }
 }
 
-/// Calls f.template operator()<R>(first) for groups of R = kRowGroup rows, then for single rows: all single if the
-/// patch streams, because groups cost more in memory's prefetching than they save in L1. Groups do not change results.
-template <class F>
-BNLAB_INLINE void for_row_groups(const Patch& patch, std::int64_t rows, const F& f) noexcept {
-  std::int64_t r = 0;
-  for (; !patch.streams && r + kRowGroup <= rows; r += kRowGroup) f.template operator()<kRowGroup>(r);
-  for (; r < rows; ++r) f.template operator()<1>(r);
+/// totals[k][j] = the sums of column j.
+template <std::size_t kWidth, std::size_t K, class T, class Op>
+HWY_INLINE void reduce(const Patch& patch, const T* center, double* const (&totals)[K], const Op& op) {
+  for (double* total : totals) std::fill_n(total, patch.slots, 0.0);
+  Sums<T, K> sums;
+  for_blocks(patch,
+             [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) BNLAB_INLINE_LAMBDA {
+               sum_block<kWidth>(patch, row, rows, column, columns, center + column, sums, op);
+               for (std::size_t k = 0; k < K; ++k) {
+                 for (std::int64_t j = 0; j < columns; ++j) totals[k][column + j] += static_cast<double>(sums.at[k][j]);
+               }
+             });
 }
 
 /// shift[j] = the mean of the first rows of column j.
-template <class T>
-BNLAB_INLINE void column_shifts(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t columns,
-                                T* shift) noexcept {
+template <class E, class T = Compute<E>>
+HWY_INLINE void shifts(const E* x, std::int64_t stride, std::int64_t rows, std::int64_t columns, T* shift) {
   const auto used = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::min(rows, kShiftRows))));
   const T part = T(1) / static_cast<T>(used);
-  for_lanes<T>(columns, [&]<class L>(std::int64_t j) BNLAB_INLINE_LAMBDA {
-    typename L::Value values[kShiftRows];
-    for (std::int64_t r = 0; r < used; ++r) values[r] = L::at(x + r * stride + j) * part;
-    sum_by_halves(values, used);
-    L::at(shift + j) = values[0];
-  });
-}
-
-/// sums += the sums of x - shift[j] and of its square over each column j.
-template <class T>
-BNLAB_INLINE void add_columns(const Patch& patch, const T* x, std::int64_t rows, std::int64_t columns, const T* shift,
-                              ColumnSums<T>& sums) noexcept {
-  for_row_groups(patch, rows, [&]<std::int64_t R>(std::int64_t r) BNLAB_INLINE_LAMBDA {
-    for_lanes<T>(columns, [&]<class L>(std::int64_t j) BNLAB_INLINE_LAMBDA {
-      const typename L::Value middle = L::at(shift + j);
-      typename L::Value sum = L::at(sums.first.values + j), square = L::at(sums.second.values + j);
-      for (std::int64_t i = 0; i < R; ++i) {
-        const typename L::Value d = L::at(x + (r + i) * patch.row_stride + j) - middle;
-        sum += d;
-        square += d * d;
-      }
-      L::at(sums.first.values + j) = sum;
-      L::at(sums.second.values + j) = square;
-    });
+  for_lanes<T>(0, columns, [&](auto d, std::int64_t j) BNLAB_INLINE_LAMBDA {
+    V<decltype(d)> values[kShiftRows];
+    for (std::int64_t r = 0; r < used; ++r) values[r] = hn::Mul(load(d, x + r * stride + j), hn::Set(d, part));
+    for (std::int64_t half = used / 2; half > 0; half /= 2) {
+      for (std::int64_t r = 0; r < half; ++r) values[r] = hn::Add(values[r], values[r + half]);
+    }
+    hn::StoreU(values[0], d, shift + j);
   });
 }
 
 /// Joins a block's sums to mean and m2 of the rows before it as merge() does, with the weights shared by all columns.
 template <class T>
-BNLAB_INLINE void join_block(std::int64_t rows_before, std::int64_t rows, std::int64_t columns, const T* shift,
-                             const ColumnSums<T>& sums, double* mean, double* m2) noexcept {
+HWY_INLINE void join_block(std::int64_t rows_before, std::int64_t rows, std::int64_t columns,
+                           const T* HWY_RESTRICT shift, const Sums<T, 2>& sums, double* HWY_RESTRICT mean,
+                           double* HWY_RESTRICT m2) {
   const double inverse = 1.0 / static_cast<double>(rows);
   const double weight = static_cast<double>(rows) / static_cast<double>(rows_before + rows);
   const double product = static_cast<double>(rows_before) * weight;
   for (std::int64_t j = 0; j < columns; ++j) {
-    const double sum = sums.first.values[j];
-    const double block_m2 = sums.second.values[j] - sum * sum * inverse;
+    const double sum = sums.at[0][j];
+    const double block_m2 = sums.at[1][j] - sum * sum * inverse;
     const double delta = (shift[j] + sum * inverse) - mean[j];
     mean[j] += delta * weight;
     m2[j] += (block_m2 < 0 ? 0 : block_m2) + delta * delta * product;
   }
 }
 
-template <class T>
-BNLAB_INLINE void column_moments(const Patch& patch, const T* x, double* mean, double* m2) noexcept {
+/// As Loops::moments. op as in sum_strip_tile() with the sums of x - center and of its square.
+template <std::size_t kWidth, class E, class Op>
+HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2, const Op& op) {
+  using T = Compute<E>;
   std::fill_n(mean, patch.slots, 0.0);
   std::fill_n(m2, patch.slots, 0.0);
-  ColumnValues<T> shift;
-  ColumnSums<T> sums;
-  for_column_blocks(patch, [&](std::int64_t row, std::int64_t rows, std::int64_t column,
-                               std::int64_t columns) BNLAB_INLINE_LAMBDA {
-    const T* block = x + row * patch.row_stride + column;
-    column_shifts(block, patch.row_stride, rows, columns, shift.values);
-    sum_strips(rows, columns, sums, [&](std::int64_t r, std::int64_t count, ColumnSums<T>& strip) BNLAB_INLINE_LAMBDA {
-      add_columns(patch, block + r * patch.row_stride, count, columns, shift.values, strip);
-    });
-    join_block(row, rows, columns, shift.values, sums, mean + column, m2 + column);
-  });
+  alignas(64) T shift[kPieceColumns];
+  Sums<T, 2> sums;
+  for_blocks(patch,
+             [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) BNLAB_INLINE_LAMBDA {
+               shifts(x + row * patch.row_stride + column, patch.row_stride, rows, columns, shift);
+               sum_block<kWidth>(patch, row, rows, column, columns, shift, sums, op);
+               join_block(row, rows, columns, shift, sums, mean + column, m2 + column);
+             });
 }
 
-/// sums += the sums of dy and of dy*(x - center[j]) over each column j.
-template <class T>
-BNLAB_INLINE void add_gradient_columns(const Patch& patch, const T* x, const T* dy, std::int64_t rows,
-                                       std::int64_t columns, const T* center, ColumnSums<T>& sums) noexcept {
-  for_row_groups(patch, rows, [&]<std::int64_t R>(std::int64_t r) BNLAB_INLINE_LAMBDA {
-    for_lanes<T>(columns, [&]<class L>(std::int64_t j) BNLAB_INLINE_LAMBDA {
-      const typename L::Value middle = L::at(center + j);
-      typename L::Value sum = L::at(sums.first.values + j), product = L::at(sums.second.values + j);
-      for (std::int64_t i = 0; i < R; ++i) {
-        const std::int64_t at = (r + i) * patch.row_stride + j;
-        const typename L::Value g = L::at(dy + at);
-        sum += g;
-        product += g * (L::at(x + at) - middle);
-      }
-      L::at(sums.first.values + j) = sum;
-      L::at(sums.second.values + j) = product;
+/// Calls op(d, coefficients, element, mask line, column) for all groups of elements.
+template <std::size_t K, class T, class Op>
+HWY_INLINE void map(const Patch& patch, const Coefficients<T, K>& coefficients, const Op& op) {
+  const auto do_rows = [&](std::int64_t row, auto group) BNLAB_INLINE_LAMBDA {
+    for_lanes<T>(0, patch.slots, [&](auto d, std::int64_t j) BNLAB_INLINE_LAMBDA {
+      V<decltype(d)> a[K];
+      for (std::size_t k = 0; k < K; ++k) a[k] = hn::LoadU(d, coefficients.at[k] + j);
+      for (std::int64_t r = row; r < row + group; ++r) op(d, a, r * patch.row_stride + j, r * patch.mask_row, j);
     });
-  });
+  };
+  std::int64_t row = 0;
+  for (; !patch.far && row + kRowGroup <= patch.rows; row += kRowGroup)
+    do_rows(row, std::integral_constant<std::int64_t, kRowGroup>{});
+  for (; row < patch.rows; ++row) do_rows(row, std::integral_constant<std::int64_t, 1>{});
 }
 
-template <class T>
-BNLAB_INLINE void column_gradient_sums(const Patch& patch, const T* x, const T* dy, const T* center, double* sum_dy,
-                                       double* sum_dy_x) noexcept {
-  std::fill_n(sum_dy, patch.slots, 0.0);
-  std::fill_n(sum_dy_x, patch.slots, 0.0);
-  ColumnSums<T> sums;
-  for_column_blocks(patch, [&](std::int64_t row, std::int64_t rows, std::int64_t column,
-                               std::int64_t columns) BNLAB_INLINE_LAMBDA {
-    const std::int64_t block = row * patch.row_stride + column;
-    sum_strips(rows, columns, sums, [&](std::int64_t r, std::int64_t count, ColumnSums<T>& strip) BNLAB_INLINE_LAMBDA {
-      const std::int64_t first = block + r * patch.row_stride;
-      add_gradient_columns(patch, x + first, dy + first, count, columns, center + column, strip);
-    });
-    for (std::int64_t j = 0; j < columns; ++j) {
-      sum_dy[column + j] += sums.first.values[j];
-      sum_dy_x[column + j] += sums.second.values[j];
-    }
-  });
-}
+}  // namespace column
+}  // namespace HWY_NAMESPACE
+}  // namespace bnlab::kernels
+HWY_AFTER_NAMESPACE();
 
-template <class T>
-BNLAB_INLINE void column_affine(const Patch& patch, const T* x, const Affine<T>& factors, T* y) noexcept {
-  for_row_groups(patch, patch.rows, [&]<std::int64_t R>(std::int64_t r) BNLAB_INLINE_LAMBDA {
-    for_lanes<T>(patch.slots, [&]<class L>(std::int64_t j) BNLAB_INLINE_LAMBDA {
-      const typename L::Value center = L::at(factors.center + j);
-      const typename L::Value scale = L::at(factors.scale + j);
-      const typename L::Value offset = L::at(factors.offset + j);
-      for (std::int64_t i = 0; i < R; ++i) {
-        const std::int64_t at = (r + i) * patch.row_stride + j;
-        L::at(y + at) = (L::at(x + at) - center) * scale + offset;
-      }
-    });
-  });
-}
-
-template <class T>
-BNLAB_INLINE void column_input_gradient(const Patch& patch, const T* x, const T* dy, const InputGradient<T>& factors,
-                                        T* dx) noexcept {
-  for_row_groups(patch, patch.rows, [&]<std::int64_t R>(std::int64_t r) BNLAB_INLINE_LAMBDA {
-    for_lanes<T>(patch.slots, [&]<class L>(std::int64_t j) BNLAB_INLINE_LAMBDA {
-      const typename L::Value center = L::at(factors.center + j);
-      const typename L::Value scale = L::at(factors.scale + j);
-      const typename L::Value slope = L::at(factors.slope + j);
-      const typename L::Value offset = L::at(factors.offset + j);
-      for (std::int64_t i = 0; i < R; ++i) {
-        const std::int64_t at = (r + i) * patch.row_stride + j;
-        L::at(dx + at) = L::at(dy + at) * scale + ((L::at(x + at) - center) * slope + offset);
-      }
-    });
-  });
-}
-
-}  // namespace bnlab::kernels::inner
+#endif  // BNLAB_KERNELS_COLUMN_LOOPS_INL_H_

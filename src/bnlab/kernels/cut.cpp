@@ -1,26 +1,31 @@
 #include "bnlab/kernels/cut.h"
 
+#include <unistd.h>
+
 #include <numeric>
 
 namespace bnlab::kernels {
 namespace {
 
-constexpr std::int64_t kTaskElements = 32768;      // 128 KiB of float: lies in L2, and is worth a thread's wake-up
-constexpr std::int64_t kCachedElements = 1 << 20;  // batches above live in memory rather than in caches
-constexpr std::int64_t kMaxRowChunks = 64;         // bounds the partial results
-constexpr std::int64_t kVector = 16;               // floats in the widest vector
-constexpr std::int64_t kWideRow = 64;              // a row this long keeps the vector loops busy
-constexpr std::int64_t kEnoughTasks = 16;          // row chunks that make cutting rows themselves needless
-constexpr std::int64_t kPieceElements = 256;       // columns are cut in pieces of neighbours long enough to stream
+constexpr std::int64_t kTaskElements = 32768;  // 128 KiB of float: lies in L2, and is worth a thread's wake-up
+constexpr std::int64_t kMaxRowChunks = 64;     // bounds the partial results
+constexpr std::int64_t kVector = 16;           // floats in the widest vector
+constexpr std::int64_t kWideRow = 64;          // a row this long keeps the vector loops busy
+constexpr std::int64_t kEnoughTasks = 16;      // row chunks that make cutting rows themselves needless
+constexpr std::int64_t kPieceElements = 256;   // columns are cut in pieces of neighbours long enough to stream
 constexpr std::int64_t kMaxFoldedChannels = 256;
-constexpr std::int64_t kShortRun = 64;  // a run below is mostly ends
-constexpr std::int64_t kManyRows = 8;   // rows that make a slot per position worth its merging
-constexpr std::int64_t kRowAlign = 64;  // row chunks are halves of the loops' blocks, or whole ones
+constexpr std::int64_t kShortRun = 64;        // a run below is mostly ends
+constexpr std::int64_t kManyRows = 8;         // rows that make a slot per position worth its merging
+constexpr std::int64_t kRowAlign = 64;        // row chunks are halves of the loops' blocks, or whole ones
+constexpr std::int64_t kMaxSlabRows = 512;    // of a column slab: more would not stay in L2, whose sets they share
+constexpr std::int64_t kMinSlabChannels = 8;  // fewer leave cores idle
+constexpr std::int64_t kNearBytes = 4 << 20;  // what the cores' own caches hold, with some of it re-read from the next
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
 }
 
+// Row chunks; where they are too few to keep cores busy, their columns are cut as well.
 Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
   Panel p{.rows = rows, .slots = slots, .run = run};
   const std::int64_t row_align = run == 1 ? kRowAlign : 1;
@@ -36,6 +41,14 @@ Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
   return p;
 }
 
+// All rows in each task. Column tasks begin at whole channels, whole vectors and whole bytes of a mask.
+Panel slab_panel(std::int64_t rows, std::int64_t slots, std::int64_t run, std::int64_t slots_per_channel) noexcept {
+  Panel p{.rows = rows, .slots = slots, .run = run, .row_step = std::max<std::int64_t>(rows, 1)};
+  const std::int64_t slot_align = run == 1 ? std::lcm(slots_per_channel, kVector) : 1;
+  p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / (rows * run), 1), slot_align);
+  return p;
+}
+
 // How many rows of `channels` elements to lay side by side so that they fill whole vectors.
 std::int64_t fold_factor(std::int64_t channels, std::int64_t rows) noexcept {
   if (channels > kMaxFoldedChannels) return 1;
@@ -44,37 +57,83 @@ std::int64_t fold_factor(std::int64_t channels, std::int64_t rows) noexcept {
   return factor <= rows ? factor : 1;
 }
 
-}  // namespace
-
-Place Panel::place(std::int64_t task) const noexcept {
-  const std::int64_t row_chunk = task / slot_chunks();
-  const std::int64_t slot = task % slot_chunks() * slot_step;
-  return {.patch = {.row_stride = slots * run,
-                    .rows = rows_in_chunk(row_chunk),
-                    .slots = std::min(slot_step, slots - slot),
-                    .run = run,
-                    .streams = streams},
-          .element = element + (row_chunk * row_step * slots + slot) * run,
-          .slot = slot,
-          .partial = partial + row_chunk * slots + slot};
+std::int64_t last_level_cache_bytes() noexcept {
+  static const std::int64_t bytes = [] {
+    const long found = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    return found > 0 ? std::int64_t{found} : std::int64_t{32} << 20;
+  }();
+  return bytes;
 }
 
-Cut cut(const Shape& shape) noexcept {
+// Without `rest`, `streams` and the partials' places.
+Cut cut_panels(const Shape& shape) noexcept {
   Cut result{.channels = shape.c};
   if (shape.layout == Layout::kChannelsLast || shape.s == 1) {
     const std::int64_t rows = shape.count();
+    if (rows <= kMaxSlabRows && shape.c >= kWideRow) {
+      result.main = slab_panel(rows, shape.c, 1, 1);
+      result.slabs = true;
+      return result;
+    }
     const std::int64_t factor = fold_factor(shape.c, rows);
     result.main = panel(rows / factor, factor * shape.c, 1);
     result.rest = panel(rows % factor, shape.c, 1);
     result.rest.element = rows / factor * factor * shape.c;
   } else if (shape.s < kVector || (shape.s < kShortRun && shape.n >= kManyRows)) {
-    result.main = panel(shape.n, shape.c * shape.s, 1);
     result.slots_per_channel_run = shape.s;
+    result.slabs = shape.n <= kMaxSlabRows;
+    result.main =
+        result.slabs ? slab_panel(shape.n, shape.c * shape.s, 1, shape.s) : panel(shape.n, shape.c * shape.s, 1);
   } else {
-    result.main = panel(shape.n, shape.c, shape.s);
+    result.slabs = shape.c >= kMinSlabChannels;
+    result.main = result.slabs ? slab_panel(shape.n, shape.c, shape.s, 1) : panel(shape.n, shape.c, shape.s);
   }
-  result.main.streams = shape.elements() > kCachedElements;
+  return result;
+}
+
+}  // namespace
+
+Place Panel::place(std::int64_t task) const noexcept {
+  const std::int64_t row_chunk = task / slot_chunks();
+  const std::int64_t slot = task % slot_chunks() * slot_step;
+  const std::int64_t mask_slot = run == 1 ? 0 : (run + 7) / 8;
+  return {.patch = {.row_stride = slots * run,
+                    .rows = rows_in_chunk(row_chunk),
+                    .slots = std::min(slot_step, slots - slot),
+                    .run = run,
+                    .mask_row = mask_row(),
+                    .mask_slot = mask_slot,
+                    .far = far,
+                    .streams = streams},
+          .element = element + (row_chunk * row_step * slots + slot) * run,
+          .mask = mask + row_chunk * row_step * mask_row() + (run == 1 ? slot / 8 : slot * mask_slot),
+          .slot = slot,
+          .partial = partial + row_chunk * slots + slot};
+}
+
+std::int64_t Cut::mask_bytes() const noexcept {
+  return rest.mask + rest.rows * rest.mask_row();
+}
+
+Cut in_memory_order(Cut parts) noexcept {
+  Panel& p = parts.main;
+  const std::int64_t row_elements = p.slots * p.run;
+  const std::int64_t slots_per_task =
+      round_up(std::max<std::int64_t>(kTaskElements / p.run, 1), p.run == 1 ? kPieceElements : 1);
+  p.row_step = std::max<std::int64_t>(kTaskElements / row_elements, 1);
+  p.slot_step = p.row_step > 1 ? p.slots : std::min(slots_per_task, p.slots);
+  p.partial = parts.rest.partial = 0;
+  parts.slabs = false;
+  return parts;
+}
+
+Cut cut(const Shape& shape, std::size_t element_bytes) noexcept {
+  Cut result = cut_panels(shape);
+  const std::int64_t bytes = shape.elements() * static_cast<std::int64_t>(element_bytes);
+  result.main.far = bytes > kNearBytes;
+  result.main.streams = bytes > last_level_cache_bytes() / 4 * 3;
   result.rest.partial = result.main.partial + result.main.row_chunks() * result.main.slots;
+  result.rest.mask = result.main.rows * result.main.mask_row();
   return result;
 }
 

@@ -5,29 +5,38 @@
 //   ... with few channels       rows = N*S/g, slots = g*C, run = 1: g rows side by side fill the vectors
 //   channels first              rows = N,   slots = C,   run = S
 //   ... with few positions      rows = N,   slots = C*S, run = 1
-// A slot belongs to one channel; a channel may own several slots, whose results are merged at the end.
+// A slot belongs to one channel; a channel may own several slots, whose results are merged.
+//
+// Where a task can hold whole channels (a slab), it does everything for them while they lie in its core's cache, and
+// memory is read once. Else tasks hold some rows of all channels, and statistics need a pass of their own.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "bnlab/kernels/shape.h"
 
 namespace bnlab::kernels {
 
-/// One task's part of a panel; element (row, slot, i) is at row*row_stride + slot*run + i from its first.
+/// One task's part of a panel; element (row, slot, i) is at row*row_stride + slot*run + i from its first. Its bit in a
+/// ReLU mask is bit i (bit `slot` if run == 1) of the line at row*mask_row + slot*mask_slot bytes from its first.
 struct Patch {
   std::int64_t row_stride = 0;
   std::int64_t rows = 0;
   std::int64_t slots = 0;
   std::int64_t run = 1;
-  bool streams = false;  ///< the batch does not stay in cache: read it strictly in order
+  std::int64_t mask_row = 0;
+  std::int64_t mask_slot = 0;  ///< 0 if run == 1
+  bool far = false;            ///< the batch does not stay in the cores' own caches: fetch ahead
+  bool streams = false;        ///< the batch does not stay in any cache: read in order, write around the caches
 };
 
 /// Where a patch lies in its panel.
 struct Place {
   Patch patch;
   std::int64_t element = 0;  ///< of the patch's first, from the tensor's first
+  std::int64_t mask = 0;     ///< byte of the patch's first, from the mask's first
   std::int64_t slot = 0;     ///< of the patch's first
   std::int64_t partial = 0;  ///< of the patch's first slot in the array of partial results
 };
@@ -36,12 +45,14 @@ struct Place {
 /// Partial results form a matrix (row_chunks, slots) that starts at `partial`.
 struct Panel {
   std::int64_t element = 0;
+  std::int64_t mask = 0;
   std::int64_t rows = 0;
   std::int64_t slots = 0;
   std::int64_t run = 1;
   std::int64_t row_step = 1;
   std::int64_t slot_step = 1;
   std::int64_t partial = 0;
+  bool far = false;
   bool streams = false;
 
   [[nodiscard]] std::int64_t row_chunks() const noexcept { return (rows + row_step - 1) / row_step; }
@@ -50,6 +61,7 @@ struct Panel {
   [[nodiscard]] std::int64_t rows_in_chunk(std::int64_t chunk) const noexcept {
     return std::min(row_step, rows - chunk * row_step);
   }
+  [[nodiscard]] std::int64_t mask_row() const noexcept { return run == 1 ? (slots + 7) / 8 : slots * ((run + 7) / 8); }
   [[nodiscard]] Place place(std::int64_t task) const noexcept;
 };
 
@@ -59,6 +71,7 @@ struct Cut {
   Panel rest = {};
   std::int64_t channels = 0;
   std::int64_t slots_per_channel_run = 1;  ///< neighbouring slots of one channel
+  bool slabs = false;                      ///< every task holds all elements of its channels
 
   [[nodiscard]] std::int64_t tasks() const noexcept { return main.tasks() + rest.tasks(); }
   [[nodiscard]] std::int64_t partials() const noexcept { return rest.partial + rest.row_chunks() * rest.slots; }
@@ -68,9 +81,15 @@ struct Cut {
   [[nodiscard]] Place place(std::int64_t task) const noexcept {
     return task < main.tasks() ? main.place(task) : rest.place(task - main.tasks());
   }
+  [[nodiscard]] std::int64_t mask_bytes() const noexcept;
 };
 
-/// A valid shape with at least one element.
-[[nodiscard]] Cut cut(const Shape& shape) noexcept;
+/// The same panels, cut so that tasks follow each other in memory and hold no channel whole: for what needs no
+/// statistics.
+[[nodiscard]] Cut in_memory_order(Cut parts) noexcept;
+
+/// A valid shape with at least one element, of `element_bytes` each: they decide about `far` and `streams`, and nothing
+/// else.
+[[nodiscard]] Cut cut(const Shape& shape, std::size_t element_bytes) noexcept;
 
 }  // namespace bnlab::kernels

@@ -30,12 +30,12 @@ struct Moments {
   return {count, a.mean + delta * weight, a.m2 + b.m2 + delta * delta * (static_cast<double>(a.count) * weight)};
 }
 
-/// moments[c] = the moments of channel c, for T = float or double.
+/// moments[c] = the moments of channel c, for E = float, double or BFloat16.
 /// x: shape's elements; moments: (C). An empty batch gives {0, 0, 0}; a constant channel an exact mean and m2 = 0.
-/// A NaN or an infinity makes mean and m2 of its channel NaN and leaves the other channels alone. In float the squares
-/// of the deviations must be representable: |x - mean| < 1e18.
-/// Bitwise the same for any number of threads. Errors: kBadShape, kOutOfMemory.
-template <class T>
-[[nodiscard]] Status channel_moments(const Shape& shape, const T* x, Moments* moments, TaskRunner& runner) noexcept;
+/// A NaN makes mean and m2 of its channel NaN, an infinity m2 NaN and the mean NaN or infinite; other channels are left
+/// alone. In float the sum of some thousand squared deviations must be representable: |x - mean| < 1e17.
+/// Bitwise the same for any number of threads. Errors: kBadShape, kOutOfMemory, kBadInstructionSet.
+template <class E>
+[[nodiscard]] Status channel_moments(const Shape& shape, const E* x, Moments* moments, TaskRunner& runner) noexcept;
 
 }  // namespace bnlab::kernels

@@ -1,5 +1,10 @@
-// Loops over patches whose runs are long: one slot after the other, and neighbours within a run fill the vectors.
-#pragma once
+// Walks over patches whose runs are long: one slot after the other, and neighbours within a run fill the vectors.
+#if defined(BNLAB_KERNELS_RUN_LOOPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BNLAB_KERNELS_RUN_LOOPS_INL_H_
+#undef BNLAB_KERNELS_RUN_LOOPS_INL_H_
+#else
+#define BNLAB_KERNELS_RUN_LOOPS_INL_H_
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -8,166 +13,204 @@
 #include "bnlab/kernels/loops.h"
 #include "bnlab/kernels/moments.h"
 
-namespace bnlab::kernels::inner {
+HWY_BEFORE_NAMESPACE();
+namespace bnlab::kernels {
+namespace HWY_NAMESPACE {
+namespace run {
 
-constexpr std::int64_t kBlockElements = 4096;  // summed in T before the sums go to double
-constexpr std::int64_t kShiftElements = 64;    // whose mean is a block's shift: cancellation is at most 4096/64-fold
+constexpr std::size_t kChains = 4;           // additions that do not wait for each other
+constexpr std::int64_t kStripLength = 16;    // additions in a chain, before the chains are added to the block's sum
+constexpr std::int64_t kBlockVectors = 256;  // summed in T before the sums go to double
+constexpr std::int64_t kShiftElements = 64;  // whose mean is a block's shift: cancellation is at most 4096/64-fold
 
-/// `rows` pieces of `length` neighbours, `stride` apart.
+template <class T>
+inline constexpr std::int64_t kBlockElements = kBlockVectors* kLanes<T>;
+
+/// How many rows ahead to fetch: those of some thousand elements. Rows lie too far from each other for the processor to
+/// see the next one coming.
+HWY_INLINE std::int64_t rows_ahead(const Patch& patch) {
+  return std::max<std::int64_t>(1, 1024 / patch.run);
+}
+
+/// `rows` pieces of `length` neighbours; piece r begins at first + r*row_stride and is part of run (row + r).
 struct Block {
   std::int64_t first = 0;
+  std::int64_t row = 0;
   std::int64_t rows = 0;
-  std::int64_t stride = 0;
   std::int64_t length = 0;
+  std::int64_t offset = 0;  ///< of the piece in its run
 };
 
-/// Calls f(block) for blocks of about kBlockElements that together cover a slot: several whole runs, or parts of one.
-template <class F>
-BNLAB_INLINE void for_blocks(const Patch& patch, std::int64_t slot, const F& f) noexcept {
-  const std::int64_t row_step = std::max<std::int64_t>(kBlockElements / patch.run, 1);
-  for (std::int64_t row = 0; row < patch.rows; row += row_step) {
-    for (std::int64_t i = 0; i < patch.run; i += kBlockElements) {
-      f(Block{.first = row * patch.row_stride + slot * patch.run + i,
-              .rows = std::min(row_step, patch.rows - row),
-              .stride = patch.row_stride,
-              .length = std::min(kBlockElements, patch.run - i)});
-    }
-  }
-}
-
-constexpr int kChains = 4;  // additions that do not wait for each other
-
-/// As for_lanes(), with the number of a chain (0 … kChains - 1) as a second argument.
+/// Calls f(block) for blocks of about kBlockElements<T> that together cover a slot: several whole runs, or parts of
+/// one.
 template <class T, class F>
-BNLAB_INLINE void for_chained_lanes(std::int64_t count, const F& f) noexcept {
-  constexpr std::int64_t kStep = FullLanes<T>::kCount;
-  std::int64_t i = 0;
-  for (; i + kChains * kStep <= count; i += kChains * kStep) {
-    for (int chain = 0; chain < kChains; ++chain) f.template operator()<FullLanes<T>>(i + chain * kStep, chain);
+HWY_INLINE void for_blocks(const Patch& patch, std::int64_t slot, const F& f) {
+  const std::int64_t row_step = std::max<std::int64_t>(kBlockElements<T> / patch.run, 1);
+  for (std::int64_t row = 0; row < patch.rows; row += row_step) {
+    for (std::int64_t i = 0; i < patch.run; i += kBlockElements<T>) {
+      f(Block{.first = row * patch.row_stride + slot * patch.run + i,
+              .row = row,
+              .rows = std::min(row_step, patch.rows - row),
+              .length = std::min(kBlockElements<T>, patch.run - i),
+              .offset = i});
+    }
   }
-  for_lanes<T>(count - i,
-               [&]<class L>(std::int64_t rest) BNLAB_INLINE_LAMBDA { f.template operator()<L>(i + rest, 0); });
 }
 
-/// A sum over a block, a partial sum for each kind of lane; total() adds them in double, in a fixed order.
-template <class T>
-struct LaneSum {
-  typename FullLanes<T>::Value full[kChains] = {};
-  typename QuarterLanes<T>::Value quarter = {};
-  T one = 0;
+/// K sums of a block in T. Summing strips in several chains, then the chains, rounds less than one long chain would:
+/// the elements of a badly scaled channel lie on a coarse grid, and their roundings would all go the same way.
+template <class T, std::size_t K>
+struct Sums {
+  using Full = hn::ScalableTag<T>;
+  using One = hn::CappedTag<T, 1>;
 
-  template <class L>
-  BNLAB_INLINE void add(const typename L::Value& value, int chain) noexcept {
-    if constexpr (L::kCount == FullLanes<T>::kCount) {
-      full[chain] += value;
-    } else if constexpr (L::kCount == QuarterLanes<T>::kCount) {
-      quarter += value;
-    } else {
-      one += value;
+  HWY_INLINE Sums() {
+    clear_chains();
+    for (auto& sum : strips) sum = hn::Zero(Full());
+    for (auto& sum : ends) sum = hn::Zero(One());
+  }
+
+  HWY_INLINE void clear_chains() {
+    for (auto& chain : chains) {
+      for (auto& sum : chain) sum = hn::Zero(Full());
     }
   }
 
-  [[nodiscard]] BNLAB_INLINE double total() const noexcept {
-    double sum = one;
-    for (int i = 0; i < QuarterLanes<T>::kCount; ++i) sum += quarter[i];
-    for (int i = 0; i < FullLanes<T>::kCount; ++i) {
-      for (int chain = 0; chain < kChains; ++chain) sum += full[chain][i];
+  HWY_INLINE void end_strip() {
+    for (std::size_t k = 0; k < K; ++k) {
+      const auto low = hn::Add(chains[0][k], chains[1][k]), high = hn::Add(chains[2][k], chains[3][k]);
+      strips[k] = hn::Add(strips[k], hn::Add(low, high));
     }
-    return sum;
+    clear_chains();
   }
+
+  /// total[k] = sum k.
+  HWY_INLINE void join(T (&total)[K]) {
+    end_strip();
+    alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
+    for (std::size_t k = 0; k < K; ++k) {
+      hn::Store(strips[k], Full(), lanes);
+      sum_by_halves(lanes, kLanes<T>);
+      total[k] = lanes[0] + hn::GetLane(ends[k]);
+    }
+  }
+
+  V<Full> chains[kChains][K];
+  V<Full> strips[K];
+  V<One> ends[K];  ///< of the elements that fill no vector
 };
 
-template <class T>
-BNLAB_INLINE T run_shift(const T* x, std::int64_t length) noexcept {
+/// total[k] = the sums of a block. op(d, center, element, mask line, first, sums) adds one group's elements to K sums;
+/// fetch(element) asks memory for those that will be needed soon.
+template <std::size_t K, class T, class Op, class Fetch>
+HWY_INLINE void sum_block(const Patch& patch, const Block& block, std::int64_t slot, T center, T (&total)[K],
+                          const Op& op, const Fetch& fetch) {
+  const hn::ScalableTag<T> full;
+  const hn::CappedTag<T, 1> one;
+  const auto middle = hn::Set(full, center);
+  constexpr std::int64_t kStep = kLanes<T>;
+  constexpr std::int64_t kGroup = static_cast<std::int64_t>(kChains) * kStep;
+  const std::int64_t ahead = rows_ahead(patch) * patch.row_stride;
+  Sums<T, K> sums;
+  std::int64_t strip = 0;
+  for (std::int64_t r = 0; r < block.rows; ++r) {
+    const std::int64_t piece = block.first + r * patch.row_stride;
+    const std::int64_t line = (block.row + r) * patch.mask_row + slot * patch.mask_slot;
+    std::int64_t i = 0;
+    while (i + kGroup <= block.length) {
+      const std::int64_t end = std::min(block.length, i + kStripLength * kGroup);
+      for (; i + kGroup <= end; i += kGroup, ++strip) {
+        for (std::size_t chain = 0; chain < kChains; ++chain) {
+          const std::int64_t at = i + static_cast<std::int64_t>(chain) * kStep;
+          if (patch.far) fetch(piece + at + ahead);
+          op(full, middle, piece + at, line, block.offset + at, sums.chains[chain]);
+        }
+      }
+      if (strip >= kStripLength) {
+        sums.end_strip();
+        strip = 0;
+      }
+    }
+    for (; i + kStep <= block.length; i += kStep) {
+      op(full, middle, piece + i, line, block.offset + i, sums.chains[0]);
+    }
+    for (; i < block.length; ++i) op(one, hn::Set(one, center), piece + i, line, block.offset + i, sums.ends);
+  }
+  sums.join(total);
+}
+
+/// totals[k][slot] = the sums of a slot.
+template <std::size_t K, class T, class Op, class Fetch>
+HWY_INLINE void reduce(const Patch& patch, const T* center, double* const (&totals)[K], const Op& op,
+                       const Fetch& fetch) {
+  for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
+    for (double* total : totals) total[slot] = 0;
+    for_blocks<T>(patch, slot, [&](const Block& block) BNLAB_INLINE_LAMBDA {
+      T sums[K];
+      sum_block(patch, block, slot, center[slot], sums, op, fetch);
+      for (std::size_t k = 0; k < K; ++k) totals[k][slot] += static_cast<double>(sums[k]);
+    });
+  }
+}
+
+/// The mean of a block's first elements.
+template <class E>
+HWY_INLINE Compute<E> shift_of(const E* x, std::int64_t length) {
+  using T = Compute<E>;
   const auto used =
       static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::min(length, kShiftElements))));
-  const T part = T(1) / static_cast<T>(used);
   T values[kShiftElements];
-  for (std::int64_t i = 0; i < used; ++i) values[i] = x[i] * part;
+  const T part = T(1) / static_cast<T>(used);
+  for_lanes<T>(0, used, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
+    hn::StoreU(hn::Mul(load(d, x + i), hn::Set(d, part)), d, values + i);
+  });
   sum_by_halves(values, used);
   return values[0];
 }
 
-template <class T>
-BNLAB_INLINE Moments run_block_moments(const Block& block, const T* x) noexcept {
-  const T shift = run_shift(x + block.first, block.length);
-  LaneSum<T> sum, square;
-  for (std::int64_t r = 0; r < block.rows; ++r) {
-    const T* piece = x + block.first + r * block.stride;
-    for_chained_lanes<T>(block.length, [&]<class L>(std::int64_t i, int chain) BNLAB_INLINE_LAMBDA {
-      const typename L::Value d = L::at(piece + i) - shift;
-      sum.template add<L>(d, chain);
-      square.template add<L>(d * d, chain);
-    });
-  }
-  const std::int64_t count = block.rows * block.length;
-  const double s = sum.total();
-  const double m2 = square.total() - s * s / static_cast<double>(count);
-  return {count, shift + s / static_cast<double>(count), m2 < 0 ? 0 : m2};
-}
-
-template <class T>
-BNLAB_INLINE void run_moments(const Patch& patch, const T* x, double* mean, double* m2) noexcept {
-  for (std::int64_t j = 0; j < patch.slots; ++j) {
+/// As Loops::moments. op as in sum_block() with the sums of x - center and of its square.
+template <class E, class Op, class Fetch>
+HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2, const Op& op, const Fetch& fetch) {
+  using T = Compute<E>;
+  for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
     Moments all;
-    for_blocks(patch, j,
-               [&](const Block& block) BNLAB_INLINE_LAMBDA { all = merge(all, run_block_moments(block, x)); });
-    mean[j] = all.mean;
-    m2[j] = all.m2;
-  }
-}
-
-template <class T>
-BNLAB_INLINE void run_gradient_sums(const Patch& patch, const T* x, const T* dy, const T* center, double* sum_dy,
-                                    double* sum_dy_x) noexcept {
-  for (std::int64_t j = 0; j < patch.slots; ++j) {
-    const T middle = center[j];
-    double total = 0;
-    double total_x = 0;
-    for_blocks(patch, j, [&](const Block& block) BNLAB_INLINE_LAMBDA {
-      LaneSum<T> sum, product;
-      for (std::int64_t r = 0; r < block.rows; ++r) {
-        const std::int64_t piece = block.first + r * block.stride;
-        for_chained_lanes<T>(block.length, [&]<class L>(std::int64_t i, int chain) BNLAB_INLINE_LAMBDA {
-          const typename L::Value g = L::at(dy + piece + i);
-          sum.template add<L>(g, chain);
-          product.template add<L>(g * (L::at(x + piece + i) - middle), chain);
-        });
-      }
-      total += sum.total();
-      total_x += product.total();
+    for_blocks<T>(patch, slot, [&](const Block& block) BNLAB_INLINE_LAMBDA {
+      const T shift = shift_of(x + block.first, block.length);
+      T sums[2];
+      sum_block(patch, block, slot, shift, sums, op, fetch);
+      const double sum = sums[0], count = static_cast<double>(block.rows * block.length);
+      const double block_m2 = sums[1] - sum * sum / count;
+      all = merge(all,
+                  {block.rows * block.length, static_cast<double>(shift) + sum / count, block_m2 < 0 ? 0 : block_m2});
     });
-    sum_dy[j] = total;
-    sum_dy_x[j] = total_x;
+    mean[slot] = all.mean;
+    m2[slot] = all.m2;
   }
 }
 
-template <class T>
-BNLAB_INLINE void run_affine(const Patch& patch, const T* x, const Affine<T>& factors, T* y) noexcept {
-  for (std::int64_t j = 0; j < patch.slots; ++j) {
-    const T center = factors.center[j], scale = factors.scale[j], offset = factors.offset[j];
-    for (std::int64_t r = 0; r < patch.rows; ++r) {
-      const std::int64_t piece = r * patch.row_stride + j * patch.run;
-      for_lanes<T>(patch.run, [&]<class L>(std::int64_t i) BNLAB_INLINE_LAMBDA {
-        L::at(y + piece + i) = (L::at(x + piece + i) - center) * scale + offset;
+/// Calls op(d, coefficients, element, mask line, first) for all groups of elements, the last row first: of what a pass
+/// before this one read, the end is still in the cache. fetch as in sum_block().
+template <std::size_t K, class T, class Op, class Fetch>
+HWY_INLINE void map(const Patch& patch, const Coefficients<T, K>& coefficients, const Op& op, const Fetch& fetch) {
+  const std::int64_t ahead = rows_ahead(patch) * patch.row_stride;
+  for (std::int64_t row = patch.rows - 1; row >= 0; --row) {
+    const bool fetches = patch.far && row >= rows_ahead(patch);
+    for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
+      const std::int64_t piece = row * patch.row_stride + slot * patch.run;
+      const std::int64_t line = row * patch.mask_row + slot * patch.mask_slot;
+      for_lanes<T>(0, patch.run, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
+        V<decltype(d)> a[K];
+        for (std::size_t k = 0; k < K; ++k) a[k] = hn::Set(d, coefficients.at[k][slot]);
+        if (fetches && kLanesOf<decltype(d)> == kLanes<T>) fetch(piece + i - ahead);
+        op(d, a, piece + i, line, i);
       });
     }
   }
 }
 
-template <class T>
-BNLAB_INLINE void run_input_gradient(const Patch& patch, const T* x, const T* dy, const InputGradient<T>& factors,
-                                     T* dx) noexcept {
-  for (std::int64_t j = 0; j < patch.slots; ++j) {
-    const T center = factors.center[j], scale = factors.scale[j], slope = factors.slope[j], offset = factors.offset[j];
-    for (std::int64_t r = 0; r < patch.rows; ++r) {
-      const std::int64_t piece = r * patch.row_stride + j * patch.run;
-      for_lanes<T>(patch.run, [&]<class L>(std::int64_t i) BNLAB_INLINE_LAMBDA {
-        const std::int64_t at = piece + i;
-        L::at(dx + at) = L::at(dy + at) * scale + ((L::at(x + at) - center) * slope + offset);
-      });
-    }
-  }
-}
+}  // namespace run
+}  // namespace HWY_NAMESPACE
+}  // namespace bnlab::kernels
+HWY_AFTER_NAMESPACE();
 
-}  // namespace bnlab::kernels::inner
+#endif  // BNLAB_KERNELS_RUN_LOOPS_INL_H_

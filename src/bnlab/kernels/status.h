@@ -5,10 +5,11 @@ namespace bnlab::kernels {
 
 enum class Status {
   kOk,
-  kBadShape,     ///< a negative size
-  kEmptyBatch,   ///< training statistics of channels that have no element (N*S == 0 with C > 0)
-  kBadEps,       ///< eps is negative, infinite or NaN
-  kOutOfMemory,  ///< no memory for the partial results; the outputs are unspecified
+  kBadShape,           ///< a negative size
+  kEmptyBatch,         ///< training statistics of channels that have no element (N*S == 0 with C > 0)
+  kBadEps,             ///< eps is negative, infinite or NaN
+  kOutOfMemory,        ///< no memory for the partial results; the outputs are unspecified
+  kBadInstructionSet,  ///< BNLAB_FORCE_ISA, or a call, names instructions that do not exist or that the processor lacks
 };
 
 /// One sentence for people.
@@ -24,6 +25,8 @@ enum class Status {
       return "eps must be finite and not negative";
     case Status::kOutOfMemory:
       return "out of memory for the partial results of the channels";
+    case Status::kBadInstructionSet:
+      return "no such instruction set on this machine; BNLAB_FORCE_ISA may be avx512, avx2, sse4 or portable";
   }
   return "unknown status";
 }

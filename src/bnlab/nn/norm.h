@@ -11,6 +11,12 @@ namespace bnlab {
 class Norm : public torch::nn::Module {
  public:
   virtual at::Tensor forward(const at::Tensor& x) = 0;
+
+  /// relu(forward(x)), in one pass where the layer can.
+  virtual at::Tensor forward_relu(const at::Tensor& x);
+
+  /// relu(forward(x) + addend), in one pass where the layer can: the end of a residual block. addend: like x.
+  virtual at::Tensor forward_add_relu(const at::Tensor& x, const at::Tensor& addend);
 };
 
 }  // namespace bnlab

@@ -3,13 +3,31 @@
 #include <ATen/ATen.h>
 
 namespace bnlab::ops {
+namespace {
+
+/// Whether the elements lie without gaps in the order samples, positions, channels.
+bool is_channels_last(const at::Tensor& x) {
+  std::int64_t step = 1;
+  const auto is_next = [&](std::int64_t dim) {
+    const std::int64_t size = x.size(dim), expected = step;
+    step *= size;
+    return size == 1 || x.stride(dim) == expected;
+  };
+  if (!is_next(1)) return false;
+  for (std::int64_t dim = x.dim() - 1; dim >= 2; --dim) {
+    if (!is_next(dim)) return false;
+  }
+  return is_next(0);
+}
+
+}  // namespace
 
 std::optional<kernels::Shape> dense_shape(const at::Tensor& x) {
   kernels::Shape shape{.n = x.size(0), .c = x.size(1)};
   for (std::int64_t dim = 2; dim < x.dim(); ++dim) shape.s *= x.size(dim);
   if (x.is_contiguous()) {
     shape.layout = kernels::Layout::kChannelsFirst;
-  } else if (x.movedim(1, -1).is_contiguous()) {
+  } else if (is_channels_last(x)) {
     shape.layout = kernels::Layout::kChannelsLast;
   } else {
     return std::nullopt;

@@ -15,6 +15,8 @@ at::Tensor ConvLayer::forward(const at::Tensor& x, int64_t number, const Tap& ta
     if (tap) tap(number, point, value);
   };
   at::Tensor y = conv_->forward(x);
+  // In one pass, unless somebody looks at the value in between.
+  if (norm_ && !after_activation_ && !tap) return norm_->forward_relu(y);
   show(TapPoint::kLinear, y);
   if (norm_ && !after_activation_) y = norm_->forward(y);
   show(TapPoint::kActivationInput, y);

@@ -1,0 +1,66 @@
+// oneDNN's batch normalization primitive as a peer of the kernels: same data, outputs allocated before.
+#pragma once
+
+#include <dnnl.hpp>
+#include <string>
+#include <unordered_map>
+
+#include "bnlab/bench/buffer.h"
+#include "bnlab/bench/shapes.h"
+
+namespace bnlab::bench {
+
+class OneDnnPeer {
+ public:
+  /// What it is given and gives back: plain NCHW, elements of `type`; gamma, beta, …: (C).
+  struct Inputs {
+    const void* x;
+    const void* dy;
+    const float* gamma;
+    const float* beta;
+    const double* running_mean;  ///< for the evaluation
+    const double* running_var;
+  };
+
+  /// `layout`: kNchw, kNhwc, kMatrix or kBlocked. `relu`: fused. type: f32 or bf16.
+  /// Throws dnnl::error if oneDNN cannot do this on this machine.
+  OneDnnPeer(const NamedShape& shape, const std::string& layout, dnnl::memory::data_type type, bool relu, double eps,
+             const Inputs& inputs);
+
+  void forward_training() { execute(training_, training_args_); }
+  void forward_evaluation() { execute(evaluation_, evaluation_args_); }
+  /// After a forward_training().
+  void backward() { execute(backward_, backward_args_); }
+
+  /// oneDNN's name for the code that it chose.
+  [[nodiscard]] const std::string& implementation() const { return implementation_; }
+
+  /// Copies an output of the last calls to plain NCHW, elements of the type of x.
+  void get_y(void* to) const { reorder_out(y_, to); }
+  void get_dx(void* to) const { reorder_out(dx_, to); }
+  [[nodiscard]] const float* dgamma() const { return dscale_shift_.data(); }
+  [[nodiscard]] const float* dbeta() const { return dscale_shift_.data() + channels_; }
+
+ private:
+  using Arguments = std::unordered_map<int, dnnl::memory>;
+  dnnl::memory memory_of(const dnnl::memory::desc& description, Buffer<char>& buffer);
+  void execute(const dnnl::primitive& primitive, const Arguments& arguments);
+  void reorder_in(const void* from, dnnl::memory& to);
+  void reorder_out(const dnnl::memory& from, void* to) const;
+  void describe(const NamedShape& shape, const std::string& layout, dnnl::memory::data_type type);
+  void prepare_primitives(bool relu, double eps);
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  mutable dnnl::stream stream_{engine_};
+  std::int64_t channels_ = 0;
+  dnnl::memory::desc plain_, own_;
+  Buffer<char> x_bytes_, dy_bytes_, y_bytes_, dx_bytes_, workspace_bytes_;
+  Buffer<float> scale_shift_, dscale_shift_, mean_, var_biased_, running_mean_, running_var_;
+  dnnl::memory x_, dy_, y_, dx_;
+  dnnl::batch_normalization_forward training_, evaluation_;
+  dnnl::batch_normalization_backward backward_;
+  Arguments training_args_, evaluation_args_, backward_args_;
+  std::string implementation_;
+};
+
+}  // namespace bnlab::bench

@@ -1,0 +1,22 @@
+#include "bnlab/cli/bench_section.h"
+
+#include <fmt/format.h>
+
+#include "bnlab/bench/figures.h"
+#include "bnlab/record/files.h"
+
+namespace bnlab {
+
+void add_bench_section(const OutFolder& out, Json& report) {
+  if (!std::filesystem::exists(out.bench())) return;
+  try {
+    Json with_section = report;
+    bench::add_to_report(Json::parse(read_file(out.bench())), with_section);
+    report = std::move(with_section);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "note: {} is left out of the report: {}; bnlab bench with the same --out writes it anew\n",
+               out.bench().string(), error.what());
+  }
+}
+
+}  // namespace bnlab

@@ -1,0 +1,151 @@
+#include "bnlab/kernels/batch_norm.h"
+#include "bnlab/kernels/passes.h"
+
+namespace bnlab::kernels {
+namespace {
+
+using GradientSumsOf = std::array<double, 2>;  // of a channel: dz, dz*xhat
+
+template <class E>
+const std::uint8_t* mask_at(const Backward<E>& args, const Place& place) noexcept {
+  return args.relu_mask ? args.relu_mask + place.mask : nullptr;
+}
+
+// The first pass, and its sums by channel.
+template <class E>
+class GradientSumsPass {
+ public:
+  using T = Compute<E>;
+
+  GradientSumsPass(const Backward<E>& args, const Cut& parts, const Loops<E>& inner) noexcept
+      : args_(args), parts_(parts), inner_(inner), center_(parts), partials_(parts), sums_(parts.channels) {
+    if (*this) {
+      center_.fill(parts, all_slots(parts),
+                   [&](std::int64_t c) { return std::array<double, 1>{SplitMean<T>(args.mean[c]).rounded}; });
+    }
+  }
+
+  explicit operator bool() const noexcept { return center_ && partials_ && sums_; }
+  [[nodiscard]] const GradientSumsOf& of_channel(std::int64_t c) const noexcept { return sums_[c]; }
+
+  void reduce(const Place& place) const noexcept {
+    const E* x = args_.x ? args_.x : args_.dy;  // without x, dz*xhat is not wanted: any readable memory does
+    inner_.gradient_sums(place.patch, {.x = x + place.element,
+                                       .dy = args_.dy + place.element,
+                                       .mask = mask_at(args_, place),
+                                       .center = center_.at(place).at[0],
+                                       .sum_dz = partials_.at(0, place.partial),
+                                       .sum_dz_x = partials_.at(1, place.partial)});
+  }
+
+  /// Makes the sums of the range's channels, and their dgamma and dbeta.
+  void join(SlotRange range) const noexcept {
+    for_channels(parts_, range, [&](std::int64_t c) { sums_[c] = {}; });
+    partials_.add_to(parts_, range, sums_.data());
+    for_channels(parts_, range, [&](std::int64_t c) {
+      auto& [dz, dz_xhat] = sums_[c];
+      dz_xhat = (dz_xhat - SplitMean<T>(args_.mean[c]).rest * dz) * args_.rstd[c];
+      if (args_.dgamma) args_.dgamma[c] = static_cast<T>(dz_xhat);
+      if (args_.dbeta) args_.dbeta[c] = static_cast<T>(dz);
+    });
+  }
+
+ private:
+  const Backward<E>& args_;
+  const Cut& parts_;
+  const Loops<E>& inner_;
+  SlotCoefficients<T, 1> center_;
+  Partials<2> partials_;
+  Scratch<GradientSumsOf> sums_;
+};
+
+// The second pass over a place. If the addend's gradient alone is wanted, it is written as dx with the coefficient 1.
+template <class E>
+void input_gradient(const Backward<E>& args, bool by_x, const Place& place,
+                    const SlotCoefficients<Compute<E>, 4>& coefficients, const Loops<E>& inner) noexcept {
+  if (!args.dx && !args.daddend) return;
+  inner.input_gradient(place.patch, {.x = by_x && args.dx ? args.x + place.element : nullptr,
+                                     .dy = args.dy + place.element,
+                                     .mask = mask_at(args, place),
+                                     .a = coefficients.at(place),
+                                     .dx = (args.dx ? args.dx : args.daddend) + place.element,
+                                     .daddend = args.dx && args.daddend ? args.daddend + place.element : nullptr});
+}
+
+template <class E>
+void write_zeros(const Backward<E>& args) noexcept {
+  if (args.dgamma) std::fill_n(args.dgamma, args.shape.c, Compute<E>(0));
+  if (args.dbeta) std::fill_n(args.dbeta, args.shape.c, Compute<E>(0));
+}
+
+}  // namespace
+
+template <class E>
+Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
+  using T = Compute<E>;
+  const Shape& shape = args.shape;
+  if (!shape.valid()) return Status::kBadShape;
+  if (shape.c == 0) return Status::kOk;
+  if (shape.count() == 0) return Status::kEmptyBatch;
+  const Loops<E>* inner = loops<E>();
+  if (!inner) return Status::kBadInstructionSet;
+
+  const Cut parts = cut(shape, sizeof(E));
+  const GradientSumsPass<E> pass(args, parts, *inner);
+  const SlotCoefficients<T, 4> coefficients(parts);
+  if (!pass || !coefficients) return Status::kOutOfMemory;
+  const auto count = static_cast<double>(shape.count());
+  const auto finish = [&](SlotRange range) {
+    pass.join(range);
+    coefficients.fill(parts, range, [&](std::int64_t c) {
+      if (!args.dx) return std::array<double, 4>{0, 1, 0, 0};
+      const SplitMean<T> mean(args.mean[c]);
+      const auto& [dz, dz_xhat] = pass.of_channel(c);
+      const double scale = value_or(args.gamma, c, 1.0) * args.rstd[c];
+      const double slope = -scale * args.rstd[c] * dz_xhat / count;
+      return std::array<double, 4>{mean.rounded, scale, slope, -scale * dz / count - slope * mean.rest};
+    });
+  };
+  two_passes(
+      parts, runner, [&](const Place& place) { pass.reduce(place); }, finish,
+      [&](const Place& place) { input_gradient(args, /*by_x=*/true, place, coefficients, *inner); });
+  return Status::kOk;
+}
+
+template <class E>
+Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept {
+  const Shape& shape = args.shape;
+  if (!shape.valid()) return Status::kBadShape;
+  if (shape.elements() == 0) {
+    write_zeros(args);
+    return Status::kOk;
+  }
+  const Loops<E>* inner = loops<E>();
+  if (!inner) return Status::kBadInstructionSet;
+
+  const bool sums = args.dgamma || args.dbeta;
+  const Cut by_channel = cut(shape, sizeof(E));
+  const Cut parts = sums ? by_channel : in_memory_order(by_channel);
+  const GradientSumsPass<E> pass(args, parts, *inner);
+  const SlotCoefficients<Compute<E>, 4> coefficients(parts);
+  if (!pass || !coefficients) return Status::kOutOfMemory;
+  coefficients.fill(parts, all_slots(parts), [&](std::int64_t c) {
+    return std::array<double, 4>{0, args.dx ? value_or(args.gamma, c, 1.0) * args.rstd[c] : 1, 0, 0};
+  });
+  one_pass(parts, runner, [&](const Place& place) {
+    if (sums) pass.reduce(place);
+    input_gradient(args, /*by_x=*/false, place, coefficients, *inner);
+  });
+  if (sums) pass.join(all_slots(parts));
+  return Status::kOk;
+}
+
+#define BNLAB_INSTANTIATE(E)                                                   \
+  template Status backward_training(const Backward<E>&, TaskRunner&) noexcept; \
+  template Status backward_evaluation(const Backward<E>&, TaskRunner&) noexcept;
+BNLAB_INSTANTIATE(float)
+BNLAB_INSTANTIATE(double)
+BNLAB_INSTANTIATE(BFloat16)
+#undef BNLAB_INSTANTIATE
+
+}  // namespace bnlab::kernels

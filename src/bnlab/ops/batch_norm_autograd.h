@@ -1,0 +1,16 @@
+// The operators where autograd looks at them: each one's derivative is the next operator, and that of the second
+// derivative is composed of ATen operators. Where no gradient can be asked for, they pass straight on.
+#pragma once
+
+#include "bnlab/ops/signatures.h"
+
+namespace bnlab::ops::autograd {
+
+TrainingForward batch_norm_training;
+EvaluationForward batch_norm_evaluation;
+TrainingBackward batch_norm_training_backward;
+EvaluationBackward batch_norm_evaluation_backward;
+TrainingSecondDerivative batch_norm_training_second_derivative;
+EvaluationSecondDerivative batch_norm_evaluation_second_derivative;
+
+}  // namespace bnlab::ops::autograd

@@ -1,0 +1,253 @@
+#include "bnlab/ops/batch_norm_kernels.h"
+
+#include <ATen/ATen.h>
+
+#include "bnlab/kernels/batch_norm.h"
+#include "bnlab/ops/batch_layout.h"
+#include "bnlab/ops/checks.h"
+#include "bnlab/ops/element_type.h"
+#include "bnlab/ops/task_runner.h"
+
+namespace bnlab::ops::native {
+namespace {
+
+enum class Mode { kTraining, kEvaluation };
+
+at::Tensor empty_statistics(const at::Tensor& x) {
+  return at::empty({x.size(1)}, x.options().dtype(at::kDouble));
+}
+
+at::Tensor empty_parameter(const at::Tensor& x) {
+  return at::empty({x.size(1)}, x.options().dtype(compute_type(x.scalar_type())));
+}
+
+/// gamma, beta, ddgamma or ddbeta as kernels read it; undefined where not given.
+at::Tensor dense_parameter(const OptionalTensor& values, const at::Tensor& x) {
+  return values.has_value() ? values->to(compute_type(x.scalar_type())).contiguous() : at::Tensor();
+}
+
+at::Tensor dense_or_undefined(const OptionalTensor& values, const DenseBatch& batch) {
+  return values.has_value() ? laid_out_like(batch, *values) : at::Tensor();
+}
+
+/// What both forward passes read and write, as kernels take it.
+class ForwardTensors {
+ public:
+  ForwardTensors(const char* name, const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                 const OptionalTensor& addend, bool relu, bool save_mask)
+      : fusion_(addend.has_value() ? kernels::Fusion::kAddRelu
+                : relu             ? kernels::Fusion::kRelu
+                                   : kernels::Fusion::kNone) {
+    check_batch(name, x);
+    check_parameter(name, "gamma", gamma, x);
+    check_parameter(name, "beta", beta, x);
+    check_addend(name, addend, relu, x);
+    batch_ = dense_batch(x);
+    gamma_ = dense_parameter(gamma, x);
+    beta_ = dense_parameter(beta, x);
+    addend_ = dense_or_undefined(addend, batch_);
+    y = at::empty_like(batch_.tensor);
+    const std::size_t mask_bytes = relu && save_mask ? kernels::relu_mask_bytes(batch_.shape) : 0;
+    relu_mask = at::empty({static_cast<std::int64_t>(mask_bytes)}, x.options().dtype(at::kByte));
+  }
+
+  /// Sets all fields but the statistics.
+  template <class E, template <class> class Arguments>
+  void fill(Arguments<E>& args) const {
+    args.shape = batch_.shape;
+    args.x = data_or_null<const E>(batch_.tensor);
+    args.gamma = data_or_null<const kernels::Compute<E>>(gamma_);
+    args.beta = data_or_null<const kernels::Compute<E>>(beta_);
+    args.fusion = fusion_;
+    args.addend = data_or_null<const E>(addend_);
+    args.y = data_or_null<E>(y);
+    args.relu_mask = relu_mask.numel() > 0 ? data_or_null<std::uint8_t>(relu_mask) : nullptr;
+  }
+
+  at::Tensor y, relu_mask;
+
+ private:
+  kernels::Fusion fusion_;
+  DenseBatch batch_;
+  at::Tensor gamma_, beta_, addend_;
+};
+
+/// What a derivative reads: the batch that the forward pass saw, what it saved, and dy.
+class SavedTensors {
+ public:
+  SavedTensors(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+               const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask) {
+    check_batch(name, x);
+    check_like(name, "dy", dy, x);
+    check_parameter(name, "gamma", gamma, x);
+    check_statistics(name, "mean", mean, x);
+    check_statistics(name, "rstd", rstd, x);
+    batch = dense_batch(x);
+    check_mask(name, relu_mask, batch.shape, x);
+    dy_ = laid_out_like(batch, dy);
+    gamma_ = dense_parameter(gamma, x);
+    mean_ = mean.contiguous();
+    rstd_ = rstd.contiguous();
+    relu_mask_ = value_or_undefined(relu_mask);
+  }
+
+  template <class E, template <class> class Arguments>
+  void fill(Arguments<E>& args) const {
+    args.shape = batch.shape;
+    args.x = data_or_null<const E>(batch.tensor);
+    args.dy = data_or_null<const E>(dy_);
+    args.gamma = data_or_null<const kernels::Compute<E>>(gamma_);
+    args.mean = data_or_null<const double>(mean_);
+    args.rstd = data_or_null<const double>(rstd_);
+    args.relu_mask = data_or_null<const std::uint8_t>(relu_mask_);
+  }
+
+  DenseBatch batch;
+
+ private:
+  at::Tensor dy_, gamma_, mean_, rstd_, relu_mask_;
+};
+
+template <Mode mode>
+Quadruple backward(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                   const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask,
+                   WantedGradients wanted) {
+  const SavedTensors saved(name, dy, x, gamma, mean, rstd, relu_mask);
+  at::Tensor dx, dgamma, dbeta, daddend;
+  if (wanted[0]) dx = at::empty_like(saved.batch.tensor);
+  if (wanted[1]) dgamma = empty_parameter(x);
+  if (wanted[2]) dbeta = empty_parameter(x);
+  if (wanted[3]) daddend = at::empty_like(saved.batch.tensor);
+  if (!x.is_meta()) {
+    with_element(x.scalar_type(), [&](auto element) {
+      using E = decltype(element);
+      kernels::Backward<E> args;
+      saved.fill(args);
+      args.dx = data_or_null<E>(dx);
+      args.dgamma = data_or_null<kernels::Compute<E>>(dgamma);
+      args.dbeta = data_or_null<kernels::Compute<E>>(dbeta);
+      args.daddend = data_or_null<E>(daddend);
+      AtTaskRunner runner;
+      check_status(name, mode == Mode::kTraining ? kernels::backward_training(args, runner)
+                                                 : kernels::backward_evaluation(args, runner));
+    });
+  }
+  return {dx, dgamma, dbeta, daddend};
+}
+
+template <Mode mode>
+Triple second_derivative(const char* name, const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                         const OptionalTensor& ddbeta, const OptionalTensor& ddaddend, const at::Tensor& dy,
+                         const at::Tensor& x, const OptionalTensor& gamma, const at::Tensor& mean,
+                         const at::Tensor& rstd, const OptionalTensor& relu_mask, WantedSecond wanted) {
+  const SavedTensors saved(name, dy, x, gamma, mean, rstd, relu_mask);
+  if (ddx.has_value()) check_like(name, "ddx", *ddx, x);
+  if (ddaddend.has_value()) check_like(name, "ddaddend", *ddaddend, x);
+  if (ddgamma.has_value()) check_vector(name, "ddgamma", *ddgamma, x);
+  if (ddbeta.has_value()) check_vector(name, "ddbeta", *ddbeta, x);
+  at::Tensor grad_dy, grad_x, grad_gamma;
+  if (wanted[0]) grad_dy = at::empty_like(saved.batch.tensor);
+  if (wanted[1]) grad_x = at::empty_like(saved.batch.tensor);
+  if (wanted[2]) grad_gamma = empty_parameter(x);
+  if (!x.is_meta()) {
+    const at::Tensor dense_ddx = dense_or_undefined(ddx, saved.batch);
+    const at::Tensor dense_ddaddend = dense_or_undefined(ddaddend, saved.batch);
+    const at::Tensor dense_ddgamma = dense_parameter(ddgamma, x), dense_ddbeta = dense_parameter(ddbeta, x);
+    with_element(x.scalar_type(), [&](auto element) {
+      using E = decltype(element);
+      kernels::SecondDerivative<E> args;
+      saved.fill(args);
+      args.ddx = data_or_null<const E>(dense_ddx);
+      args.ddgamma = data_or_null<const kernels::Compute<E>>(dense_ddgamma);
+      args.ddbeta = data_or_null<const kernels::Compute<E>>(dense_ddbeta);
+      args.ddaddend = data_or_null<const E>(dense_ddaddend);
+      args.grad_dy = data_or_null<E>(grad_dy);
+      args.grad_x = data_or_null<E>(grad_x);
+      args.grad_gamma = data_or_null<kernels::Compute<E>>(grad_gamma);
+      AtTaskRunner runner;
+      check_status(name, mode == Mode::kTraining ? kernels::second_derivative_training(args, runner)
+                                                 : kernels::second_derivative_evaluation(args, runner));
+    });
+  }
+  return {grad_dy, grad_x, grad_gamma};
+}
+
+}  // namespace
+
+Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                              const OptionalTensor& addend, bool relu, double eps, bool save_mask) {
+  constexpr const char* kName = "bnlab::batch_norm_training";
+  const ForwardTensors tensors(kName, x, gamma, beta, addend, relu, save_mask);
+  check_eps(kName, eps);
+  check_enough_values(kName, x);
+  const at::Tensor mean = empty_statistics(x), rstd = empty_statistics(x), var_biased = empty_statistics(x);
+  if (!x.is_meta()) {
+    with_element(x.scalar_type(), [&](auto element) {
+      kernels::ForwardTraining<decltype(element)> args;
+      tensors.fill(args);
+      args.eps = eps;
+      args.mean = data_or_null<double>(mean);
+      args.rstd = data_or_null<double>(rstd);
+      args.var_biased = data_or_null<double>(var_biased);
+      AtTaskRunner runner;
+      check_status(kName, kernels::forward_training(args, runner));
+    });
+  }
+  return {tensors.y, mean, rstd, var_biased, tensors.relu_mask};
+}
+
+Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                           const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& addend, bool relu,
+                           bool save_mask) {
+  constexpr const char* kName = "bnlab::batch_norm_evaluation";
+  const ForwardTensors tensors(kName, x, gamma, beta, addend, relu, save_mask);
+  check_statistics(kName, "mean", mean, x);
+  check_statistics(kName, "rstd", rstd, x);
+  if (!x.is_meta()) {
+    const at::Tensor dense_mean = mean.contiguous(), dense_rstd = rstd.contiguous();
+    with_element(x.scalar_type(), [&](auto element) {
+      kernels::ForwardEvaluation<decltype(element)> args;
+      tensors.fill(args);
+      args.mean = data_or_null<const double>(dense_mean);
+      args.rstd = data_or_null<const double>(dense_rstd);
+      AtTaskRunner runner;
+      check_status(kName, kernels::forward_evaluation(args, runner));
+    });
+  }
+  return {tensors.y, tensors.relu_mask};
+}
+
+Quadruple batch_norm_training_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                       const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask,
+                                       double /*eps*/, WantedGradients wanted) {
+  return backward<Mode::kTraining>("bnlab::batch_norm_training_backward", dy, x, gamma, mean, rstd, relu_mask, wanted);
+}
+
+Quadruple batch_norm_evaluation_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                         const at::Tensor& mean, const at::Tensor& rstd,
+                                         const OptionalTensor& relu_mask, WantedGradients wanted) {
+  return backward<Mode::kEvaluation>("bnlab::batch_norm_evaluation_backward", dy, x, gamma, mean, rstd, relu_mask,
+                                     wanted);
+}
+
+Triple batch_norm_training_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                                             const OptionalTensor& ddbeta, const OptionalTensor& ddaddend,
+                                             const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                             const at::Tensor& mean, const at::Tensor& rstd,
+                                             const OptionalTensor& relu_mask, double /*eps*/, WantedSecond wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_training_second_derivative";
+  return second_derivative<Mode::kTraining>(kName, ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd, relu_mask,
+                                            wanted);
+}
+
+Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                                               const OptionalTensor& ddbeta, const OptionalTensor& ddaddend,
+                                               const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                               const at::Tensor& mean, const at::Tensor& rstd,
+                                               const OptionalTensor& relu_mask, WantedSecond wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_evaluation_second_derivative";
+  return second_derivative<Mode::kEvaluation>(kName, ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd,
+                                              relu_mask, wanted);
+}
+
+}  // namespace bnlab::ops::native

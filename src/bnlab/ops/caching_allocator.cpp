@@ -1,0 +1,183 @@
+#include "bnlab/ops/caching_allocator.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+
+namespace bnlab::ops {
+namespace {
+
+constexpr std::size_t kLarge = std::size_t{1} << 20;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kGranule = std::size_t{1} << 16;  // sizes are rounded up to this: more blocks fit again
+
+constexpr std::size_t rounded_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+/// `bytes` of zeros that begin on a huge page; nullptr without memory.
+void* map_block(std::size_t bytes) {
+  const std::size_t with_slack = bytes + kHugePage;
+  void* mapped = mmap(nullptr, with_slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  char* const first = static_cast<char*>(mapped);
+  char* const block = reinterpret_cast<char*>(rounded_up(reinterpret_cast<std::uintptr_t>(first), kHugePage));
+  if (block > first) munmap(first, static_cast<std::size_t>(block - first));
+  const std::size_t behind = with_slack - static_cast<std::size_t>(block - first) - bytes;
+  if (behind > 0) munmap(block + bytes, behind);
+  madvise(block, bytes, MADV_HUGEPAGE);  // without huge pages the block is as good, only slower
+  return block;
+}
+
+}  // namespace
+
+BlockCache::~BlockCache() {
+  trim();
+}
+
+void* BlockCache::take(std::size_t bytes) {
+  const std::size_t wanted = rounded_up(bytes, kGranule);
+  const std::lock_guard lock(mutex_);
+  void* block = take_kept(wanted);
+  if (block != nullptr) return block;
+  block = map_block(wanted);
+  if (block == nullptr) {
+    trim_to(0);
+    block = map_block(wanted);
+  }
+  if (block == nullptr) return nullptr;
+  in_use_.emplace(block, wanted);
+  counts_.bytes_in_use += wanted;
+  ++counts_.mapped;
+  return block;
+}
+
+void* BlockCache::take_kept(std::size_t bytes) {
+  const auto first = by_size_.lower_bound(bytes);
+  if (first == by_size_.end() || first->first > bytes + bytes / 4) return nullptr;
+  // Of several of one size the last freed one, whose content is most likely to be in a processor's cache.
+  const auto best = std::prev(by_size_.upper_bound(first->first));
+  const auto found = free_.find(best->second);
+  const FreeBlock block = found->second;
+  free_.erase(found);
+  by_size_.erase(best);
+  in_use_.emplace(block.address, block.bytes);
+  counts_.bytes_kept -= block.bytes;
+  counts_.bytes_in_use += block.bytes;
+  return block.address;
+}
+
+bool BlockCache::owns(void* block) const {
+  const std::lock_guard lock(mutex_);
+  return in_use_.count(block) > 0;
+}
+
+bool BlockCache::give_back(void* block) {
+  const std::lock_guard lock(mutex_);
+  const auto found = in_use_.find(block);
+  if (found == in_use_.end()) return false;
+  const std::size_t bytes = found->second;
+  in_use_.erase(found);
+  free_.emplace(++time_, FreeBlock{block, bytes});
+  by_size_.emplace(bytes, time_);
+  counts_.bytes_in_use -= bytes;
+  counts_.bytes_kept += bytes;
+  trim_to(most_bytes_kept_);
+  return true;
+}
+
+void BlockCache::trim() {
+  const std::lock_guard lock(mutex_);
+  trim_to(0);
+}
+
+void BlockCache::trim_to(std::size_t bytes) {
+  while (counts_.bytes_kept > bytes) unmap_oldest();
+}
+
+void BlockCache::unmap_oldest() {
+  const auto [time, block] = *free_.begin();
+  free_.erase(free_.begin());
+  const auto [first, last] = by_size_.equal_range(block.bytes);
+  by_size_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == time; }));
+  munmap(block.address, block.bytes);
+  counts_.bytes_kept -= block.bytes;
+}
+
+BlockCache::Counts BlockCache::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+std::size_t default_bytes_kept() {
+  auto bytes = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::size_t of_group = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> of_group && of_group > 0) bytes = std::min(bytes, of_group);
+  return bytes / 4;
+}
+
+namespace {
+
+std::atomic<BlockCache*> cache = nullptr;
+c10::Allocator* small_blocks = nullptr;
+c10::DeleterFnPtr free_small_block = nullptr;
+
+/// Frees blocks of both kinds: libtorch wants one deleter for an allocator.
+void free_block(void* block) {
+  const bool may_be_large = reinterpret_cast<std::uintptr_t>(block) % kHugePage == 0;
+  if (may_be_large && cache.load()->owns(block)) {
+    c10::profiledCPUMemoryReporter().Delete(block);  // first: once given back it may be another thread's
+    cache.load()->give_back(block);
+  } else {
+    free_small_block(block);
+  }
+}
+
+c10::DataPtr allocate_block(std::size_t bytes) {
+  if (bytes < kLarge) {
+    c10::DataPtr small = small_blocks->allocate(bytes);
+    (void)small.compare_exchange_deleter(free_small_block, &free_block);
+    return small;
+  }
+  void* const block = cache.load()->take(bytes);
+  TORCH_CHECK(block != nullptr, "bnlab's allocator: the system has no ", bytes, " bytes left.");
+  c10::profiledCPUMemoryReporter().New(block, bytes);
+  return {block, block, &free_block, c10::Device(c10::DeviceType::CPU)};
+}
+
+/// allocate() is const up to some version 2 of libtorch and copy_data() is new there, so neither says `override`.
+struct CachingAllocator final : c10::Allocator {
+  c10::DataPtr allocate(std::size_t bytes) const { return allocate_block(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) { return allocate_block(bytes); }
+  c10::DeleterFnPtr raw_deleter() const override { return &free_block; }
+  void copy_data(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
+};
+
+}  // namespace
+
+void install_allocator() {
+  static const bool installed = [] {
+    // None of these is ever destroyed: tensors in static variables outlive everything here.
+    small_blocks = c10::GetCPUAllocator();
+    free_small_block = small_blocks->raw_deleter();
+    cache = new BlockCache(default_bytes_kept());
+    pthread_atfork([] { cache.load()->mutex().lock(); }, [] { cache.load()->mutex().unlock(); },
+                   [] { cache.load()->mutex().unlock(); });
+    c10::SetCPUAllocator(new CachingAllocator);
+    return true;
+  }();
+  (void)installed;
+}
+
+BlockCache* installed_cache() noexcept {
+  return cache;
+}
+
+}  // namespace bnlab::ops

@@ -1,0 +1,84 @@
+#include "bnlab/ops/checks.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "bnlab/kernels/batch_norm.h"
+
+namespace bnlab::ops {
+
+void check_status(const char* name, kernels::Status status) {
+  TORCH_CHECK(status == kernels::Status::kOk, name, ": ", kernels::message(status), ".");
+}
+
+void check_batch(const char* name, const at::Tensor& x) {
+  TORCH_CHECK(x.defined(), name, ": expected a batch x, got an undefined tensor.");
+  TORCH_CHECK(x.dim() >= 2 && x.dim() <= 5, name, ": expected x of rank 2 to 5, (N,C) or (N,C,*), got sizes ",
+              x.sizes(), ".");
+  TORCH_CHECK(x.layout() == at::kStrided, name, ": expected a dense x, got ", x.layout(), ".");
+  const at::ScalarType type = x.scalar_type();
+  TORCH_CHECK(type == at::kFloat || type == at::kDouble || type == at::kBFloat16, name,
+              ": expected x of type Float, Double or BFloat16, got ", type, ".");
+}
+
+void check_vector(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {
+  TORCH_CHECK(values.dim() == 1 && values.size(0) == x.size(1), name, ": expected ", what, " of size (", x.size(1),
+              "), one value per channel of x, got ", values.sizes(), ".");
+  TORCH_CHECK(values.device() == x.device(), name, ": expected ", what, " on x's device ", x.device(), ", got ",
+              values.device(), ".");
+}
+
+void check_parameter(const char* name, const char* what, const OptionalTensor& values, const at::Tensor& x) {
+  if (!values.has_value()) return;
+  check_vector(name, what, *values, x);
+  const at::ScalarType type = values->scalar_type();
+  TORCH_CHECK(type == x.scalar_type() || (x.scalar_type() == at::kBFloat16 && type == at::kFloat), name, ": expected ",
+              what, " of x's type ", x.scalar_type(), x.scalar_type() == at::kBFloat16 ? " or Float" : "", ", got ",
+              type, ".");
+}
+
+void check_statistics(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {
+  check_vector(name, what, values, x);
+  TORCH_CHECK(values.scalar_type() == at::kDouble, name, ": expected ", what, " of type Double, got ",
+              values.scalar_type(), ".");
+}
+
+void check_like(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {
+  TORCH_CHECK(values.sizes() == x.sizes(), name, ": expected ", what, " of x's sizes ", x.sizes(), ", got ",
+              values.sizes(), ".");
+  TORCH_CHECK(values.scalar_type() == x.scalar_type(), name, ": expected ", what, " of x's type ", x.scalar_type(),
+              ", got ", values.scalar_type(), ".");
+  TORCH_CHECK(values.layout() == at::kStrided && values.device() == x.device(), name, ": expected a dense ", what,
+              " on x's device ", x.device(), ", got ", values.layout(), " on ", values.device(), ".");
+}
+
+void check_addend(const char* name, const OptionalTensor& addend, bool relu, const at::Tensor& x) {
+  if (!addend.has_value()) return;
+  TORCH_CHECK(relu, name, ": expected relu with an addend, got relu = false; add outside of this operator.");
+  check_like(name, "addend", *addend, x);
+}
+
+void check_eps(const char* name, double eps) {
+  TORCH_CHECK(eps >= 0 && std::isfinite(eps), name, ": expected a finite eps >= 0, got ", eps, ".");
+}
+
+void check_enough_values(const char* name, const at::Tensor& x) {
+  const std::int64_t count = x.size(1) == 0 ? 0 : x.numel() / x.size(1);
+  TORCH_CHECK(x.size(1) == 0 || count > 1, name, ": expected at least 2 values per channel, got ", count,
+              " in x of sizes ", x.sizes(),
+              "; a single value has no variance. Use larger batches, drop the last incomplete batch of an epoch, or"
+              " use evaluation mode (frozen statistics) for this layer.");
+}
+
+void check_mask(const char* name, const OptionalTensor& relu_mask, const kernels::Shape& shape, const at::Tensor& x) {
+  if (!relu_mask.has_value()) return;
+  const auto bytes = static_cast<std::int64_t>(kernels::relu_mask_bytes(shape));
+  TORCH_CHECK(relu_mask->scalar_type() == at::kByte && relu_mask->numel() == bytes && relu_mask->is_contiguous() &&
+                  relu_mask->device() == x.device(),
+              name, ": expected relu_mask as the forward pass gives it for x of these sizes and strides, ", bytes,
+              " contiguous bytes, or none without a ReLU; got ", relu_mask->numel(), " of type ",
+              relu_mask->scalar_type(), ".");
+}
+
+}  // namespace bnlab::ops

@@ -1,0 +1,41 @@
+// What the operators ask of their arguments. Each function throws c10::Error with one sentence that begins with `name`,
+// the operator's, and says what was expected and what came.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "bnlab/kernels/shape.h"
+#include "bnlab/kernels/status.h"
+#include "bnlab/ops/signatures.h"
+
+namespace bnlab::ops {
+
+void check_status(const char* name, kernels::Status status);
+
+/// A batch (N,C) or (N,C,*) of rank 2 to 5, dense storage, float, double or bfloat16.
+void check_batch(const char* name, const at::Tensor& x);
+
+/// (C) on x's device, of any type.
+void check_vector(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x);
+
+/// gamma or beta: not given, or (C) of x's type, or float for a bfloat16 x.
+void check_parameter(const char* name, const char* what, const OptionalTensor& values, const at::Tensor& x);
+
+/// mean or rstd: (C) double.
+void check_statistics(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x);
+
+/// dy, ddx, addend, ...: sizes, type and device of x.
+void check_like(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x);
+
+void check_addend(const char* name, const OptionalTensor& addend, bool relu, const at::Tensor& x);
+
+/// Finite and not negative.
+void check_eps(const char* name, double eps);
+
+/// At least two values per channel.
+void check_enough_values(const char* name, const at::Tensor& x);
+
+/// Not given, or the bytes that the forward pass saves for a batch of this shape.
+void check_mask(const char* name, const OptionalTensor& relu_mask, const kernels::Shape& shape, const at::Tensor& x);
+
+}  // namespace bnlab::ops

@@ -1,0 +1,37 @@
+// From libtorch's element types to the kernels'.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "bnlab/kernels/element.h"
+
+namespace bnlab::ops {
+
+/// The type of gamma, beta and their gradients for batches of this type.
+inline at::ScalarType compute_type(at::ScalarType element) {
+  return element == at::kBFloat16 ? at::kFloat : element;
+}
+
+/// Calls f(E{}) with the kernels' element type E: float, double or kernels::BFloat16.
+template <class F>
+void with_element(at::ScalarType type, const F& f) {
+  switch (type) {
+    case at::kFloat:
+      return f(float{});
+    case at::kDouble:
+      return f(double{});
+    case at::kBFloat16:
+      return f(kernels::BFloat16{});
+    default:
+      TORCH_CHECK(false, "bnlab: expected elements of type Float, Double or BFloat16, got ", type, ".");
+  }
+}
+
+/// The elements of a contiguous or dense tensor; nullptr for an undefined one. at::BFloat16 and kernels::BFloat16 are
+/// the same 16 bits.
+template <class T>
+T* data_or_null(const at::Tensor& tensor) {
+  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
+}
+
+}  // namespace bnlab::ops

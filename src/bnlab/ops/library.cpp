@@ -1,0 +1,115 @@
+#include "bnlab/ops/library.h"
+
+#include <torch/library.h>
+
+#include "bnlab/ops/batch_norm_autograd.h"
+#include "bnlab/ops/batch_norm_kernels.h"
+#include "bnlab/ops/caching_allocator.h"
+#include "bnlab/ops/conveniences.h"
+#include "bnlab/ops/running_statistics.h"
+
+namespace bnlab::ops {
+
+TORCH_LIBRARY(bnlab, m) {
+  m.def(
+      "batch_norm_training(Tensor x, Tensor? gamma, Tensor? beta, Tensor? addend, bool relu, float eps, bool save_mask)"
+      " -> (Tensor y, Tensor mean, Tensor rstd, Tensor var_biased, Tensor relu_mask)");
+  m.def(
+      "batch_norm_training_backward(Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask,"
+      " float eps, bool[4] wanted) -> (Tensor dx, Tensor dgamma, Tensor dbeta, Tensor daddend)");
+  m.def(
+      "batch_norm_training_second_derivative(Tensor? ddx, Tensor? ddgamma, Tensor? ddbeta, Tensor? ddaddend, Tensor dy,"
+      " Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask, float eps, bool[3] wanted)"
+      " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)");
+  m.def(
+      "batch_norm_evaluation(Tensor x, Tensor? gamma, Tensor? beta, Tensor mean, Tensor rstd, Tensor? addend, bool "
+      "relu,"
+      " bool save_mask) -> (Tensor y, Tensor relu_mask)");
+  m.def(
+      "batch_norm_evaluation_backward(Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask,"
+      " bool[4] wanted) -> (Tensor dx, Tensor dgamma, Tensor dbeta, Tensor daddend)");
+  m.def(
+      "batch_norm_evaluation_second_derivative(Tensor? ddx, Tensor? ddgamma, Tensor? ddbeta, Tensor? ddaddend,"
+      " Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask, bool[3] wanted)"
+      " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)");
+  m.def("evaluation_statistics(Tensor running_mean, Tensor running_var, float eps) -> (Tensor mean, Tensor rstd)");
+  m.def(
+      "update_running_statistics(Tensor mean, Tensor var_biased, int count, float? momentum, Tensor(a!) running_mean,"
+      " Tensor(b!) running_var, Tensor(c!)? num_batches_tracked, Tensor(d!)? window_mean, Tensor(e!)? window_var,"
+      " Tensor(f!)? skipped) -> ()");
+
+  m.def(
+      "batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor(a!)? running_mean, Tensor(b!)? running_var,"
+      " bool training, float momentum, float eps) -> Tensor",
+      &batch_norm);
+  m.def(
+      "batch_norm_relu(Tensor x, Tensor? weight, Tensor? bias, Tensor(a!)? running_mean, Tensor(b!)? running_var,"
+      " bool training, float momentum, float eps) -> Tensor",
+      &batch_norm_relu);
+  m.def(
+      "batch_norm_add_relu(Tensor x, Tensor addend, Tensor? weight, Tensor? bias, Tensor(a!)? running_mean,"
+      " Tensor(b!)? running_var, bool training, float momentum, float eps) -> Tensor",
+      &batch_norm_add_relu);
+
+  m.def("version() -> str", &version);
+  m.def("instruction_set() -> str", &instruction_set);
+  m.def("use_instruction_set(str name) -> ()", &use_instruction_set);
+  m.def("install_allocator() -> ()", &install_allocator);
+}
+
+#define BNLAB_REGISTER(library, from, name) library.impl(#name, &from::name)
+#define BNLAB_REGISTER_ALL(library, from)                               \
+  BNLAB_REGISTER(library, from, batch_norm_training);                   \
+  BNLAB_REGISTER(library, from, batch_norm_training_backward);          \
+  BNLAB_REGISTER(library, from, batch_norm_training_second_derivative); \
+  BNLAB_REGISTER(library, from, batch_norm_evaluation);                 \
+  BNLAB_REGISTER(library, from, batch_norm_evaluation_backward);        \
+  BNLAB_REGISTER(library, from, batch_norm_evaluation_second_derivative)
+
+TORCH_LIBRARY_IMPL(bnlab, CPU, m) {
+  BNLAB_REGISTER_ALL(m, native);
+  m.impl("evaluation_statistics", &evaluation_statistics);
+  m.impl("update_running_statistics", &update_running_statistics);
+}
+
+TORCH_LIBRARY_IMPL(bnlab, Meta, m) {
+  BNLAB_REGISTER_ALL(m, native);
+  m.impl("evaluation_statistics", &evaluation_statistics);
+  m.impl("update_running_statistics", &update_running_statistics);
+}
+
+TORCH_LIBRARY_IMPL(bnlab, Autograd, m) {
+  BNLAB_REGISTER_ALL(m, autograd);
+  m.impl("evaluation_statistics", torch::CppFunction::makeFallthrough());
+  m.impl("update_running_statistics", torch::CppFunction::makeFallthrough());
+}
+
+#undef BNLAB_REGISTER_ALL
+#undef BNLAB_REGISTER
+
+namespace dispatched {
+namespace {
+
+template <class Signature>
+c10::TypedOperatorHandle<Signature> find(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+}
+
+}  // namespace
+
+// After the registrations above: the objects of one file are initialized in their order.
+const Operator<TrainingForward> batch_norm_training = find<TrainingForward>("bnlab::batch_norm_training");
+const Operator<EvaluationForward> batch_norm_evaluation = find<EvaluationForward>("bnlab::batch_norm_evaluation");
+const Operator<TrainingBackward> batch_norm_training_backward =
+    find<TrainingBackward>("bnlab::batch_norm_training_backward");
+const Operator<EvaluationBackward> batch_norm_evaluation_backward =
+    find<EvaluationBackward>("bnlab::batch_norm_evaluation_backward");
+const Operator<TrainingSecondDerivative> batch_norm_training_second_derivative =
+    find<TrainingSecondDerivative>("bnlab::batch_norm_training_second_derivative");
+const Operator<EvaluationSecondDerivative> batch_norm_evaluation_second_derivative =
+    find<EvaluationSecondDerivative>("bnlab::batch_norm_evaluation_second_derivative");
+const Operator<EvaluationStatistics> evaluation_statistics = find<EvaluationStatistics>("bnlab::evaluation_statistics");
+const Operator<RunningUpdate> update_running_statistics = find<RunningUpdate>("bnlab::update_running_statistics");
+
+}  // namespace dispatched
+}  // namespace bnlab::ops

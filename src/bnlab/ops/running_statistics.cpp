@@ -1,0 +1,157 @@
+#include "bnlab/ops/running_statistics.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace bnlab::ops {
+namespace {
+
+constexpr const char* kName = "bnlab::update_running_statistics";
+constexpr const char* kStatistics = "bnlab::evaluation_statistics";
+
+void check_channels(const char* what, const at::Tensor& values, const at::Tensor& mean, at::ScalarType type) {
+  TORCH_CHECK(values.dim() == 1 && values.size(0) == mean.size(0) && values.scalar_type() == type, kName, ": expected ",
+              what, " of size (", mean.size(0), ") and type ", type, ", got ", values.sizes(), " of type ",
+              values.scalar_type(), ".");
+  TORCH_CHECK(values.device() == mean.device(), kName, ": expected ", what, " on mean's device ", mean.device(),
+              ", got ", values.device(), ".");
+}
+
+void check_counter(const char* what, const OptionalTensor& counter) {
+  TORCH_CHECK(!counter.has_value() || counter->numel() == 1, kName, ": expected ", what,
+              " to be one number, got sizes ", counter->sizes(), ".");
+}
+
+void check_window(const OptionalTensor& window_mean, const OptionalTensor& window_var, const at::Tensor& mean,
+                  at::ScalarType type) {
+  TORCH_CHECK(window_mean.has_value() == window_var.has_value(), kName,
+              ": expected window_mean and window_var, or neither; got one of them.");
+  if (!window_mean.has_value()) return;
+  for (const at::Tensor& window : {*window_mean, *window_var}) {
+    TORCH_CHECK(window.dim() == 2 && window.size(0) > 0 && window.size(1) == mean.size(0) &&
+                    window.sizes() == window_mean->sizes(),
+                kName, ": expected window_mean and window_var of one size (K,", mean.size(0), ") with K > 0, got ",
+                window_mean->sizes(), " and ", window_var->sizes(), ".");
+    TORCH_CHECK(window.scalar_type() == at::kDouble || window.scalar_type() == type, kName,
+                ": expected a window of type Double or the running statistics' ", type, ", got ", window.scalar_type(),
+                ".");
+  }
+}
+
+bool all_finite(const at::Tensor& values) {
+  const auto each = values.accessor<double, 1>();
+  for (std::int64_t c = 0; c < each.size(0); ++c) {
+    if (!std::isfinite(each[c])) return false;
+  }
+  return true;
+}
+
+/// Tells autograd that a tensor has changed under it.
+void bump_version(const at::Tensor& tensor) {
+  if (!tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
+}
+
+std::int64_t count_of(const OptionalTensor& counter) {
+  return counter.has_value() ? counter->item<std::int64_t>() : 0;
+}
+
+/// running = (1 - weight)*running + weight*scale*batch
+void blend(const at::Tensor& running, const at::Tensor& batch, double scale, double weight) {
+  const auto from = batch.accessor<double, 1>();
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, running.scalar_type(), kName, [&] {
+    auto to = running.accessor<scalar_t, 1>();
+    for (std::int64_t c = 0; c < to.size(0); ++c) {
+      to[c] = static_cast<scalar_t>((1 - weight) * static_cast<double>(to[c]) + weight * (scale * from[c]));
+    }
+  });
+  bump_version(running);
+}
+
+/// window[slot] = scale*batch
+void put(const at::Tensor& window, std::int64_t slot, const at::Tensor& batch, double scale) {
+  const auto from = batch.accessor<double, 1>();
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, window.scalar_type(), kName, [&] {
+    auto to = window.accessor<scalar_t, 2>()[slot];
+    for (std::int64_t c = 0; c < to.size(0); ++c) to[c] = static_cast<scalar_t>(scale * from[c]);
+  });
+  bump_version(window);
+}
+
+/// running = the mean over those of the window's first slots that hold a batch.
+void average(const at::Tensor& running, const at::Tensor& window, const at::Tensor& window_var, std::int64_t slots) {
+  const at::Tensor filled = window_var.slice(0, 0, slots).lt(0).logical_not_().to(at::kDouble);
+  const at::Tensor values = window.slice(0, 0, slots).to(at::kDouble);
+  running.copy_((at::where(filled.gt(0), values, at::zeros({}, values.options())).sum(0) / filled.sum(0)));
+}
+
+/// f(c, value) for each of a vector's values, in double.
+template <class F>
+void for_each(const at::Tensor& values, const F& f) {
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, values.scalar_type(), kStatistics, [&] {
+    const auto from = values.accessor<scalar_t, 1>();
+    for (std::int64_t c = 0; c < from.size(0); ++c) f(c, static_cast<double>(from[c]));
+  });
+}
+
+}  // namespace
+
+Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+  TORCH_CHECK(running_mean.dim() == 1 && running_var.sizes() == running_mean.sizes(), kStatistics,
+              ": expected running_mean and running_var of one size (C), got ", running_mean.sizes(), " and ",
+              running_var.sizes(), ".");
+  const auto options = running_mean.options().dtype(at::kDouble);
+  const at::Tensor mean = at::empty(running_mean.sizes(), options), rstd = at::empty(running_mean.sizes(), options);
+  if (!mean.is_meta()) {
+    auto* const to_mean = mean.data_ptr<double>();
+    auto* const to_rstd = rstd.data_ptr<double>();
+    for_each(running_mean, [&](std::int64_t c, double value) { to_mean[c] = value; });
+    for_each(running_var, [&](std::int64_t c, double value) { to_rstd[c] = 1 / std::sqrt(value + eps); });
+  }
+  return {mean, rstd};
+}
+
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                               c10::optional<double> momentum, const at::Tensor& running_mean,
+                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
+                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
+                               const OptionalTensor& skipped) {
+  TORCH_CHECK(mean.dim() == 1, kName, ": expected mean of size (C), got ", mean.sizes(), ".");
+  check_channels("mean", mean, mean, at::kDouble);
+  check_channels("var_biased", var_biased, mean, at::kDouble);
+  check_channels("running_mean", running_mean, mean, running_mean.scalar_type());
+  check_channels("running_var", running_var, mean, running_mean.scalar_type());
+  check_counter("num_batches_tracked", num_batches_tracked);
+  check_counter("skipped", skipped);
+  check_window(window_mean, window_var, mean, running_mean.scalar_type());
+  TORCH_CHECK(count > 1 || mean.size(0) == 0, kName, ": expected a count of at least 2 values per channel, got ", count,
+              "; a single value has no variance.");
+  TORCH_CHECK(!momentum.has_value() || (*momentum >= 0 && *momentum <= 1), kName,
+              ": expected a momentum from 0 to 1, or none for the mean over all batches; got ", *momentum, ".");
+  TORCH_CHECK(num_batches_tracked.has_value() || (momentum.has_value() && !window_mean.has_value()), kName,
+              ": expected num_batches_tracked, which a mean over batches is counted by, got none.");
+  if (mean.is_meta()) return;
+
+  if (skipped.has_value() && !(all_finite(mean) && all_finite(var_biased))) {
+    skipped->add_(1);
+    return;
+  }
+  const std::int64_t before = count_of(num_batches_tracked);
+  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  if (window_mean.has_value()) {
+    const std::int64_t slot = before % window_mean->size(0), slots = std::min(window_mean->size(0), before + 1);
+    put(*window_mean, slot, mean, 1);
+    put(*window_var, slot, var_biased, unbiased);
+    average(running_mean, *window_mean, *window_var, slots);
+    average(running_var, *window_var, *window_var, slots);
+  } else {
+    const double weight = momentum.value_or(1 / static_cast<double>(before + 1));
+    blend(running_mean, mean, 1, weight);
+    blend(running_var, var_biased, unbiased, weight);
+  }
+  if (num_batches_tracked.has_value()) num_batches_tracked->add_(1);
+}
+
+}  // namespace bnlab::ops

@@ -1,0 +1,39 @@
+// The running statistics of batch normalization, by which it evaluates. Source: Ioffe & Szegedy 2015, Algorithm 2
+// (expectations over batches, with the unbiased variance); the exponential form is PyTorch's.
+//
+// One convention for all modes: running = (1 - w)*running + w*batch, where running_var averages the unbiased variance
+// var_biased*count/(count - 1).
+#pragma once
+
+#include "bnlab/ops/signatures.h"
+
+namespace bnlab::ops {
+
+/// Takes one batch into the running statistics. Changes those of the arguments that follow momentum:
+///
+/// - `running_mean, running_var`: (C) float, double or bfloat16, of one type.
+/// - `num_batches_tracked`: one number, or none; counts the batches taken.
+/// - `window_mean, window_var`: (K,C), both of running_mean's type or double, or none.
+/// - `skipped`: one number, or none.
+///
+/// Three modes:
+///
+/// - momentum from 0 to 1: w = momentum, the exponential average.
+/// - no momentum: w = 1/(batches so far, this one included), the mean over all batches. Needs num_batches_tracked.
+/// - a window: the mean over the last K batches; momentum is not used. This batch is written to slot
+///   num_batches_tracked % K, and running = the mean over the filled slots: the first
+///   min(K, num_batches_tracked + 1), without those whose window_var is negative. So a window whose window_var begins
+///   with -1 can start at any num_batches_tracked. Needs num_batches_tracked.
+///
+/// With `skipped`, a batch whose mean or variance is not finite in any channel changes nothing but skipped += 1;
+/// without, it goes in.
+///
+/// mean, var_biased: (C) double; count: values per channel, at least 2. Computed in double and rounded once. Nothing is
+/// changed if an argument is wrong (c10::Error).
+RunningUpdate update_running_statistics;
+
+/// What an evaluation takes: (C) double, mean = running_mean and rstd = 1/sqrt(running_var + eps). No gradients.
+/// running_mean, running_var: (C) float, double or bfloat16.
+EvaluationStatistics evaluation_statistics;
+
+}  // namespace bnlab::ops

@@ -1,0 +1,81 @@
+// The convolutional layer: the order of its parts, and that a tap changes no bits.
+#include "bnlab/nn/models/conv_layer.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "bnlab/nn/norm_list.h"
+
+namespace bnlab {
+namespace {
+
+NormChoice norm_choice(const std::string& kind, bool after_activation) {
+  return {kind, after_activation, complete_options(find_norm_kind(kind).options, {}, kind)};
+}
+
+struct Pass {
+  at::Tensor y;
+  std::vector<at::Tensor> gradients, buffers;
+};
+
+/// A training pass, and the state it leaves.
+Pass run(ConvLayer& layer, const at::Tensor& x, const at::Tensor& dy, const Tap& tap) {
+  layer.zero_grad();
+  const at::Tensor leaf = x.detach().clone().set_requires_grad(true);
+  Pass pass;
+  pass.y = layer.forward(leaf, 1, tap);
+  pass.y.backward(dy);
+  pass.gradients = {leaf.grad()};
+  for (const at::Tensor& parameter : layer.parameters()) pass.gradients.push_back(parameter.grad().clone());
+  for (const at::Tensor& buffer : layer.buffers()) pass.buffers.push_back(buffer.clone());
+  return pass;
+}
+
+void expect_equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << i;
+}
+
+TEST(ConvLayer, ATapChangesNoBits) {
+  for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+    for (const char* kind : {"batch", "none"}) {
+      for (const bool after_activation : {false, true}) {
+        ConvLayer tapped(3, 16, norm_choice(kind, after_activation)),
+            untapped(3, 16, norm_choice(kind, after_activation));
+        const at::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < tapped.parameters().size(); ++i) {
+          untapped.parameters()[i].copy_(tapped.parameters()[i]);
+        }
+        const at::AutoGradMode with_grad(true);
+        const at::Tensor x = at::randn({8, 3, 12, 12}).contiguous(format);
+        const at::Tensor dy = at::randn({8, 16, 12, 12}).contiguous(format);
+        int shown = 0;
+        const Pass with = run(tapped, x, dy, [&](int64_t, TapPoint, const at::Tensor&) { ++shown; });
+        const Pass without = run(untapped, x, dy, {});
+        EXPECT_EQ(shown, 3);
+        EXPECT_TRUE(at::equal(with.y, without.y));
+        expect_equal(with.gradients, without.gradients);
+        expect_equal(with.buffers, without.buffers);
+      }
+    }
+  }
+}
+
+/// The name of the node that made a tensor.
+std::string maker(const at::Tensor& y) {
+  return y.grad_fn()->name();
+}
+
+TEST(ConvLayer, FusesNormAndReluWhereNobodyLooksBetween) {
+  const at::Tensor x = at::randn({2, 3, 4, 4});
+  const Tap tap = [](int64_t, TapPoint, const at::Tensor&) {};
+  ConvLayer before(3, 4, norm_choice("batch", false)), after(3, 4, norm_choice("batch", true));
+  EXPECT_NE(maker(before.forward(x, 1, {})), "ReluBackward0");
+  EXPECT_EQ(maker(before.forward(x, 1, tap)), "ReluBackward0");
+  EXPECT_TRUE(after.forward(x, 1, {}).lt(0).any().item<bool>()) << "the normalization comes last";
+}
+
+}  // namespace
+}  // namespace bnlab
