@@ -7,8 +7,8 @@
 // cost half an ulp of the mean, which is much at mean/std = 1e4.
 //
 // Edge cases. A constant channel has var_biased = 0 exactly and y = beta exactly (if eps > 0; with eps = 0 its y is
-// NaN). One element per channel is a constant channel: allowed here, refused by the operators. NaN and infinities make
-// their channel NaN and leave the others alone; ReLU passes NaN on, as PyTorch's does. Denormals are computed with, not
+// NaN). One element per channel is a constant channel: allowed here, refused by the operators. In training NaN and
+// infinities make their channel NaN and leave others alone; ReLU passes NaN on, as PyTorch's does. Denormals are not
 // flushed. C = 0 and, in evaluation, an empty batch are done at once. All results are bitwise the same for any number
 // of threads.
 //
@@ -125,7 +125,7 @@ struct SecondDerivative {
 };
 
 /// The second derivative of forward_training. The ReLU's mask is a constant, as everywhere but at z = 0.
-/// The formula is derived in docs/batch-norm.md. Errors: kEmptyBatch.
+/// Derived in docs/operators/second-derivative.md. Errors: kEmptyBatch.
 template <class E>
 [[nodiscard]] Status second_derivative_training(const SecondDerivative<E>& args, TaskRunner& runner) noexcept;
 

@@ -27,7 +27,7 @@ struct Channel {
 };
 
 // L = sum(v*dx) + ddgamma*dgamma + ddbeta*dbeta with dx = gamma*rstd*P(g), where P removes the mean and the part along
-// xhat; differentiated through xhat and through rstd (docs/batch-norm.md, "The second derivative").
+// xhat; differentiated through xhat and through rstd (docs/operators/second-derivative.md).
 Gradients gradients_training(const Channel& c, const Means& m) noexcept {
   const double scale = c.gamma * c.rstd;
   const double inner = m.v_g - m.v * m.g - m.v_xhat * m.g_xhat;  // mean of v*P(g)

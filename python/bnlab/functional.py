@@ -1,0 +1,76 @@
+"""Batch normalization as functions, with the arguments of torch.nn.functional.batch_norm.
+
+input: (N,C) or (N,C,*) of rank 2 to 5 on the CPU; float32, float64 or bfloat16 (then weight, bias and running statistics may
+be float32). The result has input's type and memory format. Differentiable any number of times.
+"""
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+__all__ = ["batch_norm", "batch_norm_add_relu", "batch_norm_relu"]
+
+
+def check_enough_values(input: Tensor) -> None:
+    """ValueError if a training batch has a single value per channel; other errors are the operators'."""
+    if input.dim() >= 2 and input.size(1) > 0 and input.numel() == input.size(1):
+        raise ValueError(
+            "Expected more than 1 value per channel when training, got input size {}: a single value has no variance. "
+            "Use larger batches, drop the last incomplete batch of an epoch (drop_last=True), or put this layer into "
+            "evaluation mode".format(input.size())
+        )
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    weight: Optional[Tensor] = None,
+    bias: Optional[Tensor] = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """As torch.nn.functional.batch_norm.
+
+    Training: normalizes by the batch's own statistics and moves the running ones, if given, by momentum (0 to 1). Else by the
+    running ones, which must then be given.
+    """
+    if training:
+        check_enough_values(input)
+    return torch.ops.bnlab.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+def batch_norm_relu(
+    input: Tensor,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    weight: Optional[Tensor] = None,
+    bias: Optional[Tensor] = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """relu(batch_norm(input, ...)) in one pass; keeps input and a bit per element for the backward pass."""
+    if training:
+        check_enough_values(input)
+    return torch.ops.bnlab.batch_norm_relu(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+def batch_norm_add_relu(
+    input: Tensor,
+    addend: Tensor,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    weight: Optional[Tensor] = None,
+    bias: Optional[Tensor] = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """relu(batch_norm(input, ...) + addend) in one pass. addend: input's sizes and type, not broadcast."""
+    if training:
+        check_enough_values(input)
+    return torch.ops.bnlab.batch_norm_add_relu(
+        input, addend, weight, bias, running_mean, running_var, training, momentum, eps
+    )

@@ -1,0 +1,221 @@
+"""torch.nn's batch normalization layers over bnlab's operators, alone and fused with what follows them in residual networks.
+
+Each is a torch.nn.BatchNormNd (isinstance holds) with the same arguments, parameters, buffers and state_dict.
+"""
+from typing import Optional
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm as _TorchBatchNorm
+
+from bnlab.functional import check_enough_values
+
+_UNFILLED = -1.0  # in window_var: this slot holds no batch yet
+
+# Names the current step; an object, so that no step of another process, read from a file, is taken for it.
+_step = object()
+
+
+def advance_step() -> None:
+    """Begins the next step for all layers with once_per_step. Until it is called first, all is one step."""
+    global _step
+    _step = object()
+
+
+def check_options(layer: _TorchBatchNorm, window: int, skip_nonfinite: bool, once_per_step: bool) -> None:
+    """ValueError unless the layer's own arguments and these go together."""
+    name = type(layer).__name__
+    if not layer.eps >= 0:
+        raise ValueError(f"{name}: expected eps >= 0, got {layer.eps}.")
+    if layer.momentum is not None and not 0 <= layer.momentum <= 1:
+        raise ValueError(f"{name}: expected 0 <= momentum <= 1, or None, got {layer.momentum}.")
+    if not window >= 0:
+        raise ValueError(f"{name}: expected window >= 0, got {window}.")
+    if (window or skip_nonfinite or once_per_step) and not layer.track_running_stats:
+        raise ValueError(
+            f"{name}: window, skip_nonfinite and once_per_step concern running statistics, which this layer does "
+            "not track; leave them out, or set track_running_stats=True."
+        )
+
+
+class _Norm(_TorchBatchNorm):
+    """What all layers here share.
+
+    Args (the first five, device and dtype as in torch.nn):
+        window: K > 0: the running statistics are the mean over the last K batches, whatever the momentum. Ioffe & Szegedy
+            2015, Algorithm 2.
+        skip_nonfinite: a batch whose mean or variance is not finite leaves the running statistics alone and is counted in
+            the buffer `skipped`.
+        once_per_step: the running statistics take at most one batch between two calls of bnlab.advance_step(): for gradient
+            accumulation and for checkpointing, which run a layer several times a step. Not in TorchScript.
+
+    The buffers that these options need (window_mean, window_var: (K,C) float64; skipped: int64) are not in the state_dict.
+    Loading one empties the window, as does reset_running_stats().
+    """
+
+    __constants__ = _TorchBatchNorm.__constants__ + ["window", "skip_nonfinite", "once_per_step"]
+    window: int
+    skip_nonfinite: bool
+    once_per_step: bool
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: Optional[float] = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device=None,
+        dtype=None,
+        *,
+        window: int = 0,
+        skip_nonfinite: bool = False,
+        once_per_step: bool = False,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype)
+        self._set_options(window, skip_nonfinite, once_per_step)
+
+    def _set_options(self, window: int, skip_nonfinite: bool, once_per_step: bool) -> None:
+        check_options(self, window, skip_nonfinite, once_per_step)
+        self.window = window
+        self.skip_nonfinite = skip_nonfinite
+        self.once_per_step = once_per_step
+        self._tracked_step = None
+        window_mean, window_var, skipped = None, None, None
+        if window:
+            sizes = (window, self.num_features)
+            window_mean = torch.zeros(sizes, dtype=torch.float64, device=self.running_mean.device)
+            window_var = torch.full(sizes, _UNFILLED, dtype=torch.float64, device=self.running_mean.device)
+        if skip_nonfinite:
+            skipped = torch.zeros((), dtype=torch.int64, device=self.running_mean.device)
+        self.register_buffer("window_mean", window_mean, persistent=False)
+        self.register_buffer("window_var", window_var, persistent=False)
+        self.register_buffer("skipped", skipped, persistent=False)
+
+    def _empty_window(self) -> None:
+        if self._buffers.get("window_var") is not None:
+            self.window_var.fill_(_UNFILLED)
+
+    def reset_running_stats(self) -> None:
+        super().reset_running_stats()
+        self._empty_window()
+        if self._buffers.get("skipped") is not None:
+            self.skipped.zero_()
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if prefix + "running_mean" in state_dict:
+            self._empty_window()
+
+    def extra_repr(self) -> str:
+        text = super().extra_repr()
+        if self.window:
+            text += f", window={self.window}"
+        if self.skip_nonfinite:
+            text += ", skip_nonfinite=True"
+        if self.once_per_step:
+            text += ", once_per_step=True"
+        return text
+
+    def _normalize(self, input: Tensor, addend: Optional[Tensor], relu: bool) -> Tensor:
+        self._check_input_dim(input)
+        if not self.training and self.running_mean is not None and self.running_var is not None:
+            return self._evaluate(input, addend, relu)
+        check_enough_values(input)
+        y, mean, rstd, var_biased, relu_mask = torch.ops.bnlab.batch_norm_training(
+            input, self.weight, self.bias, addend, relu, self.eps, False
+        )
+        if self.training and self.track_running_stats:
+            self._track(mean, var_biased, input.numel() // input.size(1))
+        return y
+
+    def _evaluate(self, input: Tensor, addend: Optional[Tensor], relu: bool) -> Tensor:
+        weight, bias, mean, var = self.weight, self.bias, self.running_mean, self.running_var
+        if addend is not None:
+            return torch.ops.bnlab.batch_norm_add_relu(input, addend, weight, bias, mean, var, False, 0.0, self.eps)
+        if relu:
+            return torch.ops.bnlab.batch_norm_relu(input, weight, bias, mean, var, False, 0.0, self.eps)
+        return torch.ops.bnlab.batch_norm(input, weight, bias, mean, var, False, 0.0, self.eps)
+
+    def _track(self, mean: Tensor, var_biased: Tensor, count: int) -> None:
+        if self.once_per_step:
+            if torch.jit.is_scripting():
+                raise RuntimeError("bnlab: TorchScript cannot train with once_per_step; create the layer without it")
+            elif not self._is_first_of_step():
+                return
+        if self.running_mean is not None and self.running_var is not None:
+            torch.ops.bnlab.update_running_statistics(
+                mean,
+                var_biased,
+                count,
+                self.momentum,
+                self.running_mean,
+                self.running_var,
+                self.num_batches_tracked,
+                self.window_mean,
+                self.window_var,
+                self.skipped,
+            )
+
+    @torch.jit.unused
+    def _is_first_of_step(self) -> bool:
+        first = self._tracked_step is not _step
+        self._tracked_step = _step
+        return first
+
+
+class _Plain(_Norm):
+    def forward(self, input: Tensor) -> Tensor:
+        return self._normalize(input, None, False)
+
+
+class _Rectified(_Norm):
+    def forward(self, input: Tensor) -> Tensor:
+        return self._normalize(input, None, True)
+
+
+class _AddedAndRectified(_Norm):
+    def forward(self, input: Tensor, addend: Tensor) -> Tensor:
+        return self._normalize(input, addend, True)
+
+
+class BatchNorm1d(_Plain, torch.nn.BatchNorm1d):
+    """torch.nn.BatchNorm1d: input (N,C) or (N,C,L). Further options: see its base class."""
+
+
+class BatchNorm2d(_Plain, torch.nn.BatchNorm2d):
+    """torch.nn.BatchNorm2d: input (N,C,H,W). Further options: see its base class."""
+
+
+class BatchNorm3d(_Plain, torch.nn.BatchNorm3d):
+    """torch.nn.BatchNorm3d: input (N,C,D,H,W). Further options: see its base class."""
+
+
+class BatchNormReLU1d(_Rectified, torch.nn.BatchNorm1d):
+    """relu(BatchNorm1d(input)) in one pass."""
+
+
+class BatchNormReLU2d(_Rectified, torch.nn.BatchNorm2d):
+    """relu(BatchNorm2d(input)) in one pass."""
+
+
+class BatchNormReLU3d(_Rectified, torch.nn.BatchNorm3d):
+    """relu(BatchNorm3d(input)) in one pass."""
+
+
+class BatchNormAddReLU1d(_AddedAndRectified, torch.nn.BatchNorm1d):
+    """relu(BatchNorm1d(input) + addend) in one pass; addend: input's sizes and type."""
+
+
+class BatchNormAddReLU2d(_AddedAndRectified, torch.nn.BatchNorm2d):
+    """relu(BatchNorm2d(input) + addend) in one pass; addend: input's sizes and type."""
+
+
+class BatchNormAddReLU3d(_AddedAndRectified, torch.nn.BatchNorm3d):
+    """relu(BatchNorm3d(input) + addend) in one pass; addend: input's sizes and type."""
+
+
+class FusedReLU(torch.nn.Identity):
+    """Stands where convert(fuse=True) found a ReLU that the layer before now computes; convert_back() restores it."""
+
+    inplace: bool  # of that ReLU

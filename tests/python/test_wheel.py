@@ -1,0 +1,84 @@
+"""pip install from a clone, without a network: into a virtual environment, used from an empty folder, uninstalled."""
+import base64
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from conftest import ROOT
+
+import bnlab
+
+
+@pytest.fixture
+def backend():
+    specification = importlib.util.spec_from_file_location("wheel_backend", ROOT / "python/wheel_backend.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_pip_installs_and_uninstalls(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BNLAB_TORCH", "PYTHON"))}
+    environment.update(PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    def run(*command):
+        return subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, timeout=300)
+
+    base = getattr(sys, "_base_executable", sys.executable)
+    run(base, "-m", "venv", "--system-site-packages", str(tmp_path / "venv")).check_returncode()
+    python = str(tmp_path / "venv/bin/python")
+    installed = run(python, "-m", "pip", "install", str(ROOT))
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    used = run(
+        python,
+        "-c",
+        "import bnlab, torch; print(bnlab.__version__, bnlab.__file__, bnlab.BatchNorm2d(3)(torch.randn(2, 3, 4, 4)).shape)",
+    )
+    assert used.stdout.startswith(f"{bnlab.__version__} {tmp_path}/venv/"), used.stderr
+    assert "torch.Size([2, 3, 4, 4])" in used.stdout
+    shown = run(python, "-m", "pip", "show", "--files", "bnlab")
+    assert f"Version: {bnlab.__version__}" in shown.stdout and "bnlab/libbnlab_torch.so" in shown.stdout
+    run(python, "-m", "pip", "uninstall", "--yes", "bnlab").check_returncode()
+    gone = run(python, "-c", "import bnlab")
+    assert "No module named 'bnlab'" in gone.stderr
+    assert not list((tmp_path / "venv").glob("lib/*/site-packages/bnlab*"))
+
+
+def test_the_wheel_records_what_it_holds(tmp_path, monkeypatch, backend):
+    library = tmp_path / "libbnlab_torch.so"
+    library.write_bytes(b"a library")
+    monkeypatch.setattr(backend, "_build_library", lambda folder: library)
+    name = backend.build_wheel(str(tmp_path))
+    assert name.startswith(f"bnlab-{bnlab.__version__}-py3-none-linux_")
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        held = set(wheel.namelist())
+        record = wheel.read(f"bnlab-{bnlab.__version__}.dist-info/RECORD").decode().splitlines()
+        for path, digest, size in (line.split(",") for line in record):
+            if digest:
+                content = wheel.read(path)
+                expected = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+                assert (digest, int(size)) == (f"sha256={expected}", len(content))
+        assert {line.split(",")[0] for line in record} == held
+    sources = {f"bnlab/{source.name}" for source in (ROOT / "python/bnlab").glob("*.py")}
+    assert sources | {"bnlab/libbnlab_torch.so"} == {path for path in held if path.startswith("bnlab/")}
+    first = (tmp_path / name).read_bytes()
+    backend.build_wheel(str(tmp_path))
+    assert (tmp_path / name).read_bytes() == first
+
+
+def test_an_editable_install_points_to_the_clone(tmp_path, monkeypatch, backend):
+    monkeypatch.setattr(backend, "_build_library", lambda folder: folder / "libbnlab_torch.so")
+    with zipfile.ZipFile(tmp_path / backend.build_editable(str(tmp_path))) as wheel:
+        assert wheel.read("bnlab.pth").decode() == f"{ROOT}/python\n"
+
+
+def test_a_failing_build_is_told_in_a_sentence(tmp_path, monkeypatch, backend):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="cmake.*make setup"):
+        backend.build_wheel(str(tmp_path), {"build-dir": str(tmp_path / "none")})
