@@ -2,20 +2,21 @@
 
 JOBS ?= $(shell nproc)
 
-.PHONY: run test build setup clean check test-release test-asan fuzz
+.PHONY: run test build setup clean check test-release test-asan test-tsan fuzz
 
 run: build
 	build/bnlab reproduce
 
 build: setup
 	cmake --preset release
-	cmake --build build -j $(JOBS) --target bnlab
+	cmake --build build -j $(JOBS) --target bnlab bnlab_torch
 
 setup:
 	tools/setup.sh build
 
-# The checks that need no build, then all tests, then all tests once more under ASan and UBSan.
-test: check test-release test-asan
+# The checks that need no build, all tests, all tests once more under ASan and UBSan, what has threads of its own under
+# TSan, and a minute of fuzzing.
+test: check test-release test-asan test-tsan fuzz
 	@echo "All tests passed."
 
 check:
@@ -33,6 +34,12 @@ test-asan:
 	cmake --build build-asan -j $(JOBS)
 	ctest --test-dir build-asan --output-on-failure -j $(JOBS)
 
+test-tsan:
+	cmake --preset tsan
+	cmake --build build-tsan -j $(JOBS) --target kernels_test launch_test
+	build-tsan/kernels_test --gtest_brief=1 --gtest_filter='*Thread*'
+	build-tsan/launch_test --gtest_brief=1
+
 # A minute of random inputs to the kernels, the same ones every time.
 fuzz:
 	tools/setup.sh build fuzz
@@ -41,4 +48,4 @@ fuzz:
 	build-fuzz/batch_norm_fuzz -seed=1 -max_total_time=60 -max_len=256 -print_final_stats=1 -artifact_prefix=build-fuzz/
 
 clean:
-	rm -rf build build-asan build-fuzz web/node_modules
+	rm -rf build build-asan build-tsan build-fuzz web/node_modules

@@ -130,7 +130,8 @@ TEST(BatchNormFused, KeepsXAndABitPerElement) {
       EXPECT_LE(kept, elements / 8 + 4 * kChannels * std::int64_t{sizeof(double)} + 256);
       EXPECT_EQ(x.use_count(), 2) << "x is kept once";
       EXPECT_EQ(addend.use_count(), 1) << "the addend is not kept";
-      EXPECT_EQ(y.storage().use_count(), 1) << "y is not kept";
+      EXPECT_EQ(y.use_count(), 1) << "y is not kept";
+      EXPECT_EQ(y.storage().use_count(), 1) << "nor its elements";
     }
   }
 }

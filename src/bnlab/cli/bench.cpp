@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "bnlab/bench/exactness.h"
 #include "bnlab/bench/summary.h"
 #include "bnlab/bench/table.h"
 #include "bnlab/cli/commands.h"
@@ -22,7 +23,7 @@ namespace {
 struct BenchArguments {
   std::string shapes_file, only, type = "f32", isa, json, out = "bnlab-out";
   int threads = 0, rounds = 0;
-  bool quick = false, wants_json = false;
+  bool quick = false, exactness = false, wants_json = false;
 };
 
 /// OpenMP binds threads to cores only if it is told so before the program starts; it does it better than the program
@@ -95,6 +96,8 @@ void add_bench(CLI::App& app, Invocation& invocation) {
       ->check(CLI::ExistingFile);
   command->add_option("--only", options->only, "Only shapes whose name contains this, e.g. resnet-50/stem");
   command->add_flag("--quick", options->quick, "A few shapes, a few rounds: a first look in about a minute");
+  command->add_flag("--exactness", options->exactness,
+                    "No timing: the largest error of y for badly scaled channels, ours and the peers'");
   command->add_option("--type", options->type, "Of the elements: f32, bf16 or f64")
       ->check(CLI::IsMember({"f32", "bf16", "f64"}))
       ->capture_default_str();
@@ -112,6 +115,11 @@ void add_bench(CLI::App& app, Invocation& invocation) {
       "Afterwards bnlab reproduce and bnlab report show the results of OUT in their report.");
   command->callback([options, json, &invocation] {
     options->wants_json = json->count() > 0;
+    if (options->exactness) {
+      fmt::print("Largest |y - ideal y| in float, by the mean of the channels over their standard deviation\n\n{}",
+                 bench::exactness_table(bench::measure_exactness()));
+      return;
+    }
     have_threads_bound(invocation.program);
     run(*options);
   });
