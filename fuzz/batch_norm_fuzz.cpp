@@ -81,7 +81,7 @@ class FuzzCase {
     std::fill_n(ones.data(), ones.size(), E(1));
     Backward<E> args = t_.backward();
     args.dy = ones.data();
-    args.dx = args.daddend = nullptr;
+    args.dx = nullptr;
     args.dgamma = args.dbeta = nullptr;
     args.daddend = dz.data();
     expect_ok(backward_evaluation(args, runner_));

@@ -126,7 +126,7 @@ class _Norm(_TorchBatchNorm):
             input, self.weight, self.bias, addend, relu, self.eps, False
         )
         if self.training and self.track_running_stats:
-            self._track(mean, var_biased, input.numel() // input.size(1))
+            self._track(mean, var_biased, input.numel() // max(1, input.size(1)))
         return y
 
     def _evaluate(self, input: Tensor, addend: Optional[Tensor], relu: bool) -> Tensor:

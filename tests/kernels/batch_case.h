@@ -1,6 +1,7 @@
 // One batch with all arguments and results of the kernels.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>

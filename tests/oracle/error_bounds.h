@@ -6,6 +6,7 @@
 // infinite where the computation may leave the range of its type: nothing is promised there.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -79,7 +80,7 @@ inline Statistics statistics_bounds(const Precision& p, const Batch& x, const St
     const Magnitudes m = magnitudes(p, x, exact, c, {}, {});
     const double var = exact.var_biased[k], size = std::abs(m.mean) + m.most_deviation;
     const double shift_error = 4 * p.unit * size;
-    const double mean = p.growth * (p.unit * (2 * m.most_deviation + shift_error) + kDouble * size) + p.tiny;
+    const double mean = p.growth * (p.unit * (2 * m.most_deviation + shift_error) + kDouble * size + p.tiny);
     const double squares = p.growth * p.unit * (p.cancellation * var + shift_error * shift_error);
     const double merging = p.growth * kDouble * size * m.most_deviation;
     const double of_var = m.most_deviation == 0 ? 0 : squares + merging + mean * mean + p.tiny;
@@ -122,7 +123,7 @@ inline Gradients backward_bounds(const Precision& p, const Batch& x, const std::
     const double sums = training ? p.growth : 0;
     const double sum_bound = bound(p, count * m.g, p.growth * p.unit * count * m.g + p.tiny);
     const double product = count * m.g_h;
-    const double product_bound = p.growth * p.unit * product + p.growth * p.tiny * count * m.rstd;
+    const double product_bound = p.growth * p.unit * product + p.growth * p.tiny * count * m.rstd + p.tiny;
     out.dgamma.push_back(bound(p, std::max(product, product / m.rstd), product_bound));
     out.dbeta.push_back(sum_bound);
     for_channel(x, c, [&](std::size_t i) {
@@ -172,8 +173,8 @@ inline SecondGradients second_bounds(const Precision& p, const Batch& x, const s
       out.grad_x[i] = bound(p, most, (8 + p.growth) * p.unit * of_x + 2 * m.mean_h * x_h + underflow);
       out.grad_dz[i] = bound(p, most, (8 + p.growth) * p.unit * of_dz + underflow);
     });
-    out.grad_gamma.push_back(
-        bound(p, std::max(largest_sum, r * count * inner), r * count * (p.growth * p.unit * inner + p.growth * lost)));
+    out.grad_gamma.push_back(bound(p, std::max(largest_sum, r * count * inner),
+                                   r * count * (p.growth * p.unit * inner + p.growth * lost) + p.tiny));
   }
   return out;
 }
