@@ -1,7 +1,9 @@
-"""The build backend that pip calls (PEP 517, PEP 660; named in pyproject.toml): builds the operator library with cmake and
-writes the wheel. Needs nothing but Python and what `make setup` installs, so `pip install .` works without a network.
+"""The build backend that pip calls (PEP 517, PEP 660; named in pyproject.toml): builds the operator library with
+cmake and writes the wheel. Needs nothing but Python and what `make setup` installs, so `pip install .` works without a
+network.
 
-The wheel has no Requires-Dist: the library works only with the libtorch it was built with, so pip must not fetch another one.
+The wheel has no Requires-Dist: the library works only with the libtorch it was built with, so pip must not fetch
+another one.
 """
 import base64
 import hashlib
@@ -36,7 +38,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 
 def build_sdist(sdist_directory, config_settings=None):
-    raise UnsupportedOperation("bnlab has no source distribution; install from a clone (pip install .) or build a wheel.")
+    raise UnsupportedOperation("bnlab has no source distribution; install from a clone: pip install .")
 
 
 class UnsupportedOperation(Exception):

@@ -37,7 +37,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _import_torch():
-    """torch; on Debian also for another CPython of Debian's version, such as pyenv's, if that has no torch of its own."""
+    """torch; on Debian also for another CPython of Debian's version, such as pyenv's, that has no torch of its own."""
     try:
         import torch
     except ModuleNotFoundError as error:

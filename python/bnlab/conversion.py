@@ -1,7 +1,8 @@
 """convert() and convert_back(): a whole model from torch.nn's batch normalization layers to bnlab's, and back.
 
-Layers keep their identity: a layer becomes another kind of layer in its place, with the same parameters, buffers, hooks,
-training mode and other attributes, wherever it is referred to. So optimizers made before stay valid, and so do state_dicts.
+Layers keep their identity: a layer becomes another kind of layer in its place, with the same parameters, buffers,
+hooks, training mode and other attributes, wherever it is referred to. So optimizers and state_dicts made before stay
+valid.
 """
 import copy
 import warnings
@@ -66,11 +67,11 @@ def _fusable(model: nn.Module) -> List[_Pair]:
         if type(pair.norm) not in _WITH_RELU or type(pair.next) is not nn.ReLU:
             continue
         if places[pair.norm] > 1:
-            warnings.warn(f"bnlab.convert: {pair.name} is not fused with its ReLU: the layer is used in several places.")
+            warnings.warn(f"bnlab.convert: {pair.name} is not fused with its ReLU: it is used in several places.")
         elif _has_hooks(pair.norm, _OUTPUT_HOOKS) or _has_hooks(pair.next, _ALL_HOOKS):
             warnings.warn(
-                f"bnlab.convert: {pair.name} is not fused with its ReLU: the hooks of the two would see other values or "
-                "none. Remove them before, and register them afterwards, to have it fused."
+                f"bnlab.convert: {pair.name} is not fused with its ReLU: the hooks of the two would see other values "
+                "or none. Remove them before, and register them afterwards, to have it fused."
             )
         else:
             fusable.append(pair)
@@ -100,9 +101,9 @@ def convert(
 ) -> nn.Module:
     """Makes each torch.nn.BatchNorm1d/2d/3d of the model bnlab's, and returns the model.
 
-    fuse: in each nn.Sequential, a BatchNorm directly followed by a ReLU becomes a BatchNormReLU, and the ReLU a FusedReLU
-        that passes on what it gets; so names and state_dict stay. Where this would change what hooks see, or where the
-        layer is used in several places, it is left out, with a warning.
+    fuse: in each nn.Sequential, a BatchNorm directly followed by a ReLU becomes a BatchNormReLU, and the ReLU a
+        FusedReLU that passes on what it gets; so names and state_dict stay. Where this would change what hooks see, or
+        where the layer is used in several places, it is left out, with a warning.
     inplace: change this model (as convert_sync_batchnorm does); else a deep copy of it.
     window, skip_nonfinite, once_per_step: as for bnlab.BatchNorm2d, for all converted layers that track statistics.
 

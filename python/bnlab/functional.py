@@ -1,7 +1,7 @@
 """Batch normalization as functions, with the arguments of torch.nn.functional.batch_norm.
 
-input: (N,C) or (N,C,*) of rank 2 to 5 on the CPU; float32, float64 or bfloat16 (then weight, bias and running statistics may
-be float32). The result has input's type and memory format. Differentiable any number of times.
+input: (N,C) or (N,C,*) of rank 2 to 5 on the CPU; float32, float64 or bfloat16 (then weight, bias and running
+statistics may be float32). The result has input's type and memory format. Differentiable any number of times.
 """
 from typing import Optional
 
@@ -33,8 +33,8 @@ def batch_norm(
 ) -> Tensor:
     """As torch.nn.functional.batch_norm.
 
-    Training: normalizes by the batch's own statistics and moves the running ones, if given, by momentum (0 to 1). Else by the
-    running ones, which must then be given.
+    Training: normalizes by the batch's own statistics and moves the running ones, if given, by momentum (0 to 1). Else
+    by the running ones, which must then be given.
     """
     if training:
         check_enough_values(input)

@@ -1,4 +1,4 @@
-"""torch.nn's batch normalization layers over bnlab's operators, alone and fused with what follows them in residual networks.
+"""torch.nn's batch normalization layers over bnlab's operators, alone and fused with what follows them.
 
 Each is a torch.nn.BatchNormNd (isinstance holds) with the same arguments, parameters, buffers and state_dict.
 """
@@ -42,15 +42,15 @@ class _Norm(_TorchBatchNorm):
     """What all layers here share.
 
     Args (the first five, device and dtype as in torch.nn):
-        window: K > 0: the running statistics are the mean over the last K batches, whatever the momentum. Ioffe & Szegedy
-            2015, Algorithm 2.
-        skip_nonfinite: a batch whose mean or variance is not finite leaves the running statistics alone and is counted in
-            the buffer `skipped`.
-        once_per_step: the running statistics take at most one batch between two calls of bnlab.advance_step(): for gradient
-            accumulation and for checkpointing, which run a layer several times a step. Not in TorchScript.
+        window: K > 0: the running statistics are the mean over the last K batches, whatever the momentum. Ioffe &
+            Szegedy 2015, Algorithm 2.
+        skip_nonfinite: a batch whose mean or variance is not finite leaves the running statistics alone and is counted
+            in the buffer `skipped`.
+        once_per_step: the running statistics take at most one batch between two calls of bnlab.advance_step(): for
+            gradient accumulation and for checkpointing, which run a layer several times a step. Not in TorchScript.
 
-    The buffers that these options need (window_mean, window_var: (K,C) float64; skipped: int64) are not in the state_dict.
-    Loading one empties the window, as does reset_running_stats().
+    The buffers that these options need (window_mean, window_var: (K,C) float64; skipped: int64) are not in the
+    state_dict. Loading one empties the window, as does reset_running_stats().
     """
 
     __constants__ = _TorchBatchNorm.__constants__ + ["window", "skip_nonfinite", "once_per_step"]

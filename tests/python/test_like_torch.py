@@ -1,4 +1,4 @@
-"""What PyTorch's documentation promises of BatchNorm1d, 2d and 3d holds for bnlab's. Judge: torch.nn's own, in float64."""
+"""What PyTorch's documentation promises of BatchNorm1d, 2d and 3d. Judge: torch.nn's own, in float64."""
 import copy
 import inspect
 

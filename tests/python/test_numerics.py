@@ -89,8 +89,8 @@ def _function(form, training, given):
     def function(x, weight, bias, *addend):
         if not given:
             weight = bias = None
-        arguments = (x, *addend, None if training else mean, None if training else var, weight, bias, training, 0.1, 0.01)
-        return getattr(bnlab.functional, form)(*arguments)
+        running = (None, None) if training else (mean, var)
+        return getattr(bnlab.functional, form)(x, *addend, *running, weight, bias, training, 0.1, 0.01)
 
     return function
 
@@ -139,7 +139,8 @@ def test_bfloat16(layer_type, format):
 def test_autocast():
     def network(norm):
         torch.manual_seed(1)
-        return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), norm(8), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3), norm(4))
+        layers = torch.nn.Conv2d(3, 8, 3), norm(8), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3), norm(4)
+        return torch.nn.Sequential(*layers)
 
     x = torch.randn(8, 3, 12, 12)
     results = []

@@ -9,7 +9,13 @@ from layers import assert_same_state
 
 import bnlab
 
-ARGUMENTS = ({}, {"momentum": None}, {"affine": False}, {"track_running_stats": False}, {"window": 2, "skip_nonfinite": True})
+ARGUMENTS = (
+    {},
+    {"momentum": None},
+    {"affine": False},
+    {"track_running_stats": False},
+    {"window": 2, "skip_nonfinite": True},
+)
 
 
 def cases(form):
