@@ -60,7 +60,9 @@ std::function<bool(const Json&)> of(const char* peer, const char* allocator, con
 constexpr char kHowToRead[] =
     "Each row is a batch as it occurs in the named network: N examples, C channels, H×W pixels. A bar shows how many "
     "times as long as bnlab another library takes for it; the thin line over its end is the interval that holds the "
-    "median over the rounds, the dashed line is bnlab itself.";
+    "median over the rounds. Bars begin at the dashed line, which is bnlab itself: to its right the other is slower, "
+    "to "
+    "its left faster. The axis is logarithmic.";
 constexpr char kWhatTheyCompare[] =
     "The green mark is the time that moving the same memory takes without any arithmetic: no implementation can be "
     "much left of it. PyTorch's bars compare operators, which allocate their outputs, once with "

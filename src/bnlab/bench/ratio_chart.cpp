@@ -25,7 +25,7 @@ Json entry(const RatioValue& value) {
 }
 
 Json quantitative(const char* field) {
-  return {{"field", field}, {"type", "quantitative"}};
+  return {{"field", field}, {"type", "quantitative"}, {"scale", {{"type", "log"}}}};
 }
 
 class Chart {
@@ -83,10 +83,15 @@ class Chart {
   Json bar_layer() const {
     Json x = quantitative("ratio");
     x["axis"] = {{"title", x_title_}, {"orient", "top"}};
-    return {
-        {"transform", only(bars_)},
-        {"mark", {{"type", "bar"}}},
-        {"encoding", {{"x", x}, {"y", row()}, {"yOffset", bar_of_row()}, {"color", color()}, {"tooltip", tooltip()}}}};
+    return {{"transform", only(bars_)},
+            {"mark", {{"type", "bar"}}},
+            {"encoding",
+             {{"x", x},
+              {"x2", {{"datum", 1}}},
+              {"y", row()},
+              {"yOffset", bar_of_row()},
+              {"color", color()},
+              {"tooltip", tooltip()}}}};
   }
   Json interval_layer() const {
     return {{"transform", only(bars_)},
@@ -102,7 +107,7 @@ class Chart {
   static Json ours_layer() {
     return {{"data", {{"values", Json::array({Json::object()})}}},
             {"mark", {{"type", "rule"}, {"strokeDash", {4, 3}}, {"strokeWidth", 1.5}}},
-            {"encoding", {{"x", {{"datum", 1}, {"type", "quantitative"}}}}}};
+            {"encoding", {{"x", {{"datum", 1}, {"type", "quantitative"}, {"scale", {{"type", "log"}}}}}}}};
   }
 
   std::string x_title_;
