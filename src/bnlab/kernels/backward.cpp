@@ -18,10 +18,9 @@ class GradientSumsPass {
   using T = Compute<E>;
 
   GradientSumsPass(const Backward<E>& args, const Cut& parts, const Loops<E>& inner) noexcept
-      : args_(args), parts_(parts), inner_(inner), center_(parts), partials_(parts), sums_(parts.channels) {
+      : args_(args), parts_(parts), inner_(inner), center_(parts), partials_(parts), sums_(parts) {
     if (*this) {
-      center_.fill(parts, all_slots(parts),
-                   [&](std::int64_t c) { return std::array<double, 1>{SplitMean<T>(args.mean[c]).rounded}; });
+      center_.fill(parts, [&](std::int64_t c) { return std::array<double, 1>{SplitMean<T>(args.mean[c]).rounded}; });
     }
   }
 
@@ -38,16 +37,16 @@ class GradientSumsPass {
                                        .sum_dz_x = partials_.at(1, place.partial)});
   }
 
-  /// Makes the sums of the range's channels, and their dgamma and dbeta.
-  void join(SlotRange range) const noexcept {
-    for_channels(parts_, range, [&](std::int64_t c) { sums_[c] = {}; });
-    partials_.add_to(parts_, range, sums_.data());
-    for_channels(parts_, range, [&](std::int64_t c) {
+  /// Makes the sums of the channels, and their dgamma and dbeta.
+  void join() const noexcept {
+    partials_.join(parts_, sums_);
+    const ChannelRange range(parts_);
+    for (std::int64_t c = range.first; c < range.last; ++c) {
       auto& [dz, dz_xhat] = sums_[c];
       dz_xhat = (dz_xhat - SplitMean<T>(args_.mean[c]).rest * dz) * args_.rstd[c];
       if (args_.dgamma) args_.dgamma[c] = static_cast<T>(dz_xhat);
       if (args_.dbeta) args_.dbeta[c] = static_cast<T>(dz);
-    });
+    }
   }
 
  private:
@@ -56,7 +55,7 @@ class GradientSumsPass {
   const Loops<E>& inner_;
   SlotCoefficients<T, 1> center_;
   Partials<2> partials_;
-  Scratch<GradientSumsOf> sums_;
+  PerChannel<GradientSumsOf> sums_;
 };
 
 // The second pass over a place. If the addend's gradient alone is wanted, it is written as dx with the coefficient 1.
@@ -90,26 +89,27 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
-  const Cut parts = cut(shape, sizeof(E));
-  const GradientSumsPass<E> pass(args, parts, *inner);
-  const SlotCoefficients<T, 4> coefficients(parts);
-  if (!pass || !coefficients) return Status::kOutOfMemory;
   const auto count = static_cast<double>(shape.count());
-  const auto finish = [&](SlotRange range) {
-    pass.join(range);
-    coefficients.fill(parts, range, [&](std::int64_t c) {
-      if (!args.dx) return std::array<double, 4>{0, 1, 0, 0};
-      const SplitMean<T> mean(args.mean[c]);
-      const auto& [dz, dz_xhat] = pass.of_channel(c);
-      const double scale = value_or(args.gamma, c, 1.0) * args.rstd[c];
-      const double slope = -scale * args.rstd[c] * dz_xhat / count;
-      return std::array<double, 4>{mean.rounded, scale, slope, -scale * dz / count - slope * mean.rest};
-    });
-  };
-  two_passes(
-      parts, runner, [&](const Place& place) { pass.reduce(place); }, finish,
-      [&](const Place& place) { input_gradient(args, /*by_x=*/true, place, coefficients, *inner); });
-  return Status::kOk;
+  return for_slabs(cut(shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    const GradientSumsPass<E> pass(args, parts, *inner);
+    const SlotCoefficients<T, 4> coefficients(parts);
+    if (!pass || !coefficients) return Status::kOutOfMemory;
+    const auto finish = [&] {
+      pass.join();
+      coefficients.fill(parts, [&](std::int64_t c) {
+        if (!args.dx) return std::array<double, 4>{0, 1, 0, 0};
+        const SplitMean<T> mean(args.mean[c]);
+        const auto& [dz, dz_xhat] = pass.of_channel(c);
+        const double scale = value_or(args.gamma, c, 1.0) * args.rstd[c];
+        const double slope = -scale * args.rstd[c] * dz_xhat / count;
+        return std::array<double, 4>{mean.rounded, scale, slope, -scale * dz / count - slope * mean.rest};
+      });
+    };
+    two_passes(
+        parts, threads, [&](const Place& place) { pass.reduce(place); }, finish,
+        [&](const Place& place) { input_gradient(args, /*by_x=*/true, place, coefficients, *inner); });
+    return Status::kOk;
+  });
 }
 
 template <class E>
@@ -125,19 +125,21 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
 
   const bool sums = args.dgamma || args.dbeta;
   const Cut by_channel = cut(shape, sizeof(E));
-  const Cut parts = sums ? by_channel : in_memory_order(by_channel);
-  const GradientSumsPass<E> pass(args, parts, *inner);
-  const SlotCoefficients<Compute<E>, 4> coefficients(parts);
-  if (!pass || !coefficients) return Status::kOutOfMemory;
-  coefficients.fill(parts, all_slots(parts), [&](std::int64_t c) {
-    return std::array<double, 4>{0, args.dx ? value_or(args.gamma, c, 1.0) * args.rstd[c] : 1, 0, 0};
-  });
-  one_pass(parts, runner, [&](const Place& place) {
-    if (sums) pass.reduce(place);
-    input_gradient(args, /*by_x=*/false, place, coefficients, *inner);
-  });
-  if (sums) pass.join(all_slots(parts));
-  return Status::kOk;
+  return for_slabs(sums ? by_channel : in_memory_order(by_channel), runner,
+                   [&](const Cut& parts, TaskRunner& threads) noexcept {
+                     const GradientSumsPass<E> pass(args, parts, *inner);
+                     const SlotCoefficients<Compute<E>, 4> coefficients(parts);
+                     if (!pass || !coefficients) return Status::kOutOfMemory;
+                     coefficients.fill(parts, [&](std::int64_t c) {
+                       return std::array<double, 4>{0, args.dx ? value_or(args.gamma, c, 1.0) * args.rstd[c] : 1, 0, 0};
+                     });
+                     one_pass(parts, threads, [&](const Place& place) {
+                       if (sums) pass.reduce(place);
+                       input_gradient(args, /*by_x=*/false, place, coefficients, *inner);
+                     });
+                     if (sums) pass.join();
+                     return Status::kOk;
+                   });
 }
 
 #define BNLAB_INSTANTIATE(E)                                                   \

@@ -1,7 +1,6 @@
 #include "bnlab/kernels/cut.h"
 
-#include <unistd.h>
-
+#include <cstdio>
 #include <numeric>
 
 namespace bnlab::kernels {
@@ -12,7 +11,9 @@ constexpr std::int64_t kMaxRowChunks = 64;     // bounds the partial results
 constexpr std::int64_t kVector = 16;           // floats in the widest vector
 constexpr std::int64_t kWideRow = 64;          // a row this long keeps the vector loops busy
 constexpr std::int64_t kEnoughTasks = 16;      // row chunks that make cutting rows themselves needless
-constexpr std::int64_t kPieceElements = 256;   // columns are cut in pieces of neighbours long enough to stream
+constexpr std::int64_t kFewElements = 2 * kTaskElements;  // not worth tasks that share rows, whose cores would fetch
+                                                          // ahead into each other's lines
+constexpr std::int64_t kPieceElements = 256;  // columns are cut in pieces of neighbours long enough to stream
 constexpr std::int64_t kMaxFoldedChannels = 256;
 constexpr std::int64_t kShortRun = 64;        // a run below is mostly ends
 constexpr std::int64_t kManyRows = 8;         // rows that make a slot per position worth its merging
@@ -25,16 +26,22 @@ std::int64_t round_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
 }
 
+Panel uncut_panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
+  Panel p{.rows = rows, .slots = slots, .run = run, .row_stride = slots * run};
+  p.mask_row = run == 1 ? (slots + 7) / 8 : slots * p.mask_slot();
+  return p;
+}
+
 // Row chunks; where they are too few to keep cores busy, their columns are cut as well.
 Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
-  Panel p{.rows = rows, .slots = slots, .run = run};
+  Panel p = uncut_panel(rows, slots, run);
   const std::int64_t row_align = run == 1 ? kRowAlign : 1;
   const std::int64_t slot_align = run == 1 ? kPieceElements : 1;
   const std::int64_t row_elements = run == 1 ? slots : run;
   p.row_step = std::max({kTaskElements / row_elements, (rows + kMaxRowChunks - 1) / kMaxRowChunks, std::int64_t{1}});
   p.row_step = round_up(p.row_step, row_align);
   p.slot_step = std::max<std::int64_t>(slots, 1);
-  if (p.row_chunks() < kEnoughTasks) {
+  if (p.row_chunks() < kEnoughTasks && rows * row_elements > kFewElements) {
     const std::int64_t column = std::clamp<std::int64_t>(rows, 1, p.row_step) * run;
     p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / column, 1), slot_align);
   }
@@ -43,7 +50,8 @@ Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
 
 // All rows in each task. Column tasks begin at whole channels, whole vectors and whole bytes of a mask.
 Panel slab_panel(std::int64_t rows, std::int64_t slots, std::int64_t run, std::int64_t slots_per_channel) noexcept {
-  Panel p{.rows = rows, .slots = slots, .run = run, .row_step = std::max<std::int64_t>(rows, 1)};
+  Panel p = uncut_panel(rows, slots, run);
+  p.row_step = std::max<std::int64_t>(rows, 1);
   const std::int64_t slot_align = run == 1 ? std::lcm(slots_per_channel, kVector) : 1;
   p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / (rows * run), 1), slot_align);
   return p;
@@ -57,10 +65,15 @@ std::int64_t fold_factor(std::int64_t channels, std::int64_t rows) noexcept {
   return factor <= rows ? factor : 1;
 }
 
+// sysconf() is of no use here: on virtual machines with AMD processors it tells ten times too much.
 std::int64_t last_level_cache_bytes() noexcept {
   static const std::int64_t bytes = [] {
-    const long found = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    return found > 0 ? std::int64_t{found} : std::int64_t{32} << 20;
+    long long kibibytes = 0;
+    if (std::FILE* file = std::fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r")) {
+      if (std::fscanf(file, "%lldK", &kibibytes) != 1) kibibytes = 0;
+      std::fclose(file);
+    }
+    return std::int64_t{kibibytes > 0 ? kibibytes : 32 << 10} << 10;
   }();
   return bytes;
 }
@@ -70,7 +83,7 @@ Cut cut_panels(const Shape& shape) noexcept {
   Cut result{.channels = shape.c};
   if (shape.layout == Layout::kChannelsLast || shape.s == 1) {
     const std::int64_t rows = shape.count();
-    if (rows <= kMaxSlabRows && shape.c >= kWideRow) {
+    if (rows <= kMaxSlabRows && shape.c >= kWideRow && shape.elements() > kFewElements) {
       result.main = slab_panel(rows, shape.c, 1, 1);
       result.slabs = true;
       return result;
@@ -96,28 +109,40 @@ Cut cut_panels(const Shape& shape) noexcept {
 Place Panel::place(std::int64_t task) const noexcept {
   const std::int64_t row_chunk = task / slot_chunks();
   const std::int64_t slot = task % slot_chunks() * slot_step;
-  const std::int64_t mask_slot = run == 1 ? 0 : (run + 7) / 8;
-  return {.patch = {.row_stride = slots * run,
+  return {.patch = {.row_stride = row_stride,
                     .rows = rows_in_chunk(row_chunk),
                     .slots = std::min(slot_step, slots - slot),
                     .run = run,
-                    .mask_row = mask_row(),
-                    .mask_slot = mask_slot,
+                    .mask_row = mask_row,
+                    .mask_slot = mask_slot(),
                     .far = far,
-                    .streams = streams},
-          .element = element + (row_chunk * row_step * slots + slot) * run,
-          .mask = mask + row_chunk * row_step * mask_row() + (run == 1 ? slot / 8 : slot * mask_slot),
+                    .streams = streams,
+                    .in_slab = in_slab},
+          .element = element + row_chunk * row_step * row_stride + slot * run,
+          .mask = mask + row_chunk * row_step * mask_row + (run == 1 ? slot / 8 : slot * mask_slot()),
           .slot = slot,
           .partial = partial + row_chunk * slots + slot};
 }
 
+Cut Cut::slab(std::int64_t task) const noexcept {
+  const Place all = main.place(task);
+  Cut result = *this;
+  result.first_channel = all.slot / slots_per_channel_run;
+  result.slabs = false;
+  result.main.in_slab = true;
+  result.main.element = all.element;
+  result.main.mask = all.mask;
+  result.main.slots = result.main.slot_step = all.patch.slots;
+  return result;
+}
+
 std::int64_t Cut::mask_bytes() const noexcept {
-  return rest.mask + rest.rows * rest.mask_row();
+  return rest.mask + rest.rows * rest.mask_row;
 }
 
 Cut in_memory_order(Cut parts) noexcept {
   Panel& p = parts.main;
-  const std::int64_t row_elements = p.slots * p.run;
+  const std::int64_t row_elements = p.row_stride;
   const std::int64_t slots_per_task =
       round_up(std::max<std::int64_t>(kTaskElements / p.run, 1), p.run == 1 ? kPieceElements : 1);
   p.row_step = std::max<std::int64_t>(kTaskElements / row_elements, 1);
@@ -133,7 +158,7 @@ Cut cut(const Shape& shape, std::size_t element_bytes) noexcept {
   result.main.far = bytes > kNearBytes;
   result.main.streams = bytes > last_level_cache_bytes() / 4 * 3;
   result.rest.partial = result.main.partial + result.main.row_chunks() * result.main.slots;
-  result.rest.mask = result.main.rows * result.main.mask_row();
+  result.rest.mask = result.main.rows * result.main.mask_row;
   return result;
 }
 

@@ -30,6 +30,7 @@ struct Patch {
   std::int64_t mask_slot = 0;  ///< 0 if run == 1
   bool far = false;            ///< the batch does not stay in the cores' own caches: fetch ahead
   bool streams = false;        ///< the batch does not stay in any cache: read in order, write around the caches
+  bool in_slab = false;        ///< the task after this one has the next slots of the same rows
 };
 
 /// Where a patch lies in its panel.
@@ -37,7 +38,7 @@ struct Place {
   Patch patch;
   std::int64_t element = 0;  ///< of the patch's first, from the tensor's first
   std::int64_t mask = 0;     ///< byte of the patch's first, from the mask's first
-  std::int64_t slot = 0;     ///< of the patch's first
+  std::int64_t slot = 0;     ///< of the patch's first, in its panel
   std::int64_t partial = 0;  ///< of the patch's first slot in the array of partial results
 };
 
@@ -49,11 +50,14 @@ struct Panel {
   std::int64_t rows = 0;
   std::int64_t slots = 0;
   std::int64_t run = 1;
+  std::int64_t row_stride = 0;
+  std::int64_t mask_row = 0;  ///< as in Patch
   std::int64_t row_step = 1;
   std::int64_t slot_step = 1;
   std::int64_t partial = 0;
   bool far = false;
   bool streams = false;
+  bool in_slab = false;
 
   [[nodiscard]] std::int64_t row_chunks() const noexcept { return (rows + row_step - 1) / row_step; }
   [[nodiscard]] std::int64_t slot_chunks() const noexcept { return (slots + slot_step - 1) / slot_step; }
@@ -61,7 +65,7 @@ struct Panel {
   [[nodiscard]] std::int64_t rows_in_chunk(std::int64_t chunk) const noexcept {
     return std::min(row_step, rows - chunk * row_step);
   }
-  [[nodiscard]] std::int64_t mask_row() const noexcept { return run == 1 ? (slots + 7) / 8 : slots * ((run + 7) / 8); }
+  [[nodiscard]] std::int64_t mask_slot() const noexcept { return run == 1 ? 0 : (run + 7) / 8; }
   [[nodiscard]] Place place(std::int64_t task) const noexcept;
 };
 
@@ -69,15 +73,18 @@ struct Panel {
 struct Cut {
   Panel main = {};
   Panel rest = {};
-  std::int64_t channels = 0;
+  std::int64_t first_channel = 0;          ///< of the first slot
+  std::int64_t channels = 0;               ///< of the whole batch
   std::int64_t slots_per_channel_run = 1;  ///< neighbouring slots of one channel
-  bool slabs = false;                      ///< every task holds all elements of its channels
+  bool slabs = false;                      ///< every task holds all elements of its channels; there is no rest
 
   [[nodiscard]] std::int64_t tasks() const noexcept { return main.tasks() + rest.tasks(); }
   [[nodiscard]] std::int64_t partials() const noexcept { return rest.partial + rest.row_chunks() * rest.slots; }
   [[nodiscard]] std::int64_t channel(std::int64_t slot) const noexcept {
-    return slot / slots_per_channel_run % channels;
+    return (first_channel + slot / slots_per_channel_run) % channels;
   }
+  /// A task of slabs as a batch of its own, with one task.
+  [[nodiscard]] Cut slab(std::int64_t task) const noexcept;
   [[nodiscard]] Place place(std::int64_t task) const noexcept {
     return task < main.tasks() ? main.place(task) : rest.place(task - main.tasks());
   }

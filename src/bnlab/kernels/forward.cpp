@@ -48,24 +48,25 @@ Status forward_training(const ForwardTraining<E>& args, TaskRunner& runner) noex
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
-  const Cut parts = cut(shape, sizeof(E));
-  const MomentsPass<E> pass(parts, *inner);
-  const Scratch<Moments> moments(shape.c);
-  const SlotCoefficients<Compute<E>, 3> coefficients(parts);
-  if (!pass || !moments || !coefficients) return Status::kOutOfMemory;
-  const auto finish = [&](SlotRange range) {
-    pass.join(range, moments.data());
-    for_channels(parts, range, [&](std::int64_t c) {
-      args.mean[c] = moments[c].mean;
-      args.var_biased[c] = moments[c].m2 / static_cast<double>(shape.count());
-      args.rstd[c] = 1.0 / std::sqrt(args.var_biased[c] + args.eps);
-    });
-    coefficients.fill(parts, range, normalization(args));
-  };
-  two_passes(
-      parts, runner, [&](const Place& place) { pass.reduce(place, args.x); }, finish,
-      [&](const Place& place) { normalize(args, place, coefficients, *inner); });
-  return Status::kOk;
+  const auto count = static_cast<double>(shape.count());
+  return for_slabs(cut(shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    const MomentsPass<E> pass(parts, *inner);
+    const SlotCoefficients<Compute<E>, 3> coefficients(parts);
+    if (!pass || !coefficients) return Status::kOutOfMemory;
+    const auto finish = [&] {
+      pass.join(args.mean, args.var_biased);
+      const ChannelRange range(parts);
+      for (std::int64_t c = range.first; c < range.last; ++c) {
+        args.var_biased[c] /= count;
+        args.rstd[c] = 1.0 / std::sqrt(args.var_biased[c] + args.eps);
+      }
+      coefficients.fill(parts, normalization(args));
+    };
+    two_passes(
+        parts, threads, [&](const Place& place) { pass.reduce(place, args.x); }, finish,
+        [&](const Place& place) { normalize(args, place, coefficients, *inner); });
+    return Status::kOk;
+  });
 }
 
 template <class E>
@@ -77,7 +78,7 @@ Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) 
   const Cut parts = in_memory_order(cut(args.shape, sizeof(E)));
   const SlotCoefficients<Compute<E>, 3> coefficients(parts);
   if (!coefficients) return Status::kOutOfMemory;
-  coefficients.fill(parts, all_slots(parts), normalization(args));
+  coefficients.fill(parts, normalization(args));
   one_pass(parts, runner, [&](const Place& place) { normalize(args, place, coefficients, *inner); });
   return Status::kOk;
 }

@@ -30,6 +30,21 @@ struct Moments {
   return {count, a.mean + delta * weight, a.m2 + b.m2 + delta * delta * (static_cast<double>(a.count) * weight)};
 }
 
+/// The moments of n > 0 sets of `count` elements each. Exact for a constant.
+[[nodiscard]] inline Moments merge_equal(std::int64_t count, std::int64_t n, const double* mean,
+                                         const double* m2) noexcept {
+  double sum = 0, squares = 0, within = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double distance = mean[i] - mean[0];
+    sum += distance;
+    squares += distance * distance;
+    within += m2[i];
+  }
+  const double shift = sum / static_cast<double>(n);
+  const double between = squares - sum * shift;
+  return {count * n, mean[0] + shift, within + static_cast<double>(count) * (between < 0 ? 0 : between)};
+}
+
 /// moments[c] = the moments of channel c, for E = float, double or BFloat16.
 /// x: shape's elements; moments: (C). An empty batch gives {0, 0, 0}; a constant channel an exact mean and m2 = 0.
 /// A NaN makes mean and m2 of its channel NaN, an infinity m2 NaN and the mean NaN or infinite; other channels are left

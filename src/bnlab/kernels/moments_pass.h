@@ -19,27 +19,31 @@ class MomentsPass {
     inner_.moments(place.patch, x + place.element, partials_.at(0, place.partial), partials_.at(1, place.partial));
   }
 
-  /// moments[c] = the moments of the range's channels. Destroys the partial ones.
-  void join(SlotRange range, Moments* moments) const noexcept {
-    for_channels(parts_, range, [&](std::int64_t c) { moments[c] = {}; });
-    join_panel(parts_.main, range, moments);
-    if (parts_.rest.rows > 0) join_panel(parts_.rest, {0, parts_.rest.slots}, moments);
+  /// mean[c], m2[c] = the moments of channel c, for the channels of the cut. Destroys the partial moments.
+  void join(double* mean, double* m2) const noexcept {
+    join_panel(parts_.main, 0, mean, m2);
+    if (parts_.rest.rows > 0) join_panel(parts_.rest, parts_.main.rows * parts_.main.slots / parts_.channels, mean, m2);
   }
 
  private:
-  void join_panel(const Panel& panel, SlotRange range, Moments* moments) const noexcept {
-    double* mean = partials_.at(0, panel.partial);
-    double* m2 = partials_.at(1, panel.partial);
+  /// `before`: elements of each channel that mean and m2 already hold.
+  void join_panel(const Panel& panel, std::int64_t before, double* mean, double* m2) const noexcept {
+    double* slot_mean = partials_.at(0, panel.partial);
+    double* slot_m2 = partials_.at(1, panel.partial);
     for (std::int64_t chunk = 1; chunk < panel.row_chunks(); ++chunk) {
-      const std::int64_t more = range.first + chunk * panel.slots;
-      inner_.join_moments(range.last - range.first, static_cast<double>(panel.run),
-                          static_cast<double>(chunk * panel.row_step), static_cast<double>(panel.rows_in_chunk(chunk)),
-                          mean + more, m2 + more, mean + range.first, m2 + range.first);
+      const std::int64_t more = chunk * panel.slots;
+      inner_.join_moments(panel.slots, static_cast<double>(panel.run), static_cast<double>(chunk * panel.row_step),
+                          static_cast<double>(panel.rows_in_chunk(chunk)), slot_mean + more, slot_m2 + more, slot_mean,
+                          slot_m2);
     }
-    for_channel_runs(parts_, range, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
-      for (std::int64_t j = slot; j < slot + slots; ++j) {
-        moments[channel] = merge(moments[channel], {panel.rows * panel.run, mean[j], m2[j]});
-      }
+    const std::int64_t count = panel.rows * panel.run;
+    for_channel_runs(parts_, panel.slots, [&](std::int64_t c, std::int64_t slot, std::int64_t slots) {
+      if (slot > 0 && c == parts_.first_channel) before += count * slots;
+      Moments more{count, slot_mean[slot], slot_m2[slot]};
+      if (slots > 1) more = merge_equal(count, slots, slot_mean + slot, slot_m2 + slot);
+      if (before > 0) more = merge({before, mean[c], m2[c]}, more);
+      mean[c] = more.mean;
+      m2[c] = more.m2;
     });
   }
 

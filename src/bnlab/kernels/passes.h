@@ -1,47 +1,69 @@
 // What all kernels are made of: a pass that reduces each slot to a few numbers, the joining of these numbers, and a
-// pass that maps every element by coefficients of its slot. In a batch of slabs a task does all three for its slots.
+// pass that maps every element by coefficients of its slot. A slab goes through all three on one thread, as a batch of
+// its own.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "bnlab/kernels/cut.h"
 #include "bnlab/kernels/loops.h"
 #include "bnlab/kernels/scratch.h"
+#include "bnlab/kernels/status.h"
 #include "bnlab/kernels/task_runner.h"
 
 namespace bnlab::kernels {
 
-/// Neighbouring slots of the main panel: whole channels. The rest panel goes with the range of all slots.
-struct SlotRange {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-};
-
-[[nodiscard]] inline SlotRange all_slots(const Cut& parts) noexcept {
-  return {0, parts.main.slots};
+/// whole(parts, runner) for a batch, or for each of its slabs; the one way that a kernel goes over a batch.
+template <class F>
+[[nodiscard]] Status for_slabs(const Cut& parts, TaskRunner& runner, const F& whole) noexcept {
+  if (!parts.slabs) return whole(parts, runner);
+  std::atomic<Status> status = Status::kOk;
+  runner.run(parts.tasks(), [&](std::int64_t begin, std::int64_t end) noexcept {
+    SerialTaskRunner serial;
+    for (std::int64_t task = begin; task < end; ++task) {
+      if (const Status of_slab = whole(parts.slab(task), serial); of_slab != Status::kOk) status = of_slab;
+    }
+  });
+  return status;
 }
 
-/// Calls f(channel, first slot, slots) for each group of neighbouring slots of one channel.
+/// Calls f(channel, first slot, slots) for each group of neighbouring slots of one channel, `slots` in all.
 template <class F>
-void for_channel_runs(const Cut& parts, SlotRange range, const F& f) noexcept {
+void for_channel_runs(const Cut& parts, std::int64_t slots, const F& f) noexcept {
   const std::int64_t step = parts.slots_per_channel_run;
-  std::int64_t channel = parts.channel(range.first);
-  for (std::int64_t slot = range.first; slot < range.last; slot += step) {
+  std::int64_t channel = parts.first_channel;
+  for (std::int64_t slot = 0; slot < slots; slot += step) {
     f(channel, slot, step);
     if (++channel == parts.channels) channel = 0;
   }
 }
 
-/// Calls f(channel) for the channels of a range.
-template <class F>
-void for_channels(const Cut& parts, SlotRange range, const F& f) noexcept {
-  const std::int64_t first = parts.channel(range.first);
-  const std::int64_t count = std::min((range.last - range.first) / parts.slots_per_channel_run, parts.channels);
-  for (std::int64_t c = first; c < first + count; ++c) f(c);
-}
+/// The channels of a cut: neighbours.
+struct ChannelRange {
+  explicit ChannelRange(const Cut& parts) noexcept
+      : first(parts.first_channel),
+        last(first + std::min(parts.main.slots / parts.slots_per_channel_run, parts.channels)) {}
+  std::int64_t first;
+  std::int64_t last;
+};
+
+/// A value for each channel of a cut.
+template <class T>
+class PerChannel {
+ public:
+  explicit PerChannel(const Cut& parts) noexcept : range_(parts), values_(range_.last - range_.first) {}
+
+  explicit operator bool() const noexcept { return static_cast<bool>(values_); }
+  T& operator[](std::int64_t channel) const noexcept { return values_[channel - range_.first]; }
+
+ private:
+  ChannelRange range_;
+  Scratch<T> values_;
+};
 
 /// K numbers for each slot of each row chunk.
 template <std::size_t K>
@@ -55,21 +77,24 @@ class Partials {
     return values_.data() + static_cast<std::int64_t>(k) * size_ + partial;
   }
 
-  /// sums[c][k] += the sums of channel c's slots in the range, in a fixed order. Destroys the partials.
-  void add_to(const Cut& parts, SlotRange range, std::array<double, K>* sums) const noexcept {
-    add_panel(parts, parts.main, range, sums);
-    if (parts.rest.rows > 0) add_panel(parts, parts.rest, {0, parts.rest.slots}, sums);
+  /// sums[c][k] = the sum over channel c's slots, in a fixed order. Destroys the partials.
+  void join(const Cut& parts, const PerChannel<std::array<double, K>>& sums) const noexcept {
+    const ChannelRange range(parts);
+    for (std::int64_t c = range.first; c < range.last; ++c) sums[c] = {};
+    for (const Panel* panel : {&parts.main, &parts.rest}) {
+      if (panel->rows > 0) add_panel(parts, *panel, sums);
+    }
   }
 
  private:
-  void add_panel(const Cut& parts, const Panel& panel, SlotRange range, std::array<double, K>* sums) const noexcept {
+  void add_panel(const Cut& parts, const Panel& panel, const PerChannel<std::array<double, K>>& sums) const noexcept {
     for (std::size_t k = 0; k < K; ++k) {
       double* all = at(k, panel.partial);
       for (std::int64_t chunk = 1; chunk < panel.row_chunks(); ++chunk) {
         const double* more = all + chunk * panel.slots;
-        for (std::int64_t j = range.first; j < range.last; ++j) all[j] += more[j];
+        for (std::int64_t j = 0; j < panel.slots; ++j) all[j] += more[j];
       }
-      for_channel_runs(parts, range, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
+      for_channel_runs(parts, panel.slots, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
         double sum = 0;
         for (std::int64_t j = slot; j < slot + slots; ++j) sum += all[j];
         sums[channel][k] += sum;
@@ -92,11 +117,22 @@ class SlotCoefficients {
 
   /// of_channel(c) returns channel c's coefficients as std::array<double, K>.
   template <class F>
-  void fill(const Cut& parts, SlotRange range, const F& of_channel) const noexcept {
-    for_channel_runs(parts, range, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
+  void fill(const Cut& parts, const F& of_channel) const noexcept {
+    const ChannelRange range(parts);
+    const std::int64_t step = parts.slots_per_channel_run, period = (range.last - range.first) * step;
+    for_channel_runs(parts, period, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
       const std::array<double, K> values = of_channel(channel);
-      for (std::size_t k = 0; k < K; ++k) std::fill_n(begin(k) + slot, slots, static_cast<T>(values[k]));
+      for (std::size_t k = 0; k < K; ++k) {
+        if (slots == 1) {
+          begin(k)[slot] = static_cast<T>(values[k]);
+        } else {
+          std::fill_n(begin(k) + slot, slots, static_cast<T>(values[k]));
+        }
+      }
     });
+    for (std::size_t k = 0; k < K; ++k) {  // rows that lie side by side
+      for (std::int64_t j = period; j < slots_; ++j) begin(k)[j] = begin(k)[j - period];
+    }
   }
 
   /// Those of a place, as the loops take them.
@@ -137,22 +173,13 @@ void one_pass(const Cut& parts, TaskRunner& runner, const F& f) noexcept {
   });
 }
 
-/// reduce(place) for every task, finish(range) once they are known for all slots of the range, map(place) for every
-/// task. Where reduce and map are passes of their own, each thread's second begins where its first ended: what was read
-/// last is still in the cache.
+/// reduce(place) for every task, finish() once all are known, map(place) for every task. Each thread's second pass
+/// begins where its first ended: what was read last is still in the cache.
 template <class Reduce, class Finish, class Map>
 void two_passes(const Cut& parts, TaskRunner& runner, const Reduce& reduce, const Finish& finish,
                 const Map& map) noexcept {
-  if (parts.slabs) {
-    one_pass(parts, runner, [&](const Place& place) {
-      reduce(place);
-      finish(SlotRange{place.slot, place.slot + place.patch.slots});
-      map(place);
-    });
-    return;
-  }
   one_pass(parts, runner, reduce);
-  finish(all_slots(parts));
+  finish();
   runner.run(parts.tasks(), [&](std::int64_t begin, std::int64_t end) noexcept {
     for (std::int64_t task = end - 1; task >= begin; --task) map(parts.place(task));
   });

@@ -189,19 +189,20 @@ HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2
 }
 
 /// Calls op(d, coefficients, element, mask line, first) for all groups of elements, the last row first: of what a pass
-/// before this one read, the end is still in the cache. fetch as in sum_block().
+/// before this one read, the end is still in the cache. fetch as in sum_block(), also beyond the patch.
 template <std::size_t K, class T, class Op, class Fetch>
 HWY_INLINE void map(const Patch& patch, const Coefficients<T, K>& coefficients, const Op& op, const Fetch& fetch) {
-  const std::int64_t ahead = rows_ahead(patch) * patch.row_stride;
+  // A slab is in the cache: meanwhile the next one's rows can come, which memory would else wait for.
+  const std::int64_t ahead = patch.in_slab ? patch.slots * patch.run : -rows_ahead(patch) * patch.row_stride;
   for (std::int64_t row = patch.rows - 1; row >= 0; --row) {
-    const bool fetches = patch.far && row >= rows_ahead(patch);
+    const bool fetches = patch.far && (patch.in_slab || row >= rows_ahead(patch));
     for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
       const std::int64_t piece = row * patch.row_stride + slot * patch.run;
       const std::int64_t line = row * patch.mask_row + slot * patch.mask_slot;
       for_lanes<T>(0, patch.run, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
         V<decltype(d)> a[K];
         for (std::size_t k = 0; k < K; ++k) a[k] = hn::Set(d, coefficients.at[k][slot]);
-        if (fetches && kLanesOf<decltype(d)> == kLanes<T>) fetch(piece + i - ahead);
+        if (fetches && kLanesOf<decltype(d)> == kLanes<T>) fetch(piece + i + ahead);
         op(d, a, piece + i, line, i);
       });
     }

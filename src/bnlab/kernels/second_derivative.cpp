@@ -61,10 +61,9 @@ class SecondDerivativePass {
         center_(parts),
         coefficients_(parts),
         partials_(parts),
-        sums_(parts.channels) {
+        sums_(parts) {
     if (*this) {
-      center_.fill(parts, all_slots(parts),
-                   [&](std::int64_t c) { return std::array<double, 1>{SplitMean<T>(args.mean[c]).rounded}; });
+      center_.fill(parts, [&](std::int64_t c) { return std::array<double, 1>{SplitMean<T>(args.mean[c]).rounded}; });
     }
   }
 
@@ -82,10 +81,9 @@ class SecondDerivativePass {
 
   /// of_channel(channel, means): gradients_training or gradients_evaluation.
   template <class F>
-  void finish(SlotRange range, const F& of_channel) const noexcept {
-    for_channels(parts_, range, [&](std::int64_t c) { sums_[c] = {}; });
-    partials_.add_to(parts_, range, sums_.data());
-    coefficients_.fill(parts_, range, [&](std::int64_t c) {
+  void finish(const F& of_channel) const noexcept {
+    partials_.join(parts_, sums_);
+    coefficients_.fill(parts_, [&](std::int64_t c) {
       const SplitMean<T> mean(args_.mean[c]);
       const double rstd = args_.rstd[c];
       const Gradients by = of_channel(channel(c), means(c));
@@ -101,8 +99,10 @@ class SecondDerivativePass {
                                    by.dy.one - by.dy.xhat * rest};
     });
     if (!args_.grad_gamma) return;
-    for_channels(parts_, range,
-                 [&](std::int64_t c) { args_.grad_gamma[c] = static_cast<T>(of_channel(channel(c), means(c)).gamma); });
+    const ChannelRange range(parts_);
+    for (std::int64_t c = range.first; c < range.last; ++c) {
+      args_.grad_gamma[c] = static_cast<T>(of_channel(channel(c), means(c)).gamma);
+    }
   }
 
   void map(const Place& place) const noexcept {
@@ -151,20 +151,21 @@ class SecondDerivativePass {
   SlotCoefficients<T, 1> center_;
   SlotCoefficients<T, 8> coefficients_;
   Partials<5> partials_;
-  Scratch<Sums> sums_;
+  PerChannel<Sums> sums_;
 };
 
 template <class E, class F>
 Status run_second_derivative(const SecondDerivative<E>& args, TaskRunner& runner, const F& of_channel) noexcept {
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
-  const Cut parts = cut(args.shape, sizeof(E));
-  const SecondDerivativePass<E> pass(args, parts, *inner);
-  if (!pass) return Status::kOutOfMemory;
-  two_passes(
-      parts, runner, [&](const Place& place) { pass.reduce(place); },
-      [&](SlotRange range) { pass.finish(range, of_channel); }, [&](const Place& place) { pass.map(place); });
-  return Status::kOk;
+  return for_slabs(cut(args.shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    const SecondDerivativePass<E> pass(args, parts, *inner);
+    if (!pass) return Status::kOutOfMemory;
+    two_passes(
+        parts, threads, [&](const Place& place) { pass.reduce(place); }, [&] { pass.finish(of_channel); },
+        [&](const Place& place) { pass.map(place); });
+    return Status::kOk;
+  });
 }
 
 }  // namespace
