@@ -43,6 +43,7 @@ __all__ = [
     "advance_step",
     "convert",
     "convert_back",
+    "empty_cache",
     "functional",
     "instruction_set",
     "use_caching_allocator",
@@ -64,9 +65,14 @@ def use_instruction_set(name: str) -> None:
 
 
 def use_caching_allocator() -> None:
-    """Makes PyTorch keep and reuse large CPU blocks, which saves the page faults of fresh memory.
+    """Makes all of PyTorch keep and reuse large CPU blocks, which saves the page faults of fresh memory.
 
-    For the whole process and until its end; call it once, at the start. It serves all of PyTorch, not only bnlab, and
-    keeps up to a quarter of the machine's memory.
+    For the whole process and until its end; call it once, at the start. bnlab's own outputs come from such blocks
+    without this call. At most a quarter of the machine's memory is kept.
     """
     torch.ops.bnlab.install_allocator()
+
+
+def empty_cache() -> None:
+    """Returns the memory that bnlab keeps, but does not use, to the system."""
+    torch.ops.bnlab.empty_cache()

@@ -87,10 +87,9 @@ TEST_F(Bench, LeavesThreadsAndAllocatorAsTheyWere) {
   (void)run_bench(tiny_options());
   sched_getaffinity(0, sizeof(after), &after);
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
-  ASSERT_NE(ops::installed_cache(), nullptr);
-  const auto in_use = ops::installed_cache()->counts().bytes_in_use;
+  const auto in_use = ops::block_cache().counts().bytes_in_use;
   const at::Tensor large = at::empty({4 << 20});
-  EXPECT_EQ(ops::installed_cache()->counts().bytes_in_use, in_use) << "our allocator is still in use";
+  EXPECT_EQ(ops::block_cache().counts().bytes_in_use, in_use) << "our allocator is still in use";
 }
 
 TEST_F(Bench, RefusesWhatDoesNotExist) {

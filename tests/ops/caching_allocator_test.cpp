@@ -133,23 +133,46 @@ TEST(BlockCache, BlocksPassBetweenThreads) {
   EXPECT_LE(cache.counts().bytes_kept, 32 * kMiB);
 }
 
+TEST(EmptyLikeKept, TakesLargeBlocksFromTheCacheAndReturnsThem) {
+  const auto in_use = block_cache().counts().bytes_in_use;
+  const at::Tensor last = at::zeros({16, 64, 32, 32}).contiguous(at::MemoryFormat::ChannelsLast);
+  void* address = nullptr;
+  {
+    at::Tensor kept = empty_like_kept(last);
+    EXPECT_EQ(kept.strides(), last.strides());
+    EXPECT_EQ(kept.sizes(), last.sizes());
+    EXPECT_EQ(kept.scalar_type(), last.scalar_type());
+    EXPECT_TRUE(on_huge_page(kept.data_ptr()));
+    EXPECT_EQ(block_cache().counts().bytes_in_use, in_use + 4 * kMiB);
+    address = kept.data_ptr();
+    kept.fill_(7);
+    at::Tensor grown = empty_like_kept(last).fill_(7);
+    grown.resize_({32, 64, 32, 32});  // its storage must know an allocator
+    EXPECT_EQ(grown.flatten()[0].item<float>(), 7);
+  }
+  EXPECT_EQ(block_cache().counts().bytes_in_use, in_use);
+  EXPECT_EQ(empty_like_kept(last).data_ptr(), address);
+  EXPECT_FALSE(on_huge_page(empty_like_kept(at::zeros({8})).data_ptr()));
+  empty_cache();
+  EXPECT_EQ(block_cache().counts().bytes_kept, 0U);
+}
+
 TEST(CachingAllocator, ServesTensorsBeforeAndAfterItsInstallation) {
   at::Tensor before = at::full({1 << 20}, 3.0F);
   install_allocator();
   install_allocator();
-  ASSERT_NE(installed_cache(), nullptr);
 
   const at::Tensor small = at::ones({100});
-  EXPECT_EQ(installed_cache()->counts().bytes_in_use, 0U) << "small blocks come from elsewhere";
+  ASSERT_EQ(block_cache().counts().bytes_in_use, 0U) << "small blocks come from elsewhere";
   void* address = nullptr;
   {
     const at::Tensor large = at::ones({1 << 20});
     address = large.data_ptr();
     EXPECT_TRUE(on_huge_page(address));
-    EXPECT_EQ(installed_cache()->counts().bytes_in_use, 4 * kMiB);
+    EXPECT_EQ(block_cache().counts().bytes_in_use, 4 * kMiB);
     before = at::Tensor();  // of the old allocator
   }
-  EXPECT_EQ(installed_cache()->counts().bytes_in_use, 0U);
+  EXPECT_EQ(block_cache().counts().bytes_in_use, 0U);
   std::thread([&] { EXPECT_EQ(at::empty({1 << 20}).data_ptr(), address); }).join();
 
   c10::Allocator* const allocator = c10::GetCPUAllocator();
@@ -159,7 +182,7 @@ TEST(CachingAllocator, ServesTensorsBeforeAndAfterItsInstallation) {
     std::memset(raw, 1, bytes);
     allocator->raw_deallocate(raw);
   }
-  EXPECT_EQ(installed_cache()->counts().bytes_in_use, 0U);
+  EXPECT_EQ(block_cache().counts().bytes_in_use, 0U);
 }
 
 TEST(CachingAllocator, WorksInAForkedChild) {
@@ -167,9 +190,9 @@ TEST(CachingAllocator, WorksInAForkedChild) {
   const at::Tensor large = at::ones({1 << 20});
   const pid_t child = fork();
   if (child == 0) {
-    void* const block = installed_cache()->take(4 * kMiB);
+    void* const block = block_cache().take(4 * kMiB);
     std::memset(block, 1, 4 * kMiB);
-    _exit(installed_cache()->give_back(block) && large.data_ptr<float>()[12345] == 1 ? 0 : 1);
+    _exit(block_cache().give_back(block) && large.data_ptr<float>()[12345] == 1 ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -102,3 +102,20 @@ print(bnlab.BatchNorm2d(64)(x).isfinite().all().item())
 """
     result = run_python(code, BNLAB_TORCH_LIBRARY=LIBRARY)
     assert result.stdout == "True\n", result.stderr
+
+
+def test_outputs_reuse_memory_until_the_cache_is_emptied(run_python):
+    code = """
+import bnlab, torch
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+layer, x = bnlab.BatchNorm2d(64), torch.randn(32, 64, 64, 64)
+first = layer(x); address = first.data_ptr(); del first
+y = layer(x)
+assert y.data_ptr() == address
+del y
+before = resident(); bnlab.empty_cache()
+print(before - resident() > 24 << 20)
+"""
+    result = run_python(code, BNLAB_TORCH_LIBRARY=LIBRARY)
+    assert result.stdout == "True\n", result.stderr

@@ -4,6 +4,7 @@
 
 #include "bnlab/kernels/batch_norm.h"
 #include "bnlab/ops/batch_layout.h"
+#include "bnlab/ops/caching_allocator.h"
 #include "bnlab/ops/checks.h"
 #include "bnlab/ops/element_type.h"
 #include "bnlab/ops/task_runner.h"
@@ -46,7 +47,7 @@ class ForwardTensors {
     gamma_ = dense_parameter(gamma, x);
     beta_ = dense_parameter(beta, x);
     addend_ = dense_or_undefined(addend, batch_);
-    y = at::empty_like(batch_.tensor);
+    y = empty_like_kept(batch_.tensor);
     const std::size_t mask_bytes = relu && save_mask ? kernels::relu_mask_bytes(batch_.shape) : 0;
     relu_mask = at::empty({static_cast<std::int64_t>(mask_bytes)}, x.options().dtype(at::kByte));
   }
@@ -114,10 +115,10 @@ Quadruple backward(const char* name, const at::Tensor& dy, const at::Tensor& x, 
                    WantedGradients wanted) {
   const SavedTensors saved(name, dy, x, gamma, mean, rstd, relu_mask);
   at::Tensor dx, dgamma, dbeta, daddend;
-  if (wanted[0]) dx = at::empty_like(saved.batch.tensor);
+  if (wanted[0]) dx = empty_like_kept(saved.batch.tensor);
   if (wanted[1]) dgamma = empty_parameter(x);
   if (wanted[2]) dbeta = empty_parameter(x);
-  if (wanted[3]) daddend = at::empty_like(saved.batch.tensor);
+  if (wanted[3]) daddend = empty_like_kept(saved.batch.tensor);
   if (!x.is_meta()) {
     with_element(x.scalar_type(), [&](auto element) {
       using E = decltype(element);
@@ -146,8 +147,8 @@ Triple second_derivative(const char* name, const OptionalTensor& ddx, const Opti
   if (ddgamma.has_value()) check_vector(name, "ddgamma", *ddgamma, x);
   if (ddbeta.has_value()) check_vector(name, "ddbeta", *ddbeta, x);
   at::Tensor grad_dy, grad_x, grad_gamma;
-  if (wanted[0]) grad_dy = at::empty_like(saved.batch.tensor);
-  if (wanted[1]) grad_x = at::empty_like(saved.batch.tensor);
+  if (wanted[0]) grad_dy = empty_like_kept(saved.batch.tensor);
+  if (wanted[1]) grad_x = empty_like_kept(saved.batch.tensor);
   if (wanted[2]) grad_gamma = empty_parameter(x);
   if (!x.is_meta()) {
     const at::Tensor dense_ddx = dense_or_undefined(ddx, saved.batch);

@@ -1,12 +1,13 @@
 #include "bnlab/ops/caching_allocator.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <c10/core/CPUAllocator.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -35,6 +36,8 @@ void* map_block(std::size_t bytes) {
   madvise(block, bytes, MADV_HUGEPAGE);  // without huge pages the block is as good, only slower
   return block;
 }
+
+BlockCache* the_cache = nullptr;  // that of block_cache(), for the functions around fork()
 
 }  // namespace
 
@@ -123,33 +126,50 @@ std::size_t default_bytes_kept() {
   return bytes / 4;
 }
 
+BlockCache& block_cache() {
+  // Never destroyed, like all below: tensors in static variables outlive everything here.
+  static BlockCache& cache = []() -> BlockCache& {
+    auto* const made = new BlockCache(default_bytes_kept());
+    the_cache = made;
+    pthread_atfork([] { the_cache->mutex().lock(); }, [] { the_cache->mutex().unlock(); },
+                   [] { the_cache->mutex().unlock(); });
+    return *made;
+  }();
+  return cache;
+}
+
 namespace {
 
-std::atomic<BlockCache*> cache = nullptr;
 c10::Allocator* small_blocks = nullptr;
 c10::DeleterFnPtr free_small_block = nullptr;
+
+void free_large_block(void* block) {
+  c10::profiledCPUMemoryReporter().Delete(block);  // first: once given back it may be another thread's
+  block_cache().give_back(block);
+}
 
 /// Frees blocks of both kinds: libtorch wants one deleter for an allocator.
 void free_block(void* block) {
   const bool may_be_large = reinterpret_cast<std::uintptr_t>(block) % kHugePage == 0;
-  if (may_be_large && cache.load()->owns(block)) {
-    c10::profiledCPUMemoryReporter().Delete(block);  // first: once given back it may be another thread's
-    cache.load()->give_back(block);
+  if (may_be_large && block_cache().owns(block)) {
+    free_large_block(block);
   } else {
     free_small_block(block);
   }
 }
 
-c10::DataPtr allocate_block(std::size_t bytes) {
-  if (bytes < kLarge) {
-    c10::DataPtr small = small_blocks->allocate(bytes);
-    (void)small.compare_exchange_deleter(free_small_block, &free_block);
-    return small;
-  }
-  void* const block = cache.load()->take(bytes);
+c10::DataPtr allocate_large(std::size_t bytes, c10::DeleterFnPtr deleter) {
+  void* const block = block_cache().take(bytes);
   TORCH_CHECK(block != nullptr, "bnlab's allocator: the system has no ", bytes, " bytes left.");
   c10::profiledCPUMemoryReporter().New(block, bytes);
-  return {block, block, &free_block, c10::Device(c10::DeviceType::CPU)};
+  return {block, block, deleter, c10::Device(c10::DeviceType::CPU)};
+}
+
+c10::DataPtr allocate_block(std::size_t bytes) {
+  if (bytes >= kLarge) return allocate_large(bytes, &free_block);
+  c10::DataPtr small = small_blocks->allocate(bytes);
+  (void)small.compare_exchange_deleter(free_small_block, &free_block);
+  return small;
 }
 
 /// allocate() is const up to some version 2 of libtorch and copy_data() is new there, so neither says `override`.
@@ -162,22 +182,27 @@ struct CachingAllocator final : c10::Allocator {
 
 }  // namespace
 
+at::Tensor empty_like_kept(const at::Tensor& like) {
+  const auto bytes = static_cast<std::size_t>(like.numel()) * like.element_size();
+  if (like.is_meta() || bytes < kLarge) return at::empty_like(like);
+  c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, allocate_large(bytes, &free_large_block),
+                       c10::GetCPUAllocator(), /*resizable=*/true);
+  at::Tensor empty = at::empty({0}, like.options());
+  return empty.set_(std::move(storage), 0, like.sizes(), like.strides());
+}
+
 void install_allocator() {
   static const bool installed = [] {
-    // None of these is ever destroyed: tensors in static variables outlive everything here.
     small_blocks = c10::GetCPUAllocator();
     free_small_block = small_blocks->raw_deleter();
-    cache = new BlockCache(default_bytes_kept());
-    pthread_atfork([] { cache.load()->mutex().lock(); }, [] { cache.load()->mutex().unlock(); },
-                   [] { cache.load()->mutex().unlock(); });
     c10::SetCPUAllocator(new CachingAllocator);
     return true;
   }();
   (void)installed;
 }
 
-BlockCache* installed_cache() noexcept {
-  return cache;
+void empty_cache() {
+  block_cache().trim();
 }
 
 }  // namespace bnlab::ops

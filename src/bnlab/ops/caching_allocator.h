@@ -6,6 +6,7 @@
 // (madvise(MADV_HUGEPAGE)).
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/Allocator.h>
 
 #include <cstddef>
@@ -74,12 +75,19 @@ class BlockCache {
 /// A quarter of the machine's memory, or of this control group's if that has less.
 [[nodiscard]] std::size_t default_bytes_kept();
 
-/// Makes libtorch take large blocks from a BlockCache of default_bytes_kept(), and smaller ones from the allocator that
-/// it has used so far. Tensors made before keep their memory and its way of being freed. For the whole process and
-/// until its end; later calls change nothing. The counts are those of the installed cache.
+/// The process's cache, which keeps default_bytes_kept(). Made at its first use, and never destroyed.
+[[nodiscard]] BlockCache& block_cache();
+
+/// As at::empty_like(like) of a dense tensor, its memory from block_cache() if it is large: the operators make their
+/// outputs so, whatever allocator libtorch has.
+[[nodiscard]] at::Tensor empty_like_kept(const at::Tensor& like);
+
+/// Makes libtorch take all its large blocks from block_cache(), and smaller ones from the allocator that it has used so
+/// far. Tensors made before keep their memory and its way of being freed. For the whole process and until its end;
+/// later calls change nothing.
 void install_allocator();
 
-/// The cache of install_allocator(); nullptr before.
-[[nodiscard]] BlockCache* installed_cache() noexcept;
+/// Returns the memory that block_cache() keeps to the system, as torch.cuda.empty_cache() does for a GPU.
+void empty_cache();
 
 }  // namespace bnlab::ops

@@ -55,6 +55,7 @@ TORCH_LIBRARY(bnlab, m) {
   m.def("instruction_set() -> str", &instruction_set);
   m.def("use_instruction_set(str name) -> ()", &use_instruction_set);
   m.def("install_allocator() -> ()", &install_allocator);
+  m.def("empty_cache() -> ()", &empty_cache);
 }
 
 #define BNLAB_REGISTER(library, from, name) library.impl(#name, &from::name)
