@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -15,8 +16,10 @@ namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
+// A cache line in the first 128 KiB of one.
 bool on_huge_page(const void* block) {
-  return reinterpret_cast<std::uintptr_t>(block) % (2 * kMiB) == 0;
+  const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(block) % (2 * kMiB);
+  return place % 64 == 0 && place < kMiB / 8;
 }
 
 TEST(BlockCache, BlocksBeginOnHugePagesAndHoldWhatWasAsked) {
@@ -31,6 +34,18 @@ TEST(BlockCache, BlocksBeginOnHugePagesAndHoldWhatWasAsked) {
   for (std::size_t i = 0; i < blocks.size(); ++i) EXPECT_EQ(*static_cast<char*>(blocks[i]), static_cast<char>(i));
   for (void* block : blocks) EXPECT_TRUE(cache.give_back(block));
   EXPECT_EQ(cache.counts().bytes_in_use, 0U);
+}
+
+TEST(BlockCache, BlocksThatAreWalkedThroughTogetherLieInOtherLinesOfTheirPages) {
+  BlockCache cache(64 * kMiB);
+  std::vector<void*> blocks;
+  std::set<std::uintptr_t> lines;
+  for (int i = 0; i < 4; ++i) {
+    blocks.push_back(cache.take(4 * kMiB));
+    lines.insert(reinterpret_cast<std::uintptr_t>(blocks.back()) % 4096);
+  }
+  EXPECT_EQ(lines.size(), 4U);
+  for (void* block : blocks) EXPECT_TRUE(cache.give_back(block));
 }
 
 TEST(BlockCache, AFreedBlockIsTakenAgain) {

@@ -97,7 +97,7 @@ bnlab.use_caching_allocator()
 bnlab.use_caching_allocator()
 x = torch.randn(8, 64, 32, 32)
 first = torch.empty(4 << 20); address = first.data_ptr(); del first
-assert torch.empty(4 << 20).data_ptr() == address and address % (2 << 20) == 0
+assert torch.empty(4 << 20).data_ptr() == address
 print(bnlab.BatchNorm2d(64)(x).isfinite().all().item())
 """
     result = run_python(code, BNLAB_TORCH_LIBRARY=LIBRARY)

@@ -21,7 +21,6 @@ constexpr std::int64_t kBlockRows = 128;     // summed in T before the sums go t
 constexpr std::int64_t kStripRows = 16;      // summed in one chain of additions
 constexpr std::int64_t kShiftRows = 8;       // whose mean is a block's shift: cancellation is at most 128/8-fold
 constexpr std::int64_t kPieceColumns = 512;  // whose sums lie in L1 while rows pass by
-constexpr std::int64_t kRowGroup = 4;        // rows that share the loading of their coefficients, if near
 
 /// K sums for each column of a piece of a block, in T.
 template <class T, std::size_t K>
@@ -171,7 +170,8 @@ HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2
              });
 }
 
-/// Calls op(d, coefficients, element, mask line, column) for all groups of elements.
+/// Calls op(d, coefficients, element, mask line, column) for all groups of elements. Some rows that are near share the
+/// loading of their coefficients.
 template <std::size_t K, class T, class Op>
 HWY_INLINE void map(const Patch& patch, const Coefficients<T, K>& coefficients, const Op& op) {
   const auto do_rows = [&](std::int64_t row, auto group) BNLAB_INLINE_LAMBDA {
@@ -181,9 +181,15 @@ HWY_INLINE void map(const Patch& patch, const Coefficients<T, K>& coefficients, 
       for (std::int64_t r = row; r < row + group; ++r) op(d, a, r * patch.row_stride + j, r * patch.mask_row, j);
     });
   };
+  // Rows a multiple of 4096 bytes apart share few lines of L1: four of them, of three arrays, would not stay there.
+  const bool crowded = static_cast<std::size_t>(patch.row_stride) * sizeof(T) % 4096 == 0;
   std::int64_t row = 0;
-  for (; !patch.far && row + kRowGroup <= patch.rows; row += kRowGroup)
-    do_rows(row, std::integral_constant<std::int64_t, kRowGroup>{});
+  if (!patch.far && !crowded) {
+    for (; row + 4 <= patch.rows; row += 4) do_rows(row, std::integral_constant<std::int64_t, 4>{});
+  }
+  if (!patch.far) {
+    for (; row + 2 <= patch.rows; row += 2) do_rows(row, std::integral_constant<std::int64_t, 2>{});
+  }
   for (; row < patch.rows; ++row) do_rows(row, std::integral_constant<std::int64_t, 1>{});
 }
 

@@ -17,24 +17,45 @@ namespace {
 
 constexpr std::size_t kLarge = std::size_t{1} << 20;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kSmallPage = 4096;
 constexpr std::size_t kGranule = std::size_t{1} << 16;  // sizes are rounded up to this: more blocks fit again
 
 constexpr std::size_t rounded_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
-/// `bytes` of zeros that begin on a huge page; nullptr without memory.
-void* map_block(std::size_t bytes) {
-  const std::size_t with_slack = bytes + kHugePage;
+// Arrays that begin at the same place of their pages have their elements in the same few lines of every cache, and push
+// each other out when they are walked through together. So blocks begin some lines apart. This step also leaves 4 KiB
+// pages, and seven of its multiples lie within one way of an L2 cache.
+constexpr std::size_t kColorStep = 273 * 64;
+constexpr std::size_t kColors = 7;
+
+std::size_t color_of(const void* block) {
+  return reinterpret_cast<std::uintptr_t>(block) % kHugePage;
+}
+
+bool may_be_block(const void* block) {
+  return color_of(block) % kColorStep == 0 && color_of(block) < kColors * kColorStep;
+}
+
+/// `bytes` of zeros that begin `color` bytes into a huge page; nullptr without memory.
+void* map_block(std::size_t bytes, std::size_t color) {
+  const std::size_t with_slack = color + bytes + kHugePage;
   void* mapped = mmap(nullptr, with_slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   char* const first = static_cast<char*>(mapped);
-  char* const block = reinterpret_cast<char*>(rounded_up(reinterpret_cast<std::uintptr_t>(first), kHugePage));
-  if (block > first) munmap(first, static_cast<std::size_t>(block - first));
-  const std::size_t behind = with_slack - static_cast<std::size_t>(block - first) - bytes;
-  if (behind > 0) munmap(block + bytes, behind);
-  madvise(block, bytes, MADV_HUGEPAGE);  // without huge pages the block is as good, only slower
-  return block;
+  char* const page = reinterpret_cast<char*>(rounded_up(reinterpret_cast<std::uintptr_t>(first), kHugePage));
+  if (page > first) munmap(first, static_cast<std::size_t>(page - first));
+  const std::size_t used = rounded_up(color + bytes, kSmallPage);
+  const std::size_t behind = with_slack - static_cast<std::size_t>(page - first) - used;
+  if (behind > 0) munmap(page + used, behind);
+  madvise(page, used, MADV_HUGEPAGE);  // without huge pages the block is as good, only slower
+  return page + color;
+}
+
+void unmap_block(void* block, std::size_t bytes) {
+  const std::size_t color = color_of(block);
+  munmap(static_cast<char*>(block) - color, rounded_up(color + bytes, kSmallPage));
 }
 
 BlockCache* the_cache = nullptr;  // that of block_cache(), for the functions around fork()
@@ -50,10 +71,11 @@ void* BlockCache::take(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   void* block = take_kept(wanted);
   if (block != nullptr) return block;
-  block = map_block(wanted);
+  const std::size_t color = counts_.mapped % kColors * kColorStep;
+  block = map_block(wanted, color);
   if (block == nullptr) {
     trim_to(0);
-    block = map_block(wanted);
+    block = map_block(wanted, color);
   }
   if (block == nullptr) return nullptr;
   in_use_.emplace(block, wanted);
@@ -110,7 +132,7 @@ void BlockCache::unmap_oldest() {
   free_.erase(free_.begin());
   const auto [first, last] = by_size_.equal_range(block.bytes);
   by_size_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == time; }));
-  munmap(block.address, block.bytes);
+  unmap_block(block.address, block.bytes);
   counts_.bytes_kept -= block.bytes;
 }
 
@@ -150,8 +172,7 @@ void free_large_block(void* block) {
 
 /// Frees blocks of both kinds: libtorch wants one deleter for an allocator.
 void free_block(void* block) {
-  const bool may_be_large = reinterpret_cast<std::uintptr_t>(block) % kHugePage == 0;
-  if (may_be_large && block_cache().owns(block)) {
+  if (may_be_block(block) && block_cache().owns(block)) {
     free_large_block(block);
   } else {
     free_small_block(block);

@@ -2,7 +2,7 @@
 //
 // Why: glibc returns a freed block of 32 MB to the system and gets it back as zero pages, one page fault for every
 // 4 KiB; for the output of a normalization layer these faults cost more time than the normalization. Here a block of
-// 1 MiB or more is kept after it is freed and begins on a huge page (2 MiB), if the system grants those
+// 1 MiB or more is kept after it is freed and lies in huge pages (2 MiB), if the system grants those
 // (madvise(MADV_HUGEPAGE)).
 #pragma once
 
@@ -32,9 +32,9 @@ class BlockCache {
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
-  /// A block of at least `bytes` > 0 that begins on a multiple of 2 MiB, its content unspecified: the smallest free one
-  /// if that is at most 25 % too large, else a new one. nullptr if the system has no memory left, even after all kept
-  /// blocks were returned to it.
+  /// A block of at least `bytes` > 0, its content unspecified: the smallest free one if that is at most 25 % too large,
+  /// else a new one, which begins at a cache line in the first 128 KiB of a huge page, each new one at another. nullptr
+  /// if the system has no memory left, even after all kept blocks were returned to it.
   [[nodiscard]] void* take(std::size_t bytes);
 
   /// Frees a block of take(). The longest unused blocks go back to the system until no more than the limit is kept.
