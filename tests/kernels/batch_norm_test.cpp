@@ -72,6 +72,23 @@ TYPED_TEST(BatchNormKernels, AllInstructionSetsAndThreadsAgree) {
   EXPECT_GT(most_tasks, 4);
 }
 
+// Small enough for ThreadSanitizer: slabs of both kinds, and tasks of some rows.
+TEST(BatchNormThreads, AgreeWithOneThread) {
+  for (const Shape& shape : {Shape{4, 80, 300, Layout::kChannelsFirst}, Shape{40, 60, 49, Layout::kChannelsFirst},
+                             Shape{100, 700, 1, Layout::kChannelsLast}, Shape{70, 40, 60, Layout::kChannelsLast}}) {
+    SCOPED_TRACE(name_of(shape));
+    for (const bool training : {true, false}) {
+      SerialTaskRunner alone;
+      ThreadRunner pool(3);
+      BatchCase<float> serial(shape, Fusion::kAddRelu), t(shape, Fusion::kAddRelu);
+      run_all(serial, training, alone);
+      run_all(t, training, pool);
+      ASSERT_TRUE(t.same_results(serial));
+      ASSERT_GT(pool.most_tasks(), 1);
+    }
+  }
+}
+
 // Alignment decides which stores a kernel may use, never the result.
 TYPED_TEST(BatchNormKernels, AlignmentDoesNotShow) {
   SerialTaskRunner runner;

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bnlab/data/random.h"
+#include "bnlab/nn/batch_norm.h"
 #include "bnlab/train/checkpoint.h"
 #include "bnlab/train/evaluate.h"
 #include "bnlab/train/optimizer.h"
@@ -121,6 +122,7 @@ class Training {
     keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
     set_learning_rate(*optimizer_, lr);
     optimizer_->step();
+    advance_step();
     return true;
   }
 
