@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bnlab/data/gaussian.h"
+#include "bnlab/nn/norm_list.h"
 #include "bnlab/record/run_spec.h"
 #include "bnlab/train/training_data.h"
 
@@ -21,7 +22,7 @@ inline TrainSpec small_spec(const std::string& norm, int64_t steps = 6) {
   spec.model.name = "vgg11";
   spec.model.options = {{"width", 0.0625}};
   spec.model.norm.kind = norm;
-  if (norm == "batch") spec.model.norm.options = {{"affine", 1}, {"eps", 1e-5}, {"momentum", 0.1}};
+  spec.model.norm.options = complete_options(find_norm_kind(norm).options, {}, norm);
   spec.batch = 16;
   spec.steps = steps;
   spec.threads = 1;

@@ -1,6 +1,7 @@
 // Every probe against an independent computation, and that none leaves a trace.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -22,6 +23,8 @@ constexpr int64_t kLayers = 8;
 /// Parameters with which each probe of the list can run on small_spec(); a new probe adds its line here.
 Json example_parameters(const std::string& name) {
   if (name == "activations") return {{"layers", {2, 7}}, {"images", 16}, {"samples", 64}};
+  if (name == "moment-changes") return {{"layers", {1, 8}}, {"images", 16}};
+  if (name == "landscape") return {{"points", 2}, {"random", true}};
   return Json::object();
 }
 
@@ -29,9 +32,13 @@ class ProbesTest : public ::testing::Test {
  protected:
   std::filesystem::path run(TrainSpec spec, const std::vector<ProbeSpec>& probes) {
     const auto folder = temp_ / std::to_string(++count_);
-    const ProbeSetting setting{kLayers, static_cast<uint64_t>(spec.seed)};
+    const ProbeSetting setting{kLayers, true, static_cast<uint64_t>(spec.seed)};
     std::vector<std::unique_ptr<StepObserver>> observers;
-    for (const auto& probe : probes) observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
+    for (ProbeSpec probe : probes) {
+      const ProbeKind* kind = find_probe_kind(probe.name);
+      probe.parameters = kind->complete(probe.parameters, "parameters", setting);
+      observers.push_back(kind->make(probe, setting));
+    }
     create_run(folder, spec);
     RunWriter writer(folder, "test");
     train(writer, TrainingData(small_dataset(), spec), std::move(observers), {});
@@ -68,7 +75,7 @@ TEST_F(ProbesTest, EveryProbeRefusesUnknownParameters) {
   for (const auto& kind : probe_kinds()) {
     Json parameters = example_parameters(kind.name);
     parameters["no_such_parameter"] = 1;
-    EXPECT_THROW(kind.complete(parameters, "probes[0].parameters", {kLayers, 0}), SpecError) << kind.name;
+    EXPECT_THROW(kind.complete(parameters, "probes[0].parameters", {kLayers, true, 0}), SpecError) << kind.name;
   }
 }
 
@@ -117,6 +124,146 @@ TEST_F(ProbesTest, ActivationsAreThoseOfTheNetwork) {
   }
 }
 
+/// What a probe sees at step `step` of a run of `spec`: the network before the update and the step's batch.
+struct Moment {
+  std::shared_ptr<Network> network;
+  Batch batch;
+
+  std::vector<at::Tensor> gradients(double& loss) const {
+    const at::Tensor value = at::cross_entropy_loss(network->forward(batch.x), batch.y);
+    loss = value.item<double>();
+    return torch::autograd::grad({value}, network->parameters());
+  }
+  std::vector<at::Tensor> gradients() const {
+    double loss = 0;
+    return gradients(loss);
+  }
+};
+
+class MomentTest : public ProbesTest {
+ protected:
+  Moment moment(TrainSpec spec, int64_t step) {
+    spec.steps = step;
+    Loader loader = TrainingData(small_dataset(), spec).training_loader();
+    for (int64_t i = 0; i < step; ++i) (void)loader.next();
+    return {trained(run(spec, {}), spec), loader.next()};
+  }
+  /// A run of steps 0 … step that shows its last step to one probe.
+  RunReader probed(TrainSpec spec, int64_t step, const std::string& probe, const Json& parameters) {
+    spec.steps = step + 1;
+    return RunReader(run(spec, {{probe, step, 1, false, parameters}}));
+  }
+};
+
+double norm_of(const std::vector<at::Tensor>& values) {
+  double squares = 0;
+  for (const auto& value : values) squares += value.to(at::kDouble).square().sum().item<double>();
+  return std::sqrt(squares);
+}
+
+// Every layer on its own: weights of the layers before it moved, one whole pass forward and back.
+TEST_F(MomentTest, IcsIsTheChangeOfEachLayersGradientByTheLayersBeforeIt) {
+  for (const char* norm : {"none", "batch"}) {
+    const TrainSpec spec = small_spec(norm);
+    RunReader reader = probed(spec, 3, "ics", Json::object());
+    const Moment at = moment(spec, 3);
+    const auto before = at.gradients();
+    for (int64_t number = 1; number <= kLayers; ++number) {
+      const Moment other = moment(spec, 3);
+      const auto parameters = other.network->named_parameters();
+      at::Tensor first, second;
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        const std::string& name = parameters[i].key();
+        const bool earlier = name.starts_with("layer") && std::stoll(name.substr(5)) < number;
+        at::NoGradGuard no_grad;
+        if (earlier) parameters[i].value().sub_(before[i], spec.optimizer.lr);
+      }
+      const auto after = other.gradients();
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        if (parameters[i].key() != "layer" + std::to_string(number) + ".conv.weight") continue;
+        first = before[i].to(at::kDouble), second = after[i].to(at::kDouble);
+      }
+      const double norm_first = first.norm().item<double>();
+      const double l2 = *reader.scalar_at({"ics", number, "l2"}, 3);
+      EXPECT_NEAR(l2, (first - second).norm().item<double>(), 2e-5 * norm_first + 1e-4 * l2) << norm << number;
+      EXPECT_NEAR(*reader.scalar_at({"ics", number, "cosine"}, 3),
+                  at::cosine_similarity(first.flatten(), second.flatten(), 0).item<double>(), 1e-5);
+      EXPECT_NEAR(*reader.scalar_at({"ics", number, "gradient_norm"}, 3) / norm_first, 1, 1e-5);
+      if (number == 1) {
+        EXPECT_LT(l2, 2e-5 * norm_first) << "no layer before the first";
+      }
+      if (number == kLayers) {
+        EXPECT_GT(l2, 1e-2 * norm_first) << "the update does change something";
+      }
+    }
+  }
+}
+
+TEST_F(MomentTest, LandscapeIsThatOfTheMovedNetwork) {
+  for (const char* norm : {"none", "batch"}) {
+    const TrainSpec spec = small_spec(norm);
+    RunReader reader = probed(spec, 2, "landscape", {{"near", 0.5}, {"far", 8}, {"points", 3}, {"random", true}});
+    const Moment at = moment(spec, 2);
+    const auto before = at.gradients();
+    const auto values = [&](const char* name) { return reader.arrays({"landscape", 0, name}).front().as_doubles(); };
+    const double length = norm_of(before);
+    double beta = 0;
+    for (const auto& [k, distance] : {std::pair{0, 0.05}, {1, 0.2}, {2, 0.8}}) {
+      Moment moved = moment(spec, 2);
+      for (size_t i = 0; i < before.size(); ++i) {
+        at::NoGradGuard no_grad;
+        moved.network->parameters()[i].sub_(before[i], distance);
+      }
+      double loss = 0;
+      auto difference = moved.gradients(loss);
+      for (size_t i = 0; i < before.size(); ++i) difference[i] -= before[i];
+      EXPECT_NEAR(values("distance")[static_cast<size_t>(k)] / distance, 1, 1e-12);
+      EXPECT_NEAR(values("loss")[static_cast<size_t>(k)] / loss, 1, 1e-5) << norm;
+      EXPECT_NEAR(values("gradient_difference")[static_cast<size_t>(k)] / norm_of(difference), 1, 1e-4) << norm;
+      beta = std::max(beta, norm_of(difference) / (distance * length));
+    }
+    EXPECT_NEAR(*reader.scalar_at({"landscape", 0, "beta"}, 2) / beta, 1, 1e-4);
+    EXPECT_NEAR(*reader.scalar_at({"landscape", 0, "gradient_norm"}, 2) / length, 1, 1e-5);
+    for (const std::string prefix : {"", "random_"}) {
+      for (const std::string what : {"loss", "gradient_difference"}) {
+        const auto all = values((prefix + what).c_str());
+        const std::string name = prefix + (what == "loss" ? "loss" : "difference");
+        EXPECT_EQ(*reader.scalar_at({"landscape", 0, name + "_low"}, 2), *std::min_element(all.begin(), all.end()));
+        EXPECT_EQ(*reader.scalar_at({"landscape", 0, name + "_high"}, 2), *std::max_element(all.begin(), all.end()));
+      }
+    }
+    // Orthogonal to the gradient but for 1 in sqrt(parameters): there the loss changes far less.
+    double base = 0;
+    (void)at.gradients(base);
+    EXPECT_LT(std::abs(values("random_loss")[0] - base), 0.5 * std::abs(values("loss")[0] - base)) << norm;
+    EXPECT_NE(values("random_loss")[0], values("loss")[0]);
+  }
+}
+
+TEST_F(MomentTest, MomentChangesAreThoseOfTheStep) {
+  const TrainSpec spec = small_spec("batch");
+  RunReader reader = probed(spec, 2, "moment-changes", {{"layers", {3}}, {"images", 16}});
+  const auto images = TrainingData(small_dataset(), spec).evaluation_loader(true, 16).next().x;
+  const Moment before = moment(spec, 2), after = moment(spec, 3);  // three updates instead of two
+  at::NoGradGuard no_grad;
+  const at::Tensor a = activation_by_hand(*before.network, images, 3),
+                   b = activation_by_hand(*after.network, images, 3);
+  const at::Tensor mean_a = a.mean({0, 2, 3}), mean_b = b.mean({0, 2, 3});
+  const at::Tensor var_a = a.var({0, 2, 3}, false), var_b = b.var({0, 2, 3}, false);
+  EXPECT_NEAR(*reader.scalar_at({"moment-changes", 3, "mean"}, 2),
+              ((mean_b - mean_a).abs() / var_a.sqrt()).mean().item<double>(), 1e-5);
+  EXPECT_NEAR(*reader.scalar_at({"moment-changes", 3, "variance"}, 2),
+              ((var_b - var_a).abs() / var_a).mean().item<double>(), 1e-5);
+  EXPECT_GT(*reader.scalar_at({"moment-changes", 3, "variance"}, 2), 1e-4);
+}
+
+// The same images and weights, but the noise is another.
+TEST_F(MomentTest, NoiseMovesMoments) {
+  RunReader still = probed(small_spec("none"), 1, "moment-changes", {{"layers", {2}}, {"images", 16}});
+  RunReader noisy = probed(small_spec("noise"), 1, "moment-changes", {{"layers", {2}}, {"images", 16}});
+  EXPECT_GT(*noisy.scalar_at({"moment-changes", 2, "mean"}, 1), 2 * *still.scalar_at({"moment-changes", 2, "mean"}, 1));
+}
+
 TEST_F(ProbesTest, AccuracyIsTheShareOfRightAnswersInEvaluationMode) {
   const TrainSpec spec = small_spec("batch", 8);
   const auto folder = run(spec, {{"accuracy", 0, 100, true, {{"split", "test"}, {"examples", 30}}}});
@@ -138,9 +285,9 @@ TEST_F(ProbesTest, AccuracyIsTheShareOfRightAnswersInEvaluationMode) {
 
 TEST(ProbeParameters, LayersMustExist) {
   const auto* kind = find_probe_kind("activations");
-  EXPECT_THROW(kind->complete({{"layers", {9}}}, "p", {kLayers, 0}), SpecError);
-  EXPECT_THROW(kind->complete({{"layers", {0}}}, "p", {kLayers, 0}), SpecError);
-  EXPECT_THROW(kind->complete(Json::object(), "p", {kLayers, 0}), SpecError);
+  EXPECT_THROW(kind->complete({{"layers", {9}}}, "p", {kLayers, true, 0}), SpecError);
+  EXPECT_THROW(kind->complete({{"layers", {0}}}, "p", {kLayers, true, 0}), SpecError);
+  EXPECT_THROW(kind->complete(Json::object(), "p", {kLayers, true, 0}), SpecError);
 }
 
 }  // namespace

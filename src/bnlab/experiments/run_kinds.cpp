@@ -33,6 +33,10 @@ TaskShape padded(const DataFacts& data, int64_t pad_to) {
   return {data.shape.channels, std::max(data.shape.size, pad_to), data.shape.classes};
 }
 
+ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network) {
+  return {network.layers, network.sequential, static_cast<uint64_t>(spec.seed)};
+}
+
 TrainSpec complete_train(TrainSpec spec, const DataFacts& data) {
   if (spec.data.set != data.set || spec.data.digest != data.digest) {
     throw SpecError("data", "asks for " + spec.data.set + " (digest " + spec.data.digest +
@@ -57,7 +61,7 @@ TrainSpec complete_train(TrainSpec spec, const DataFacts& data) {
     throw SpecError("model.norm.kind or model.norm.options", error.what());
   }
   const NetworkFacts network = network_facts(spec, data);
-  const ProbeSetting setting{network.layers, static_cast<uint64_t>(spec.seed)};
+  const ProbeSetting setting = probe_setting(spec, network);
   for (size_t i = 0; i < spec.probes.size(); ++i) {
     const std::string where = "probes[" + std::to_string(i) + "]";
     const ProbeKind* kind = find_probe_kind(spec.probes[i].name);
@@ -91,7 +95,7 @@ RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const Execut
   const DataFacts facts = facts_of(dataset);
   complete_train(spec, facts);
   const TrainingData training_data(std::move(dataset), spec);
-  const ProbeSetting setting{network_facts(spec, facts).layers, static_cast<uint64_t>(spec.seed)};
+  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts));
   std::vector<std::unique_ptr<StepObserver>> observers;
   for (const auto& probe : spec.probes) observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
   return train(writer, training_data, std::move(observers), options);
@@ -139,7 +143,8 @@ NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& data) {
   try {
     const NormChoice norm{spec.model.norm.kind, false, spec.model.norm.options};
     const auto network = find_model_kind(spec.model.name).make(spec.model.options, norm, shape);
-    NetworkFacts facts{0, network->layers(), network->macs_per_example()};
+    NetworkFacts facts{0, network->layers(), network->macs_per_example(),
+                       dynamic_cast<SequentialNetwork*>(network.get()) != nullptr};
     for (const auto& parameter : network->parameters()) facts.parameters += parameter.numel();
     return known[key] = facts;
   } catch (const OptionError& error) {

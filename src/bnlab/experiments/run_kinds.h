@@ -35,6 +35,7 @@ struct NetworkFacts {
   int64_t parameters = 0;
   int64_t layers = 0;
   int64_t macs = 0;
+  bool sequential = false;  ///< a SequentialNetwork
 };
 NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& data);
 

@@ -25,6 +25,18 @@ void draw_glorot(at::Tensor& weight, bool uniform, at::Generator& generator) {
 
 }  // namespace
 
+at::Tensor SequentialNetwork::forward(const at::Tensor& x, const Tap& tap) {
+  at::Tensor y = x;
+  for (int64_t number = 1; number <= layers(); ++number) y = forward_layer(number, y, tap);
+  return forward_head(y);
+}
+
+at::Tensor SequentialNetwork::forward_from(int64_t number, const at::Tensor& x) {
+  at::Tensor y = x;
+  for (; number <= layers(); ++number) y = forward_layer(number, y, {});
+  return forward_head(y);
+}
+
 void init_parameters(Network& network, const std::string& kind, uint64_t seed) {
   if (kind != "glorot-uniform" && kind != "glorot-normal") {
     throw OptionError("init", "there is no initialization \"" + kind + "\"; known: glorot-uniform, glorot-normal");

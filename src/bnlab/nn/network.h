@@ -33,6 +33,21 @@ class Network : public torch::nn::Module {
   virtual int64_t macs_per_example() const = 0;
 };
 
+/// A network whose layers stand one behind the other, so that a pass can begin or end at any of them.
+class SequentialNetwork : public Network {
+ public:
+  at::Tensor forward(const at::Tensor& x, const Tap& tap) final;
+  using Network::forward;
+
+  /// What layer `number` + 1 (or the head) gets, from what layer `number` gets: the layer and, where one follows, a
+  /// pool.
+  virtual at::Tensor forward_layer(int64_t number, const at::Tensor& x, const Tap& tap) = 0;
+  /// The outputs (N, outputs) from what the last layer gives.
+  virtual at::Tensor forward_head(const at::Tensor& x) = 0;
+  /// The outputs from what layer `number` gets.
+  at::Tensor forward_from(int64_t number, const at::Tensor& x);
+};
+
 /// Draws every weight of `network` (tensors of two and more dimensions) from Glorot's distribution, sets biases to 0
 /// and leaves scale parameters as they are. `kind`: "glorot-uniform" or "glorot-normal". Glorot & Bengio 2010, eq. 16.
 void init_parameters(Network& network, const std::string& kind, uint64_t seed);

@@ -2,6 +2,8 @@
 
 #include "bnlab/nn/batch_norm.h"
 #include "bnlab/nn/find_kind.h"
+#include "bnlab/nn/lp_norm.h"
+#include "bnlab/nn/noise.h"
 
 namespace bnlab {
 
@@ -9,6 +11,11 @@ const std::vector<NormKind>& norm_kinds() {
   static const std::vector<NormKind> kinds = {
       {"none", "no normalization", {}, [](int64_t, const Options&) { return nullptr; }},
       batch_norm_kind(),
+      noisy_batch_norm_kind(),
+      noise_kind(),
+      l1_norm_kind(),
+      l2_norm_kind(),
+      linf_norm_kind(),
   };
   return kinds;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bnlab/data/random.h"
+#include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
 #include "bnlab/train/loss_closure.h"
 
@@ -32,12 +33,7 @@ Parameters parse(const Json& json, const std::string& where) {
 
 Json complete(const Json& json, const std::string& where, const ProbeSetting& setting) {
   const Parameters parameters = parse(json, where);
-  for (const int64_t layer : parameters.layers) {
-    if (layer < 1 || layer > setting.layers) {
-      throw SpecError(where + ".layers",
-                      "expected layers from 1 to " + std::to_string(setting.layers) + ", got " + std::to_string(layer));
-    }
-  }
+  check_layers(parameters.layers, setting.layers, where + ".layers");
   return {{"layers", parameters.layers}, {"images", parameters.images}, {"samples", parameters.samples}};
 }
 

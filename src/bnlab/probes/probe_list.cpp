@@ -2,11 +2,15 @@
 
 #include "bnlab/probes/accuracy.h"
 #include "bnlab/probes/activations.h"
+#include "bnlab/probes/ics.h"
+#include "bnlab/probes/landscape.h"
+#include "bnlab/probes/moment_changes.h"
 
 namespace bnlab {
 
 const std::vector<ProbeKind>& probe_kinds() {
-  static const std::vector<ProbeKind> kinds = {accuracy_probe(), activations_probe()};
+  static const std::vector<ProbeKind> kinds = {accuracy_probe(), activations_probe(), moment_changes_probe(),
+                                               ics_probe(), landscape_probe()};
   return kinds;
 }
 

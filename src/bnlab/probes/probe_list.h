@@ -14,8 +14,9 @@ namespace bnlab {
 
 /// What a probe's parameters are checked against.
 struct ProbeSetting {
-  int64_t layers = 0;  ///< of the network
-  uint64_t seed = 0;   ///< of the run
+  int64_t layers = 0;      ///< of the network
+  bool sequential = true;  ///< whether it is a SequentialNetwork
+  uint64_t seed = 0;       ///< of the run
 };
 
 struct ProbeKind {

@@ -5,28 +5,27 @@
 #include <torch/csrc/autograd/autograd.h>
 
 namespace bnlab {
-namespace {
-
-/// Puts other values into a network's parameters for the length of a scope.
-class WithParameters {
- public:
-  WithParameters(Network& network, const std::vector<at::Tensor>& values) : parameters_(network.parameters()) {
-    TORCH_CHECK(values.size() == parameters_.size(), "LossClosure: expected ", parameters_.size(), " parameters, got ",
-                values.size());
-    for (size_t i = 0; i < values.size(); ++i) {
-      own_.push_back(parameters_[i].data());
-      parameters_[i].set_data(values[i].detach());
-    }
+WithValues::WithValues(std::vector<at::Tensor> parameters, const std::vector<at::Tensor>& values)
+    : parameters_(std::move(parameters)) {
+  TORCH_CHECK(values.size() == parameters_.size(), "expected the values of ", parameters_.size(), " parameters, got ",
+              values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    own_.push_back(parameters_[i].data());
+    parameters_[i].set_data(values[i].detach());
   }
-  ~WithParameters() {
-    for (size_t i = 0; i < own_.size(); ++i) parameters_[i].set_data(own_[i]);
-  }
+}
 
- private:
-  std::vector<at::Tensor> parameters_, own_;
-};
+WithValues::~WithValues() {
+  for (size_t i = 0; i < own_.size(); ++i) parameters_[i].set_data(own_[i]);
+}
 
-}  // namespace
+std::vector<at::Tensor> moved(const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& direction,
+                              double distance) {
+  at::NoGradGuard no_grad;
+  std::vector<at::Tensor> result;
+  for (size_t i = 0; i < parameters.size(); ++i) result.push_back(parameters[i].sub(direction[i], distance));
+  return result;
+}
 
 NoTrace::NoTrace(Network& network) : random_state_(at::detail::getDefaultCPUGenerator().get_state()) {
   for (const auto& buffer : network.buffers()) buffers_.emplace_back(buffer, buffer.clone());
@@ -48,7 +47,7 @@ at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels) {
 double LossClosure::loss(const std::vector<at::Tensor>& parameters) const {
   NoTrace no_trace(network_);
   at::NoGradGuard no_grad;
-  WithParameters with(network_, parameters);
+  const WithValues with(network_.parameters(), parameters);
   return batch_loss(network_.forward(batch_.x), batch_.y).item<double>();
 }
 
@@ -56,7 +55,7 @@ std::pair<double, std::vector<at::Tensor>> LossClosure::loss_and_gradient(
     const std::vector<at::Tensor>& parameters) const {
   NoTrace no_trace(network_);
   at::AutoGradMode grad(true);
-  WithParameters with(network_, parameters);
+  const WithValues with(network_.parameters(), parameters);
   const at::Tensor loss = batch_loss(network_.forward(batch_.x), batch_.y);
   auto gradients = torch::autograd::grad({loss}, network_.parameters());
   return {loss.item<double>(), std::move(gradients)};

@@ -27,6 +27,23 @@ class NoTrace {
   at::Tensor random_state_;
 };
 
+/// Puts other values into parameters for the length of a scope.
+class WithValues {
+ public:
+  /// `values`: one for each of the parameters, in their shapes; not changed.
+  WithValues(std::vector<at::Tensor> parameters, const std::vector<at::Tensor>& values);
+  ~WithValues();
+  WithValues(const WithValues&) = delete;
+  WithValues& operator=(const WithValues&) = delete;
+
+ private:
+  std::vector<at::Tensor> parameters_, own_;
+};
+
+/// parameters[i] - distance * direction[i], without a gradient of their own.
+std::vector<at::Tensor> moved(const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& direction,
+                              double distance);
+
 /// Mean cross-entropy of logits (N,classes) against labels (N).
 at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels);
 

@@ -18,17 +18,19 @@ const Plan kColumnA = {64, kPool, 128, kPool, 256, 256, kPool, 512, 512, kPool, 
 const Plan kColumnD = {64,    64,  kPool, 128, 128,   kPool, 256, 256, 256,
                        kPool, 512, 512,   512, kPool, 512,   512, 512, kPool};
 
-class Vgg : public Network {
+class Vgg : public SequentialNetwork {
  public:
-  Vgg(const Plan& plan, double width, const NormChoice& norm, const TaskShape& shape) : plan_(plan) {
+  Vgg(const Plan& plan, double width, const NormChoice& norm, const TaskShape& shape) {
     int64_t channels = shape.channels, size = shape.size;
-    for (const int64_t entry : plan_) {
+    for (const int64_t entry : plan) {
       if (entry == kPool) {
         size /= 2;
+        pool_after_.back() = true;
         continue;
       }
       const int64_t out = std::max<int64_t>(1, std::lround(static_cast<double>(entry) * width));
       layers_.push_back(std::make_shared<ConvLayer>(channels, out, norm));
+      pool_after_.push_back(false);
       register_module("layer" + std::to_string(layers_.size()), layers_.back());
       macs_ += layers_.back()->macs(size, size);
       channels = out;
@@ -37,27 +39,20 @@ class Vgg : public Network {
     macs_ += head_->weight.numel();
   }
 
-  at::Tensor forward(const at::Tensor& x, const Tap& tap) override {
-    at::Tensor y = x;
-    size_t layer = 0;
-    for (const int64_t entry : plan_) {
-      if (entry == kPool) {
-        y = at::max_pool2d(y, {2, 2});
-      } else {
-        y = layers_[layer]->forward(y, static_cast<int64_t>(layer) + 1, tap);
-        ++layer;
-      }
-    }
-    return head_->forward(y.flatten(1));
+  at::Tensor forward_layer(int64_t number, const at::Tensor& x, const Tap& tap) override {
+    const auto index = static_cast<size_t>(number - 1);
+    const at::Tensor y = layers_.at(index)->forward(x, number, tap);
+    return pool_after_[index] ? at::max_pool2d(y, {2, 2}) : y;
   }
+  at::Tensor forward_head(const at::Tensor& x) override { return head_->forward(x.flatten(1)); }
 
   int64_t layers() const override { return static_cast<int64_t>(layers_.size()); }
   torch::nn::Module& layer(int64_t number) override { return *layers_.at(static_cast<size_t>(number - 1)); }
   int64_t macs_per_example() const override { return macs_; }
 
  private:
-  Plan plan_;
   std::vector<std::shared_ptr<ConvLayer>> layers_;
+  std::vector<bool> pool_after_;
   torch::nn::Linear head_{nullptr};
   int64_t macs_ = 0;
 };

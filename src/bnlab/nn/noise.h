@@ -1,0 +1,27 @@
+// Noise on a layer's values, with and without batch normalization before it.
+//
+// Source: Santurkar et al. 2018, section 2.2 and Algorithm 1 ("noisy" BatchNorm): the noise has a mean and a scale that
+// are drawn anew in every step, so that it shifts the distributions that the next layer sees.
+#pragma once
+
+#include "bnlab/nn/norm_list.h"
+
+namespace bnlab {
+
+/// In training, for each channel j of this call: mu_j ~ U(-mean, mean), sigma_j ~ U(1, scale); then for each value of
+/// that channel m ~ U(mu_j - mean_spread, mu_j + mean_spread), s ~ N(sigma_j, standard deviation scale_spread), and
+/// y = s*x + m. Height and width count as batch. In evaluation y = x. Draws from libtorch's default generator.
+struct NoiseOptions {
+  double mean = 0.5;
+  double scale = 1.25;
+  double mean_spread = 0.1;
+  double scale_spread = 0.1;
+};
+
+/// x: (N,C) or (N,C,*). Returns a tensor of the same shape and memory format.
+at::Tensor add_noise(const at::Tensor& x, const NoiseOptions& options);
+
+NormKind noise_kind();             ///< "noise": the noise alone
+NormKind noisy_batch_norm_kind();  ///< "noisy-batch": batch normalization, then the noise
+
+}  // namespace bnlab

@@ -1,0 +1,82 @@
+#include "bnlab/probes/moment_changes.h"
+
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <map>
+
+#include "bnlab/probes/layer_weights.h"
+#include "bnlab/probes/probe.h"
+
+namespace bnlab {
+namespace {
+
+struct Parameters {
+  std::vector<int64_t> layers;
+  int64_t images = 128;
+};
+
+Parameters parse(const Json& json, const std::string& where) {
+  Parameters parameters;
+  JsonFields fields(json, where);
+  fields.required("layers", parameters.layers).optional("images", parameters.images);
+  fields.check(!parameters.layers.empty(), "layers", "at least one layer");
+  fields.check(parameters.images >= 2, "images", "at least 2");
+  fields.finish();
+  return parameters;
+}
+
+/// Of each channel.
+struct ChannelMoments {
+  at::Tensor mean, variance;
+};
+
+class MomentChanges : public Probe {
+ public:
+  explicit MomentChanges(const ProbeSpec& spec) : Probe(spec), parameters_(parse(spec.parameters, "parameters")) {}
+
+  void observe(const StepView& view) override {
+    if (!images_.defined()) images_ = view.data.evaluation_loader(/*train_split=*/true, parameters_.images).next().x;
+    NoTrace no_trace(view.network);  // one for both passes: the second draws other noise
+    at::NoGradGuard no_grad;
+    view.network.train();
+    const auto before = moments(view.network);
+    const WithValues with(view.network.parameters(), moved(view.parameters, view.gradients, view.learning_rate));
+    const auto after = moments(view.network);
+    for (const auto& [layer, old] : before) {
+      const at::Tensor mean = (after.at(layer).mean - old.mean).abs() / old.variance.sqrt();
+      const at::Tensor variance = (after.at(layer).variance - old.variance).abs() / old.variance;
+      view.recorder.scalar(view.step, layer, "mean", mean.mean().item<double>());
+      view.recorder.scalar(view.step, layer, "variance", variance.mean().item<double>());
+    }
+  }
+
+ private:
+  std::map<int64_t, ChannelMoments> moments(Network& network) const {
+    std::map<int64_t, ChannelMoments> result;
+    network.forward(images_, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
+      const auto& wanted = parameters_.layers;
+      if (point != TapPoint::kActivationInput || std::find(wanted.begin(), wanted.end(), layer) == wanted.end()) return;
+      const at::Tensor by_channel = value.detach().to(at::kDouble).transpose(0, 1).flatten(1);
+      result[layer] = {by_channel.mean(1), by_channel.var(1, /*unbiased=*/false)};
+    });
+    return result;
+  }
+
+  Parameters parameters_;
+  at::Tensor images_;
+};
+
+}  // namespace
+
+ProbeKind moment_changes_probe() {
+  return {"moment-changes", "how far a step moves the mean and variance of chosen layers' values",
+          [](const Json& json, const std::string& where, const ProbeSetting& setting) {
+            const Parameters parameters = parse(json, where);
+            check_layers(parameters.layers, setting.layers, where + ".layers");
+            return Json{{"layers", parameters.layers}, {"images", parameters.images}};
+          },
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<MomentChanges>(spec); }};
+}
+
+}  // namespace bnlab
