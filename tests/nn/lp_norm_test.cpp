@@ -50,8 +50,8 @@ TEST(LpNorm, IsTheFormulaInTrainingAndByRunningAveragesInEvaluation) {
         EXPECT_TRUE(at::allclose(y.select(1, c), (x.select(1, c) - by.mean) * scale + beta[c], 1e-5, 1e-5)) << p;
         // After one batch: 0.9 of the start (mean 0, norm 1) and 0.1 of the batch.
         const double mean = 0.1 * by.mean, running = 0.9 + 0.1 * by.norm;
-        EXPECT_TRUE(at::allclose(z.select(1, c), (x.select(1, c) - mean) * (gamma[c] / (running + 1e-5)) + beta[c],
-                                 1e-5, 1e-5))
+        EXPECT_TRUE(
+            at::allclose(z.select(1, c), (x.select(1, c) - mean) * (gamma[c] / (running + 1e-5)) + beta[c], 1e-5, 1e-5))
             << p;
       }
     }

@@ -121,28 +121,47 @@ Json ridge_panel(const std::vector<Ridge>& ridges, const std::string& panel, con
 }  // namespace
 
 Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
-                const std::string& y_title, bool points) {
+                const std::string& y_title, const BandOptions& options) {
   Json values = Json::array();
   for (const auto& point : data) {
+    if (options.log_y && !(point.low > 0)) continue;
     values.push_back(
         {{"arm", point.arm}, {"x", point.x}, {"mean", point.mean}, {"low", point.low}, {"high", point.high}});
   }
-  const Json x = {{"field", "x"}, {"type", "quantitative"}, {"title", x_title}};
+  const auto scale = [](bool log) { return log ? Json{{"type", "log"}} : Json{{"type", "linear"}}; };
+  const Json x = {{"field", "x"}, {"type", "quantitative"}, {"title", x_title}, {"scale", scale(options.log_x)}};
   const Json arm = arm_encoding(styles);
-  Json band = {{"mark", {{"type", "area"}, {"opacity", 0.18}}},
-               {"encoding",
-                {{"y", {{"field", "low"}, {"type", "quantitative"}, {"title", y_title}}},
-                 {"y2", {{"field", "high"}}},
-                 {"color", arm["color"]}}}};
+  Json band = {
+      {"mark", {{"type", "area"}, {"opacity", 0.18}}},
+      {"encoding",
+       {{"y", {{"field", "low"}, {"type", "quantitative"}, {"title", y_title}, {"scale", scale(options.log_y)}}},
+        {"y2", {{"field", "high"}}},
+        {"color", arm["color"]}}}};
   Json line = {
       {"mark",
-       {{"type", "line"}, {"strokeWidth", 2}, {"tooltip", true}, {"point", points ? Json{{"size", 30}} : Json(false)}}},
+       {{"type", "line"},
+        {"strokeWidth", 2},
+        {"tooltip", true},
+        {"point", options.points ? Json{{"size", 30}} : Json(false)}}},
       {"encoding",
-       {{"y", {{"field", "mean"}, {"type", "quantitative"}, {"title", y_title}}},
+       {{"y", {{"field", "mean"}, {"type", "quantitative"}, {"title", y_title}, {"scale", scale(options.log_y)}}},
         {"color", arm["color"]},
         {"strokeDash", arm["strokeDash"]}}}};
   return {{"$schema", kSchema},           {"width", "container"},   {"height", 300},
           {"data", {{"values", values}}}, {"encoding", {{"x", x}}}, {"layer", {band, line}}};
+}
+
+Json panels(const std::vector<Panel>& charts, size_t columns) {
+  Json all = Json::array();
+  for (const auto& [title, chart] : charts) {
+    Json panel = chart;
+    panel.erase("$schema");
+    panel["title"] = title;
+    panel["width"] = 330;
+    panel["height"] = 240;
+    all.push_back(std::move(panel));
+  }
+  return {{"$schema", kSchema}, {"columns", columns}, {"concat", all}};
 }
 
 Json ridge_chart(const std::vector<Ridge>& ridges, const std::vector<std::string>& panels, size_t columns,

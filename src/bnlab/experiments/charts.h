@@ -21,9 +21,24 @@ struct ArmStyle {
   std::vector<int> dash = {};  ///< empty: a solid line
 };
 
-/// Lines with bands. `points`: a symbol at each point (for sparse curves).
+struct BandOptions {
+  bool points = false;  ///< a symbol at each point, for sparse curves
+  bool log_x = false;
+  bool log_y = false;  ///< values of 0 and below are then left out
+};
+
+/// Lines with bands.
 Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
-                const std::string& y_title, bool points = false);
+                const std::string& y_title, const BandOptions& options = {});
+
+/// One chart of several, each with its title.
+struct Panel {
+  std::string title;
+  Json chart;  ///< of band_chart()
+};
+
+/// Charts side by side, `columns` in a row.
+Json panels(const std::vector<Panel>& charts, size_t columns);
 
 /// One density in a ridge plot: a histogram of a sample, drawn with its base at the height of its row.
 struct Ridge {

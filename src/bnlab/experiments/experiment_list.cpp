@@ -7,11 +7,16 @@
 #include <stdexcept>
 
 #include "bnlab/experiments/santurkar_fig1.h"
+#include "bnlab/experiments/santurkar_fig2.h"
+#include "bnlab/experiments/santurkar_fig3.h"
+#include "bnlab/experiments/santurkar_fig4.h"
+#include "bnlab/experiments/santurkar_fig5.h"
 
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {santurkar_fig1()};
+  static const std::vector<Experiment> all = {santurkar_fig1(), santurkar_fig2(), santurkar_fig3(), santurkar_fig4(),
+                                              santurkar_fig5()};
   return all;
 }
 

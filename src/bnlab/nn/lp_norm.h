@@ -17,10 +17,10 @@ struct LpNormOptions {
   double momentum = 0.1;  ///< weight of a new batch in the running statistics
 };
 
-/// y = gamma * (x - mean) / (norm + eps) + beta for each channel, norm = (mean of |x|^p)^(1/p) over batch and positions,
-/// for p = infinity max |x|: of the x that is not shifted. Training goes by the batch, evaluation by exponential running
-/// averages of mean and norm.
-/// Parameters "weight" and "bias" (C), buffers "running_mean" and "running_norm" (C).
+/// y = gamma * (x - mean) / (norm + eps) + beta for each channel, norm = (mean of |x|^p)^(1/p) over batch and
+/// positions, for p = infinity max |x|: of the x that is not shifted. Training goes by the batch, evaluation by
+/// exponential running averages of mean and norm. Parameters "weight" and "bias" (C), buffers "running_mean" and
+/// "running_norm" (C).
 class LpNorm final : public Norm {
  public:
   /// Throws c10::Error for other p, channels < 1, eps < 0 or a momentum outside 0 to 1.

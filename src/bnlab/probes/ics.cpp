@@ -29,7 +29,8 @@ std::vector<T> chosen(const std::vector<T>& values, const std::vector<size_t>& p
 
 class Ics : public Probe {
  public:
-  explicit Ics(const ProbeSpec& spec) : Probe(spec), wanted_(spec.parameters.at("layers").get<std::vector<int64_t>>()) {}
+  explicit Ics(const ProbeSpec& spec)
+      : Probe(spec), wanted_(spec.parameters.at("layers").get<std::vector<int64_t>>()) {}
 
   void observe(const StepView& view) override {
     NoTrace no_trace(view.network);

@@ -8,8 +8,8 @@
 // and a backward pass that ends at its weights: half of the passes of k separate computations. In a network with noise
 // the noise of G' is another than that of G.
 //
-// Records under "ics", for each layer: "l2" = ||G - G'||_2, "cosine" (NaN if a gradient is 0), "gradient_norm" = ||G||_2.
-// Parameters: {"layers": [] for all}. Sequential networks only.
+// Records under "ics", for each layer: "l2" = ||G - G'||_2, "cosine" (NaN if a gradient is 0), "gradient_norm" =
+// ||G||_2. Parameters: {"layers": [] for all}. Sequential networks only.
 #pragma once
 
 #include "bnlab/probes/probe_list.h"

@@ -60,7 +60,8 @@ class Landscape : public Probe {
   void walk(const StepView& view, const std::vector<at::Tensor>& direction, double length, const std::string& prefix) {
     std::vector<double> distances, losses, differences;
     double beta = 0;
-    const double ratio = std::pow(parameters_.far / parameters_.near, 1.0 / static_cast<double>(parameters_.points - 1));
+    const double ratio =
+        std::pow(parameters_.far / parameters_.near, 1.0 / static_cast<double>(parameters_.points - 1));
     for (int64_t k = 0; k < parameters_.points; ++k) {
       const double distance = view.learning_rate * parameters_.near * std::pow(ratio, static_cast<double>(k));
       const auto [loss, gradient] = view.loss_at.loss_and_gradient(moved(view.parameters, direction, distance));

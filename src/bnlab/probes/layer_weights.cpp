@@ -15,7 +15,8 @@ std::vector<LayerParameters> layer_parameters(Network& network) {
     LayerParameters layer;
     bool has_weight = false;
     for (const at::Tensor& parameter : network.layer(number).parameters()) {
-      const auto found = std::find_if(all.begin(), all.end(), [&](const at::Tensor& p) { return p.is_same(parameter); });
+      const auto found =
+          std::find_if(all.begin(), all.end(), [&](const at::Tensor& p) { return p.is_same(parameter); });
       layer.all.push_back(static_cast<size_t>(found - all.begin()));
       if (parameter.dim() < 2 || has_weight) continue;
       layer.weight = layer.all.back();
@@ -30,8 +31,7 @@ std::vector<LayerParameters> layer_parameters(Network& network) {
 void check_layers(const std::vector<int64_t>& wanted, int64_t layers, const std::string& where) {
   for (const int64_t layer : wanted) {
     if (layer >= 1 && layer <= layers) continue;
-    throw SpecError(where,
-                    "expected layers from 1 to " + std::to_string(layers) + ", got " + std::to_string(layer));
+    throw SpecError(where, "expected layers from 1 to " + std::to_string(layers) + ", got " + std::to_string(layer));
   }
 }
 

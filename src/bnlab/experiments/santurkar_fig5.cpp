@@ -1,0 +1,84 @@
+#include "bnlab/experiments/santurkar_fig5.h"
+
+#include <fmt/format.h>
+
+#include "bnlab/experiments/landscape_figures.h"
+#include "bnlab/experiments/santurkar_vgg.h"
+
+namespace bnlab {
+namespace {
+
+using namespace santurkar;
+
+constexpr int64_t kLayer = 11;  // of the paper's 13, for the histograms
+const char* const kPlain = "no BN, rate 0.1";
+const std::vector<std::string> kPowers = {"l1", "l2", "linf"};
+
+const std::vector<Arm>& arms() {
+  static const std::vector<Arm> all = {plain(0.1), bn(0.1), lp("l1"), lp("l2"), lp("linf")};
+  return all;
+}
+
+Plan plan(const Setting& setting) {
+  Plan plan(setting.data);
+  add_runs(plan, setting, arms());
+  return plan;
+}
+
+std::vector<std::string> what_was_run(const Setting& setting) {
+  return {what_was_trained(setting),
+          "Three more networks are normalized by (x − μ) / (norm + ε), γ, β behind it, where the norm of a channel is the "
+          "mean of |x| (l1), the root of the mean of x² (l2) or the largest |x| (linf), of the x that is not shifted; ε "
+          "1e-5; evaluation by running averages of μ and norm. Unlike BN, this need not give a layer's values any "
+          "particular variance."};
+}
+
+Findings findings(const Setting& setting, Results& results) {
+  const Protocol p = protocol(setting.scale);
+  const TrainedArms trained(setting, results, arms());
+  const Window window = second_half(p);
+  std::vector<std::pair<Claim, Evidence>> claims;
+  for (const std::string& power : kPowers) {
+    const std::string arm = lp(power).name();
+    claims.push_back({{power + "-trains-better", fmt::format("With {} normalization the network trains better than "
+                                                             "without any.",
+                                                             power),
+                       "All the normalization strategies offer comparable performance to BatchNorm. (Section 3.3)",
+                       "mean training accuracy with it minus without, over the window", window.text(),
+                       "percentage points", Side::above(0), std::nullopt},
+                      trained.evidence({arm, kPlain}, {arm, kPlain}, window,
+                                       points_between(trained.accuracy(arm, window), trained.accuracy(kPlain, window)))});
+    claims.push_back(smoother_claim(trained, landscape_quantities().back(), false, arm, kPlain, window,
+                                    "(Section 3.3: these normalizations make the landscape smoother, too; "
+                                    "paraphrased.)"));
+    claims.back().first.id += "-" + power;
+  }
+  const std::string seed = std::to_string(setting.seeds.front());
+  return {{training_figure("a", trained, arms(), p.steps,
+                           "Do the other normalizations do as well as BN (red), or only as well as none (blue)?"),
+           {"b", "Distribution of a layer's activations over training",
+            "With each normalization, seed " + seed +
+                "; time runs downwards. The paper's point: l1, l2 and linf do not hold these distributions in place, as "
+                "BN is said to, and train as well.",
+            activation_ridges(trained, names_of(arms()), {layer_at(p, kLayer)})},
+           loss_range_figure("c", trained, arms()),
+           smoothness_figure("d", trained, arms(), false)},
+          claims,
+          {}};
+}
+
+}  // namespace
+
+Experiment santurkar_fig5() {
+  return {"santurkar-fig5",
+          "Normalization by other norms",
+          {"M15"},
+          kSource,
+          "Fig. 5, 6, 12 and 13",
+          "Is BN special, or does normalization by another norm, which does not steady distributions, do as well?",
+          plan,
+          what_was_run,
+          findings};
+}
+
+}  // namespace bnlab

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "bnlab/experiments/experiment.h"
+
+namespace bnlab {
+
+Experiment santurkar_fig5();
+
+}  // namespace bnlab

@@ -1,0 +1,77 @@
+// What experiments that compare trained networks share: the arms, their stored runs, paired by seed, and the evidence
+// and curves that are made of them.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bnlab/experiments/charts.h"
+#include "bnlab/experiments/experiment.h"
+#include "bnlab/experiments/measures.h"
+
+namespace bnlab {
+
+/// One way to train, the same over all seeds.
+struct Arm {
+  ArmStyle style;  ///< its name, and its look in figures
+  std::function<TrainSpec(const Setting& setting, int64_t seed)> spec;
+  const std::string& name() const { return style.arm; }
+};
+
+/// Adds one run an arm and seed.
+void add_runs(Plan& plan, const Setting& setting, const std::vector<Arm>& arms);
+
+/// The stored runs of some arms.
+class TrainedArms {
+ public:
+  TrainedArms(const Setting& setting, Results& results, const std::vector<Arm>& arms);
+
+  /// The runs that are there, in the order of the seeds.
+  const std::vector<RunReader*>& runs(const std::string& arm) const { return runs_.at(arm); }
+  const Setting& setting() const { return setting_; }
+
+  /// Mean training accuracy (0 to 1) over the window, one value a run.
+  std::vector<double> accuracy(const std::string& arm, const Window& window) const;
+  /// Mean of a probe's scalar over the window, one value a run. NaN if nothing was recorded there.
+  std::vector<double> mean(const std::string& arm, const Key& key, const Window& window) const;
+
+  /// Evidence whose effect is `effect(i)` for the i-th seed, if every one of `arms` has all its runs; with the
+  /// precondition that `must_have_learned` have learned over the window.
+  Evidence evidence(const std::vector<std::string>& arms, const std::vector<std::string>& must_have_learned,
+                    const Window& window, const std::function<double(size_t seed)>& effect) const;
+
+  /// Training accuracy in percent, averaged over the last `width` steps, at 101 steps.
+  std::vector<BandPoint> accuracy_curves(const std::vector<std::string>& arms, size_t width) const;
+  /// A probe's scalar against the step: mean, lowest and highest of the runs.
+  std::vector<BandPoint> curves(const std::vector<std::string>& arms, const Key& key) const;
+  /// The band between two scalars, and a third inside it, each averaged over the runs.
+  std::vector<BandPoint> ranges(const std::vector<std::string>& arms, const Key& low, const Key& middle,
+                                const Key& high) const;
+
+ private:
+  const Setting& setting_;
+  Results& results_;
+  std::map<std::string, std::vector<RunReader*>> runs_;
+};
+
+/// Mean, lowest and highest of `values`, which are not empty.
+BandPoint band_point(const std::string& arm, double x, const std::vector<double>& values);
+
+/// ln(a[i] / b[i]).
+std::function<double(size_t seed)> log_ratio(std::vector<double> a, std::vector<double> b);
+/// 100 * (a[i] - b[i]): shares as percentage points.
+std::function<double(size_t seed)> points_between(std::vector<double> a, std::vector<double> b);
+
+/// Training accuracy of all arms, as a figure.
+Figure training_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, int64_t steps,
+                       const std::string& what_to_see);
+
+/// The distributions that the probe "activations" recorded in the first run of each arm: an arm a column, a layer a row.
+Json activation_ridges(const TrainedArms& trained, const std::vector<std::string>& arms,
+                       const std::vector<int64_t>& layers);
+
+std::vector<ArmStyle> styles_of(const std::vector<Arm>& arms);
+std::vector<std::string> names_of(const std::vector<Arm>& arms);
+
+}  // namespace bnlab
