@@ -22,6 +22,11 @@ void hash_tensor(Hasher& hasher, const char* what, const at::Tensor& tensor) {
 
 }  // namespace
 
+int64_t outputs_of(const Dataset& dataset) {
+  return dataset.train.labels.dim() == 1 ? static_cast<int64_t>(dataset.class_names.size())
+                                         : dataset.train.labels.size(1);
+}
+
 std::string content_digest(const Split& train, const Split& test) {
   Hasher hasher(HashKind::kSha256);
   hash_tensor(hasher, "train images", train.images);

@@ -15,10 +15,10 @@ class DataError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Images and their classes, contiguous, on the CPU.
+/// Images and their classes, or inputs and their targets; contiguous, on the CPU.
 struct Split {
   at::Tensor images;  ///< (N,C,H,W), uint8 as stored, or float32 in synthetic sets
-  at::Tensor labels;  ///< (N) int64, 0 .. classes-1
+  at::Tensor labels;  ///< (N) int64, 0 .. classes-1; of a regression, targets (N,outputs) float32
 
   int64_t count() const { return labels.size(0); }
 };
@@ -26,10 +26,13 @@ struct Split {
 struct Dataset {
   std::string name;                      ///< as in `--data`, e.g. "cifar10"
   std::string title;                     ///< for people; says so when the content is known not to be the published one
-  std::vector<std::string> class_names;  ///< by label
+  std::vector<std::string> class_names;  ///< by label; empty for a regression
   Split train, test;
   std::string digest;  ///< content_digest(train, test): the identity of the data in a run spec
 };
+
+/// Number of classes, or of a regression's outputs.
+int64_t outputs_of(const Dataset& dataset);
 
 /// The first 16 hexadecimal digits of the SHA-256 of both splits' shapes, types, pixels and labels.
 std::string content_digest(const Split& train, const Split& test);

@@ -81,10 +81,10 @@ KnownDataset cifar10() {
   };
 }
 
-KnownDataset gaussian() {
+KnownDataset synthetic(std::string_view name, std::string_view title) {
   return {
-      .name = "gaussian",
-      .title = "synthetic Gaussian classes",
+      .name = name,
+      .title = title,
       .format = DataFormat::kSynthetic,
       .folder_variable = "",
       .usual_places = {},
@@ -98,7 +98,9 @@ KnownDataset gaussian() {
 }  // namespace
 
 std::span<const KnownDataset> known_datasets() {
-  static const std::vector<KnownDataset> list = {fashion_mnist(), mnist(), cifar10(), gaussian()};
+  static const std::vector<KnownDataset> list = {fashion_mnist(), mnist(), cifar10(),
+                                                 synthetic("gaussian", "synthetic Gaussian classes"),
+                                                 synthetic("linear", "a random linear map, a regression")};
   return list;
 }
 

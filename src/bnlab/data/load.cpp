@@ -10,6 +10,7 @@
 #include "bnlab/data/file_bytes.h"
 #include "bnlab/data/gaussian.h"
 #include "bnlab/data/idx.h"
+#include "bnlab/data/linear_task.h"
 
 namespace bnlab {
 namespace fs = std::filesystem;
@@ -149,7 +150,7 @@ fs::path idx_file(const fs::path& folder, std::string_view published_name) {
 Dataset load_dataset(const DataChoice& choice) {
   const auto& known = find_known_dataset(choice.name);
   if (known.format == DataFormat::kSynthetic) {
-    return make_gaussian({});
+    return known.name == "linear" ? make_linear_task({}) : make_gaussian({});
   }
   const auto place = find_place(known, choice.path);
   if (!place) {

@@ -15,9 +15,12 @@ namespace {
 constexpr int64_t kCropMargin = 4;
 
 void check(const Split& split, const LoaderOptions& options) {
-  if (split.labels.dim() != 1 || split.labels.scalar_type() != at::kLong || split.images.dim() != 4 ||
-      split.images.size(0) != split.labels.size(0) || split.labels.size(0) == 0) {
-    throw std::invalid_argument("a loader needs images (N,C,H,W) and labels (N) int64 of the same N > 0");
+  const bool classes = split.labels.dim() == 1 && split.labels.scalar_type() == at::kLong;
+  const bool targets = split.labels.dim() == 2 && split.labels.scalar_type() == at::kFloat;
+  if ((!classes && !targets) || split.images.dim() != 4 || split.images.size(0) != split.labels.size(0) ||
+      split.labels.size(0) == 0) {
+    throw std::invalid_argument(
+        "a loader needs images (N,C,H,W) and labels (N) int64 or targets (N,outputs) float32 of the same N > 0");
   }
   const int64_t most = options.drop_last ? split.count() : options.batch;
   if (options.batch < 1 || options.batch > most) {
@@ -74,13 +77,12 @@ Batch Loader::next() {
   const int64_t end = std::min(begin + options_.batch, labels_.size(0));
   Batch batch;
   batch.indices.assign(order_.begin() + begin, order_.begin() + end);
-  batch.y = at::empty({end - begin}, at::kLong);
   std::vector<Placement> placements;
   for (int64_t place = begin; place < end; ++place) {
-    batch.y.data_ptr<int64_t>()[place - begin] = labels_.data_ptr<int64_t>()[order_[place]];
     placements.push_back(draw_placement(place));
   }
   batch.x = writer_.write(batch.indices, placements);
+  batch.y = labels_.index_select(0, at::tensor(batch.indices, at::kLong));
   const int64_t in_epoch = std::min(batches_per_epoch() * options_.batch, labels_.size(0));
   position_.position = end;
   if (end == in_epoch) {

@@ -36,7 +36,7 @@ LoaderOptions evaluation_options(LoaderOptions training);
 
 struct Batch {
   at::Tensor x;                  ///< (B,C,H,W) float32, freshly allocated
-  at::Tensor y;                  ///< (B) int64
+  at::Tensor y;                  ///< (B) int64, or targets (B,outputs) float32
   std::vector<int64_t> indices;  ///< (B), into the split
 };
 

@@ -18,8 +18,8 @@ const std::vector<LandscapeQuantity>& landscape_quantities() {
   static const std::vector<LandscapeQuantity> all = {
       {"loss-range", "the loss varies less over steps of different length",
        "mean over the window of (highest − lowest loss over the distances)",
-       "(Fig. 4a: with BN the range of losses along the gradient is small throughout training; paraphrased.)", "loss_low",
-       "loss_high"},
+       "(Fig. 4a: with BN the range of losses along the gradient is small throughout training; paraphrased.)",
+       "loss_low", "loss_high"},
       {"gradient-range", "the gradient's change varies less over steps of different length",
        "mean over the window of (highest − lowest ‖∇L(w) − ∇L(w − ηg)‖₂ over the distances)",
        "(Fig. 4b: the gradient is far more predictive with BN; paraphrased.)", "difference_low", "difference_high"},
@@ -40,43 +40,46 @@ std::vector<double> landscape_mean(const TrainedArms& trained, const std::string
 
 std::pair<Claim, Evidence> smoother_claim(const TrainedArms& trained, const LandscapeQuantity& quantity, bool random,
                                           const std::string& smooth, const std::string& rough, const Window& window,
-                                          const std::string& quote) {
+                                          const Precondition& learned, const std::string& quote) {
   const std::string along = random ? "a random direction" : "the gradient";
   return {{fmt::format("{}{}", quantity.id, random ? "-random" : ""),
            fmt::format("Along {}, {} with \"{}\" than with \"{}\".", along, quantity.sentence, smooth, rough), quote,
            "ln of the ratio, first to second, of the " + quantity.statistic, window.text(), "log ratio", Side::below(0),
            std::nullopt},
-          trained.evidence({smooth, rough}, {smooth, rough}, window,
+          trained.evidence({smooth, rough}, {learned},
                            log_ratio(landscape_mean(trained, smooth, quantity, random, window),
                                      landscape_mean(trained, rough, quantity, random, window)))};
 }
 
 Figure loss_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
-  return {id, "Range of the loss along the gradient",
-          "Band: lowest to highest loss of a step's batch over points along that step's own gradient (1/2 to 4 learning "
-          "rates away); line: the loss of a point one learning rate and more away, averaged over seeds. A wide band means "
-          "that it matters much how long a step is. A network that has not begun to learn has a narrow band for another "
-          "reason: nothing happens anywhere near it.",
-          band_chart(trained.ranges(names_of(arms), key("loss_low"), {"train", 0, "loss"}, key("loss_high")),
-                     styles_of(arms), "training step", "loss", {.log_y = true})};
+  return {
+      id, "Range of the loss along the gradient",
+      "Band: lowest to highest loss of a step's batch over points along that step's own gradient (1/2 to 4 learning "
+      "rates away); line: the loss of a point one learning rate and more away, averaged over seeds. A wide band means "
+      "that it matters much how long a step is. A network that has not begun to learn has a narrow band for another "
+      "reason: nothing happens anywhere near it.",
+      band_chart(trained.ranges(names_of(arms), key("loss_low"), {"train", 0, "loss"}, key("loss_high")),
+                 styles_of(arms), "training step", "loss", {.log_y = true})};
 }
 
 Figure difference_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
-  return {id, "Range of the gradient's change along the gradient",
-          "Band: smallest to largest ‖∇L(w) − ∇L(w − ηg)‖₂ over the same points; line: the length of the gradient itself. "
-          "Where the band lies above its line, the gradient at the end of a step has nothing to do with the one that the "
-          "step was made by.",
-          band_chart(trained.ranges(names_of(arms), key("difference_low"), key("gradient_norm"), key("difference_high")),
-                     styles_of(arms), "training step", "L2 distance of gradients", {.log_y = true})};
+  return {
+      id, "Range of the gradient's change along the gradient",
+      "Band: smallest to largest ‖∇L(w) − ∇L(w − ηg)‖₂ over the same points; line: the length of the gradient itself. "
+      "Where the band lies above its line, the gradient at the end of a step has nothing to do with the one that the "
+      "step was made by.",
+      band_chart(trained.ranges(names_of(arms), key("difference_low"), key("gradient_norm"), key("difference_high")),
+                 styles_of(arms), "training step", "L2 distance of gradients", {.log_y = true})};
 }
 
 Figure smoothness_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, bool random) {
-  return {id, random ? "Effective β-smoothness along a random direction" : "Effective β-smoothness along the gradient",
-          fmt::format("Largest change of the gradient per unit of distance, along {}; logarithmic. The lower, the further "
-                      "a gradient can be trusted. Line: mean over seeds, band: lowest to highest seed.",
-                      random ? "a random direction of the gradient's length" : "the step's own gradient"),
-          band_chart(trained.curves(names_of(arms), key("beta", random)), styles_of(arms), "training step",
-                     "effective β", {.points = true, .log_y = true})};
+  return {
+      id, random ? "Effective β-smoothness along a random direction" : "Effective β-smoothness along the gradient",
+      fmt::format("Largest change of the gradient per unit of distance, along {}; logarithmic. The lower, the further "
+                  "a gradient can be trusted. Line: mean over seeds, band: lowest to highest seed.",
+                  random ? "a random direction of the gradient's length" : "the step's own gradient"),
+      band_chart(trained.curves(names_of(arms), key("beta", random)), styles_of(arms), "training step", "effective β",
+                 {.points = true, .log_y = true})};
 }
 
 Figure difference_by_distance_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms,
@@ -100,12 +103,13 @@ Figure difference_by_distance_figure(const std::string& id, const TrainedArms& t
     }
     for (const auto& [distance, values] : by_distance) points.push_back(band_point(arm.name(), distance, values));
   }
-  return {id, "Change of the gradient against distance",
-          fmt::format("‖∇L(w) − ∇L(w − ηg)‖₂ against η, mean over {}; both axes logarithmic. The flatter and lower, the "
-                      "better the gradient predicts itself further on. (The paper's Fig. 11.)",
-                      window.text()),
-          band_chart(points, styles_of(arms), "distance η along the gradient", "L2 distance of gradients",
-                     {.points = true, .log_x = true, .log_y = true})};
+  return {
+      id, "Change of the gradient against distance",
+      fmt::format("‖∇L(w) − ∇L(w − ηg)‖₂ against η, mean over {}; both axes logarithmic. The flatter and lower, the "
+                  "better the gradient predicts itself further on. (The paper's Fig. 11.)",
+                  window.text()),
+      band_chart(points, styles_of(arms), "distance η along the gradient", "L2 distance of gradients",
+                 {.points = true, .log_x = true, .log_y = true})};
 }
 
 }  // namespace bnlab

@@ -19,10 +19,10 @@ const std::vector<LandscapeQuantity>& landscape_quantities();
 std::vector<double> landscape_mean(const TrainedArms& trained, const std::string& arm,
                                    const LandscapeQuantity& quantity, bool random, const Window& window);
 
-/// The claim that `smooth` has a smaller quantity than `rough`, where both have learned.
+/// The claim that `smooth` has a smaller quantity than `rough`, where `learned` holds.
 std::pair<Claim, Evidence> smoother_claim(const TrainedArms& trained, const LandscapeQuantity& quantity, bool random,
                                           const std::string& smooth, const std::string& rough, const Window& window,
-                                          const std::string& quote);
+                                          const Precondition& learned, const std::string& quote);
 
 Figure loss_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
 Figure difference_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);

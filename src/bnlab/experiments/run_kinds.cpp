@@ -29,6 +29,22 @@ int64_t threads_by_rule(double macs) {
   return threads;
 }
 
+bool is_synthetic(const std::string& set) {
+  for (const KnownDataset& known : known_datasets()) {
+    if (known.name == set) return known.format == DataFormat::kSynthetic;
+  }
+  return false;
+}
+
+/// What a spec is about: the data at hand, or the synthetic set that it names.
+const DataFacts& facts_for(const TrainSpec& spec, const DataFacts& data) {
+  return spec.data.set != data.set && is_synthetic(spec.data.set) ? synthetic_facts(spec.data.set) : data;
+}
+
+DataChoice choice_for(const TrainSpec& spec, const DataChoice& data) {
+  return is_synthetic(spec.data.set) ? DataChoice{spec.data.set} : data;
+}
+
 TaskShape padded(const DataFacts& data, int64_t pad_to) {
   return {data.shape.channels, std::max(data.shape.size, pad_to), data.shape.classes};
 }
@@ -37,7 +53,8 @@ ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network) {
   return {network.layers, network.sequential, static_cast<uint64_t>(spec.seed)};
 }
 
-TrainSpec complete_train(TrainSpec spec, const DataFacts& data) {
+TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
+  const DataFacts& data = facts_for(spec, at_hand);
   if (spec.data.set != data.set || spec.data.digest != data.digest) {
     throw SpecError("data", "asks for " + spec.data.set + " (digest " + spec.data.digest +
                                 "), and the data at hand is " + data.set + " (digest " + data.digest +
@@ -91,7 +108,7 @@ AnalysisSpec complete_analysis(AnalysisSpec spec) {
 
 RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const ExecutionOptions& options) {
   const auto& spec = std::get<TrainSpec>(writer.spec());
-  Dataset dataset = load_dataset(data);
+  Dataset dataset = load_dataset(choice_for(spec, data));
   const DataFacts facts = facts_of(dataset);
   complete_train(spec, facts);
   const TrainingData training_data(std::move(dataset), spec);
@@ -117,7 +134,7 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
   }
   at::set_num_threads(static_cast<int>(spec.threads));
   Recorder recorder(writer, spec.analysis);
-  const auto load = [&](const TrainSpec& input) { return TrainingData(load_dataset(data), input); };
+  const auto load = [&](const TrainSpec& input) { return TrainingData(load_dataset(choice_for(input, data)), input); };
   const RunOutcome outcome = find_analysis_kind(spec.analysis)->compute({spec, inputs, load, recorder, options});
   if (outcome == RunOutcome::kDone) writer.finish(0, "", -1);
   return outcome;
@@ -128,11 +145,18 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
 DataFacts facts_of(const Dataset& dataset) {
   const auto& images = dataset.train.images;
   return {dataset.name,          dataset.title,
-          dataset.digest,        {images.size(1), images.size(2), static_cast<int64_t>(dataset.class_names.size())},
+          dataset.digest,        {images.size(1), images.size(2), outputs_of(dataset)},
           dataset.train.count(), dataset.test.count()};
 }
 
-NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& data) {
+const DataFacts& synthetic_facts(const std::string& set) {
+  static std::map<std::string, DataFacts> known;
+  if (const auto it = known.find(set); it != known.end()) return it->second;
+  return known[set] = facts_of(load_dataset({set}));
+}
+
+NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand) {
+  const DataFacts& data = facts_for(spec, at_hand);
   // Building a large network to count it takes a while, and the runs of an experiment share few networks.
   static std::map<std::string, NetworkFacts> known;
   const TaskShape shape = padded(data, spec.data.pad_to);

@@ -21,9 +21,12 @@ struct DataFacts {
   int64_t test_count = 0;
 };
 DataFacts facts_of(const Dataset& dataset);
+/// Of a set that needs no files, by its name, e.g. "linear". Made once.
+const DataFacts& synthetic_facts(const std::string& set);
 
 /// The spec with every default filled in (options of models, normalizations and probes; the number of threads by rule),
-/// so that equal work has equal ids. Throws SpecError naming the key for whatever cannot run on data of this shape.
+/// so that equal work has equal ids. `data`: the data at hand; a spec may name a synthetic set instead. Throws
+/// SpecError naming the key for whatever cannot run on data of this shape.
 RunSpec complete_run_spec(RunSpec spec, const DataFacts& data);
 
 /// Estimated seconds of a complete spec on one of this machine's cores times its threads: to order and to plan, not to

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "bnlab/experiments/santurkar_dln.h"
 #include "bnlab/experiments/santurkar_vgg.h"
 
 namespace bnlab {
@@ -22,6 +23,12 @@ const std::vector<Arm>& arms() {
   return all;
 }
 
+// The paper shows the linear network's activations; that it trains faster with BN is said in its appendix.
+const std::vector<Arm>& dln_arms() {
+  static const std::vector<Arm> all = {dln_plain(1e-6), dln_bn(1e-6), dln_bn_behind_all()};
+  return all;
+}
+
 std::string tested(const std::string& arm) {
   return arm + ", tested";
 }
@@ -29,6 +36,7 @@ std::string tested(const std::string& arm) {
 Plan plan(const Setting& setting) {
   Plan plan(setting.data);
   add_runs(plan, setting, arms());
+  add_runs(plan, setting, dln_arms());
   for (const int64_t seed : setting.seeds) {
     for (const Arm& arm : arms()) {
       const PlannedRun trained = plan.run(arm.name(), seed);
@@ -44,7 +52,8 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       what_was_trained(setting),
       "The paper: VGG with 13 convolutions on CIFAR-10, 15,000 steps. Where it is silent: convolutions keep their "
       "bias in both networks; a layer's activations are what its ReLU gets, of the same 128 training images at every "
-      "observation, so that a change between observations is the weights' doing."};
+      "observation, so that a change between observations is the weights' doing.",
+      what_dln_was_trained(setting)};
 }
 
 /// Test accuracy after the last step (0 to 1), one value a seed that has its runs.
@@ -123,18 +132,19 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, Resul
         "There is a consistent gain in training speed in models with BatchNorm layers. (Fig. 1, caption)",
         "mean training accuracy with BN minus without, over the window", window.text(), "percentage points",
         Side::above(0), std::nullopt},
-       trained.evidence({kBn, kPlain}, {kBn, kPlain}, window, points_between(accuracy(kBn), accuracy(kPlain)))},
+       trained.evidence({kBn, kPlain}, {trained.learned({kBn, kPlain}, window)},
+                        points_between(accuracy(kBn), accuracy(kPlain)))},
       {{"better-at-0.5", "At a high learning rate (0.5), the network with BN trains better than the one without.",
         "(Fig. 1a: the curves at learning rate 0.5.)", "mean training accuracy with BN minus without, over the window",
         window.text(), "percentage points", Side::above(0), std::nullopt},
-       trained.evidence({kBnFast, kPlainFast}, {kBnFast}, window,
+       trained.evidence({kBnFast, kPlainFast}, {trained.learned({kBnFast}, window)},
                         points_between(accuracy(kBnFast), accuracy(kPlainFast)))},
       {{"robust-to-rate",
         "Raising the learning rate from 0.1 to 0.5 costs the network with BN less than the one without.",
         "(Section 2: BatchNorm makes training less sensitive to the choice of hyperparameters; paraphrased.)",
         "(accuracy at 0.1 minus at 0.5 without BN) minus (the same with BN), over the window", window.text(),
         "percentage points", Side::above(0), std::nullopt},
-       trained.evidence({kBn, kBnFast, kPlain, kPlainFast}, {kBn, kPlain}, window, robust)}};
+       trained.evidence({kBn, kBnFast, kPlain, kPlainFast}, {trained.learned({kBn, kPlain}, window)}, robust)}};
   Claim better{"better-test-accuracy",
                "After training at rate 0.1, the network with BN does better on the test images.",
                "(Fig. 1b: test accuracy 83 % with BN and 80 % without.)",
@@ -147,7 +157,8 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, Resul
   if (tests(kBn).size() < trained.setting().seeds.size() || tests(kPlain).size() < trained.setting().seeds.size()) {
     tested_evidence.missing = "evaluations of the finished networks are missing";
   } else {
-    tested_evidence = trained.evidence({kBn, kPlain}, {kBn, kPlain}, window, points_between(tests(kBn), tests(kPlain)));
+    tested_evidence = trained.evidence({kBn, kPlain}, {trained.learned({kBn, kPlain}, window)},
+                                       points_between(tests(kBn), tests(kPlain)));
   }
   all.emplace_back(std::move(better), std::move(tested_evidence));
   for (const auto& [number, which] : {std::pair{kEarlyLayer, "early"}, {kLateLayer, "late"}}) {
@@ -166,7 +177,7 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, Resul
           "units of their standard deviation; the bounds are our reading of \"much less pronounced\"",
           fmt::format("all of training, an observation every {} steps, rate 0.1", p.observe_every), "log ratio",
           Side::within(-std::log(2.0), std::log(2.0)), std::nullopt},
-         trained.evidence({kBn, kPlain}, {kBn, kPlain}, window, wandering)});
+         trained.evidence({kBn, kPlain}, {trained.learned({kBn, kPlain}, window)}, wandering)});
   }
   return all;
 }
@@ -184,15 +195,39 @@ std::vector<PaperNumber> paper_numbers(const Setting& setting, Results& results)
           {"test accuracy without BN, rate 0.1 (%)", "80", percent(kPlain), note}};
 }
 
+std::pair<Claim, Evidence> dln_claim(const TrainedArms& dln, const Setting& setting) {
+  const Window window = second_half(dln_protocol(setting.scale));
+  const std::string bn = dln_bn(1e-6).name(), plain = dln_plain(1e-6).name();
+  const Key loss{"train", 0, "loss"};
+  return {{"dln-faster", "The deep linear network, too, trains faster with BN (behind the first 24 layers).",
+           "(Appendix A: BatchNorm leads to improved training of deep linear networks; paraphrased.)",
+           "ln of the ratio, with BN to without, of the mean training loss over the window, rate 1e-6", window.text(),
+           "log ratio", Side::below(0), std::nullopt},
+          dln.evidence({bn, plain}, {dln.loss_halved({bn}, window)},
+                       log_ratio(dln.mean(bn, loss, window), dln.mean(plain, loss, window)))};
+}
+
 Findings findings(const Setting& setting, Results& results) {
   const Protocol p = protocol(setting.scale);
+  const TrainedArms dln(setting, results, dln_arms());
   const TrainedArms trained(setting, results, arms());
-  return {{training_figure("a", trained, arms(), p.steps,
-                           "Look at the gap between red (with BN) and blue (without), and at what the higher learning "
-                           "rate (dashed) does to each."),
-           test_figure(trained, p), activations_figure(trained, p)},
-          claims(trained, results, p),
-          paper_numbers(setting, results)};
+  auto all = claims(trained, results, p);
+  all.push_back(dln_claim(dln, setting));
+  return {
+      {training_figure("a", trained, arms(), p.steps,
+                       "Look at the gap between red (with BN) and blue (without), and at what the higher learning "
+                       "rate (dashed) does to each."),
+       test_figure(trained, p),
+       activations_figure(trained, p),
+       dln_loss_figure("d", dln, dln_arms(),
+                       "Where BN stands matters: behind the last layer (dashed) it fixes the "
+                       "scale of the output, which the task does not ask for."),
+       {"e", "Distribution of a layer's values in the deep linear network",
+        fmt::format("As above, for layers #1, #11 and #24 of 25, without and with BN (seed {}). (The paper's Fig. 9.)",
+                    setting.seeds.front()),
+        activation_ridges(dln, {dln_plain(1e-6).name(), dln_bn(1e-6).name()}, {1, 11, 24})}},
+      all,
+      paper_numbers(setting, results)};
 }
 
 }  // namespace
@@ -202,7 +237,7 @@ Experiment santurkar_fig1() {
           "VGG with and without batch normalization",
           {"M9"},
           kSource,
-          "Fig. 1 a, b, c",
+          "Fig. 1 a, b, c and 9",
           "Does BN make a network train faster and at higher learning rates, and does it do so by keeping its layers' "
           "activations steadier?",
           plan,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bnlab/experiments/landscape_figures.h"
+#include "bnlab/experiments/santurkar_dln.h"
 #include "bnlab/experiments/santurkar_vgg.h"
 
 namespace bnlab {
@@ -18,39 +19,60 @@ const std::vector<Arm>& arms() {
   return all;
 }
 
+const std::vector<Arm>& dln_arms() {
+  static const std::vector<Arm> all = {dln_plain(1e-6), dln_bn(1e-6)};
+  return all;
+}
+
 Plan plan(const Setting& setting) {
   Plan plan(setting.data);
   add_runs(plan, setting, arms());
+  add_runs(plan, setting, dln_arms());
   return plan;
 }
 
 std::vector<std::string> what_was_run(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
-  return {what_was_trained(setting),
-          fmt::format("Every {} steps, loss and gradient of the step's batch at {} points along that step's own gradient "
-                      "(not at other learning rates of training), from 1/2 to 4 times the learning rate, and along a "
-                      "random direction of the gradient's length.",
-                      p.landscape_every, p.landscape_points)};
+  return {
+      what_was_trained(setting),
+      fmt::format("Every {} steps, loss and gradient of the step's batch at {} points along that step's own gradient "
+                  "(not at other learning rates of training), from 1/2 to 4 times the learning rate, and along a "
+                  "random direction of the gradient's length.",
+                  p.landscape_every, p.landscape_points),
+      what_dln_was_trained(setting) + " Here from 1/100 to 30 times the learning rate."};
+}
+
+Figure linear(Figure figure) {
+  figure.title += ", linear network";
+  figure.caption += " (The paper's Fig. 10.)";
+  return figure;
 }
 
 Findings findings(const Setting& setting, Results& results) {
   const Protocol p = protocol(setting.scale);
-  const TrainedArms trained(setting, results, arms());
-  const Window window = second_half(p);
+  const TrainedArms trained(setting, results, arms()), dln(setting, results, dln_arms());
+  const Window window = second_half(p), dln_window = second_half(dln_protocol(setting.scale));
+  const std::string dln_with = dln_bn(1e-6).name(), dln_without = dln_plain(1e-6).name();
   std::vector<std::pair<Claim, Evidence>> claims;
   for (const LandscapeQuantity& quantity : landscape_quantities()) {
     for (const bool random : {false, true}) {
       claims.push_back(smoother_claim(
-          trained, quantity, random, kBn, kPlain, window,
+          trained, quantity, random, kBn, kPlain, window, trained.learned({kBn, kPlain}, window),
           random ? "(Section 3.2: along random directions of the same length the landscape looks alike; paraphrased.)"
                  : quantity.quote));
     }
+    claims.push_back(smoother_claim(dln, quantity, false, dln_with, dln_without, dln_window,
+                                    dln.loss_halved({dln_with}, dln_window),
+                                    "(Fig. 10: the same for deep linear networks; paraphrased.)"));
+    claims.back().first.id += "-dln";
   }
-  return {{loss_range_figure("a", trained, arms()), difference_range_figure("b", trained, arms()),
-           smoothness_figure("c", trained, arms(), false), smoothness_figure("d", trained, arms(), true),
-           difference_by_distance_figure("e", trained, arms(), window)},
-          claims,
-          {}};
+  return {
+      {loss_range_figure("a", trained, arms()), difference_range_figure("b", trained, arms()),
+       smoothness_figure("c", trained, arms(), false), smoothness_figure("d", trained, arms(), true),
+       difference_by_distance_figure("e", trained, arms(), window), linear(loss_range_figure("f", dln, dln_arms())),
+       linear(difference_range_figure("g", dln, dln_arms())), linear(smoothness_figure("h", dln, dln_arms(), false))},
+      claims,
+      {}};
 }
 
 }  // namespace
@@ -60,7 +82,7 @@ Experiment santurkar_fig4() {
           "The optimization landscape along the gradient",
           {"M12", "M13"},
           kSource,
-          "Fig. 4 and 11",
+          "Fig. 4, 10 and 11",
           "Does BN make loss and gradient change less along the direction in which training steps?",
           plan,
           what_was_run,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bnlab/experiments/landscape_figures.h"
+#include "bnlab/experiments/santurkar_dln.h"
 #include "bnlab/experiments/santurkar_vgg.h"
 
 namespace bnlab {
@@ -19,52 +20,77 @@ const std::vector<Arm>& arms() {
   return all;
 }
 
+const std::vector<Arm>& dln_arms() {
+  static const std::vector<Arm> all = {dln_plain(1e-6), dln_bn(1e-6), dln_lp("l1"), dln_lp("l2"), dln_lp("linf")};
+  return all;
+}
+
 Plan plan(const Setting& setting) {
   Plan plan(setting.data);
   add_runs(plan, setting, arms());
+  add_runs(plan, setting, dln_arms());
   return plan;
 }
 
 std::vector<std::string> what_was_run(const Setting& setting) {
-  return {what_was_trained(setting),
-          "Three more networks are normalized by (x − μ) / (norm + ε), γ, β behind it, where the norm of a channel is the "
-          "mean of |x| (l1), the root of the mean of x² (l2) or the largest |x| (linf), of the x that is not shifted; ε "
-          "1e-5; evaluation by running averages of μ and norm. Unlike BN, this need not give a layer's values any "
-          "particular variance."};
+  return {
+      what_was_trained(setting),
+      "Three more networks are normalized by (x − μ) / (norm + ε), γ, β behind it, where the norm of a channel is the "
+      "mean of |x| (l1), the root of the mean of x² (l2) or the largest |x| (linf), of the x that is not shifted; ε "
+      "1e-5; evaluation by running averages of μ and norm. Unlike BN, this need not give a layer's values any "
+      "particular variance.",
+      what_dln_was_trained(setting)};
 }
 
 Findings findings(const Setting& setting, Results& results) {
   const Protocol p = protocol(setting.scale);
   const TrainedArms trained(setting, results, arms());
-  const Window window = second_half(p);
+  const TrainedArms dln(setting, results, dln_arms());
+  const Window window = second_half(p), dln_window = second_half(dln_protocol(setting.scale));
+  const std::string dln_without = dln_plain(1e-6).name();
+  const Key loss{"train", 0, "loss"};
   std::vector<std::pair<Claim, Evidence>> claims;
   for (const std::string& power : kPowers) {
     const std::string arm = lp(power).name();
-    claims.push_back({{power + "-trains-better", fmt::format("With {} normalization the network trains better than "
-                                                             "without any.",
-                                                             power),
-                       "All the normalization strategies offer comparable performance to BatchNorm. (Section 3.3)",
-                       "mean training accuracy with it minus without, over the window", window.text(),
-                       "percentage points", Side::above(0), std::nullopt},
-                      trained.evidence({arm, kPlain}, {arm, kPlain}, window,
-                                       points_between(trained.accuracy(arm, window), trained.accuracy(kPlain, window)))});
+    claims.push_back(
+        {{power + "-trains-better",
+          fmt::format("With {} normalization the network trains better than "
+                      "without any.",
+                      power),
+          "All the normalization strategies offer comparable performance to BatchNorm. (Section 3.3)",
+          "mean training accuracy with it minus without, over the window", window.text(), "percentage points",
+          Side::above(0), std::nullopt},
+         trained.evidence({arm, kPlain}, {trained.learned({arm, kPlain}, window)},
+                          points_between(trained.accuracy(arm, window), trained.accuracy(kPlain, window)))});
     claims.push_back(smoother_claim(trained, landscape_quantities().back(), false, arm, kPlain, window,
+                                    trained.learned({arm, kPlain}, window),
                                     "(Section 3.3: these normalizations make the landscape smoother, too; "
                                     "paraphrased.)"));
     claims.back().first.id += "-" + power;
+    const std::string dln_arm = dln_lp(power).name();
+    claims.push_back(
+        {{power + "-trains-better-dln",
+          fmt::format("With {} normalization the deep linear network trains better than without any.", power),
+          "(Fig. 13: the same for deep linear networks; paraphrased.)",
+          "ln of the ratio, with it to without, of the mean training loss over the window", dln_window.text(),
+          "log ratio", Side::below(0), std::nullopt},
+         dln.evidence({dln_arm, dln_without}, {dln.loss_halved({dln_arm}, dln_window)},
+                      log_ratio(dln.mean(dln_arm, loss, dln_window), dln.mean(dln_without, loss, dln_window)))});
   }
   const std::string seed = std::to_string(setting.seeds.front());
-  return {{training_figure("a", trained, arms(), p.steps,
-                           "Do the other normalizations do as well as BN (red), or only as well as none (blue)?"),
-           {"b", "Distribution of a layer's activations over training",
-            "With each normalization, seed " + seed +
-                "; time runs downwards. The paper's point: l1, l2 and linf do not hold these distributions in place, as "
-                "BN is said to, and train as well.",
-            activation_ridges(trained, names_of(arms()), {layer_at(p, kLayer)})},
-           loss_range_figure("c", trained, arms()),
-           smoothness_figure("d", trained, arms(), false)},
-          claims,
-          {}};
+  return {
+      {training_figure("a", trained, arms(), p.steps,
+                       "Do the other normalizations do as well as BN (red), or only as well as none (blue)?"),
+       {"b", "Distribution of a layer's activations over training",
+        "With each normalization, seed " + seed +
+            "; time runs downwards. The paper's point: l1, l2 and linf do not hold these distributions in place, as "
+            "BN is said to, and train as well.",
+        activation_ridges(trained, names_of(arms()), {layer_at(p, kLayer)})},
+       loss_range_figure("c", trained, arms()),
+       smoothness_figure("d", trained, arms(), false),
+       dln_loss_figure("e", dln, dln_arms(), "Do the other normalizations help a network without activations, too?")},
+      claims,
+      {}};
 }
 
 }  // namespace

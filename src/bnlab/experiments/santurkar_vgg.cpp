@@ -52,15 +52,16 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& no
 
 Arm arm(const std::string& name, const std::string& norm, double rate, const std::string& color,
         const std::vector<int>& dash, const Probes& with) {
-  return {{name, color, dash}, [=](const Setting& setting, int64_t seed) {
-            return train_spec(setting, seed, norm, rate, with);
-          }};
+  return {{name, color, dash},
+          [=](const Setting& setting, int64_t seed) { return train_spec(setting, seed, norm, rate, with); }};
 }
 
 // Of the two main arms, all figures want everything at the paper's rate; at others, Fig. 3 wants ICS.
 Arm main_arm(const std::string& label, const std::string& norm, double rate, const std::string& color) {
   const bool main = rate == 0.1;
-  const std::vector<int> dash = main ? std::vector<int>{} : rate > 0.1 ? std::vector<int>{6, 4} : std::vector<int>{2, 3};
+  const std::vector<int> dash = main         ? std::vector<int>{}
+                                : rate > 0.1 ? std::vector<int>{6, 4}
+                                             : std::vector<int>{2, 3};
   return arm(fmt::format("{}, rate {}", label, rate), norm, rate, color, dash,
              {.moments = main, .ics = rate <= 0.1, .landscape = main});
 }
@@ -111,7 +112,8 @@ Window second_half(const Protocol& protocol) {
 std::string what_was_trained(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
   return fmt::format(
-      "{} at {} of its width with one linear layer as head, on {}, pixels z-scored per channel{}, no augmentation. Plain "
+      "{} at {} of its width with one linear layer as head, on {}, pixels z-scored per channel{}, no augmentation. "
+      "Plain "
       "SGD at a fixed rate, batch {}, {} steps, Glorot initialization; with BN after every convolution and before the "
       "ReLU (γ, β learned, ε 1e-5), and without. {} seed{}; all networks of a seed start from the same weights and see "
       "the same batches.",

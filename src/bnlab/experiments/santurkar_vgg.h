@@ -28,10 +28,10 @@ Protocol protocol(Scale scale);
 int64_t layer_at(const Protocol& protocol, int64_t number);
 
 /// The arms. All start from the same weights and see the same batches for a seed.
-Arm bn(double rate);     ///< "BN, rate 0.1"
-Arm plain(double rate);  ///< "no BN, rate 0.1"
-Arm noisy_bn();          ///< "noisy BN, rate 0.1"
-Arm noise();             ///< "noise, no BN, rate 0.1"
+Arm bn(double rate);           ///< "BN, rate 0.1"
+Arm plain(double rate);        ///< "no BN, rate 0.1"
+Arm noisy_bn();                ///< "noisy BN, rate 0.1"
+Arm noise();                   ///< "noise, no BN, rate 0.1"
 Arm lp(const std::string& p);  ///< "l1", "l2" or "linf"
 
 /// Steps of the second half of training: the window of all claims that compare arms, unless they say otherwise.

@@ -69,9 +69,10 @@ std::vector<double> TrainedArms::mean(const std::string& arm, const Key& key, co
   return means;
 }
 
-Evidence TrainedArms::evidence(const std::vector<std::string>& arms, const std::vector<std::string>& must_have_learned,
-                               const Window& window, const std::function<double(size_t seed)>& effect) const {
+Evidence TrainedArms::evidence(const std::vector<std::string>& arms, std::vector<Precondition> preconditions,
+                               const std::function<double(size_t seed)>& effect) const {
   Evidence evidence;
+  evidence.preconditions = std::move(preconditions);
   for (const auto& arm : arms) {
     if (runs(arm).size() < setting_.seeds.size()) {
       evidence.missing = fmt::format("runs of \"{}\" are missing", arm);
@@ -80,10 +81,30 @@ Evidence TrainedArms::evidence(const std::vector<std::string>& arms, const std::
     for (const int64_t seed : setting_.seeds) evidence.runs.push_back(results_.plan().run(arm, seed).id);
   }
   for (size_t i = 0; i < setting_.seeds.size(); ++i) evidence.per_seed.push_back(effect(i));
-  std::vector<LearnedArm> learned;
-  for (const auto& arm : must_have_learned) learned.push_back({arm, accuracy(arm, window)});
-  evidence.preconditions.push_back(have_learned("arms-have-learned", learned, setting_.data.shape.classes));
   return evidence;
+}
+
+Precondition TrainedArms::learned(const std::vector<std::string>& arms, const Window& window) const {
+  std::vector<LearnedArm> learned;
+  for (const auto& arm : arms) learned.push_back({arm, accuracy(arm, window)});
+  return have_learned("arms-have-learned", learned, setting_.data.shape.classes);
+}
+
+Precondition TrainedArms::loss_halved(const std::vector<std::string>& arms, const Window& window) const {
+  Precondition precondition{"arms-have-learned", true, ""};
+  for (const auto& arm : arms) {
+    double most = 0;
+    for (RunReader* run : runs(arm)) {
+      const std::vector<double> loss = run->scalars({"train", 0, "loss"}).values;
+      const double share = loss.empty() ? NAN : mean_over(loss, window) / loss.front();
+      if (!(share <= 0.5)) precondition.holds = false;
+      if (!(share <= most)) most = share;
+    }
+    precondition.detail += fmt::format("{}{}: loss over the window at most {:.2g} of the first",
+                                       precondition.detail.empty() ? "" : "; ", arm, most);
+  }
+  precondition.detail += " (asked: 0.5)";
+  return precondition;
 }
 
 std::vector<BandPoint> TrainedArms::accuracy_curves(const std::vector<std::string>& arms, size_t width) const {
@@ -106,6 +127,20 @@ std::vector<BandPoint> TrainedArms::accuracy_curves(const std::vector<std::strin
   return points;
 }
 
+std::vector<BandPoint> TrainedArms::loss_curves(const std::vector<std::string>& arms) const {
+  constexpr int64_t kPoints = 100;
+  std::vector<BandPoint> points;
+  for (const auto& arm : arms) {
+    const auto losses = by_step(runs(arm), {"train", 0, "loss"});
+    if (losses.empty()) continue;
+    const int64_t every = std::max<int64_t>(1, (losses.rbegin()->first + 1) / kPoints);
+    for (const auto& [step, values] : losses) {
+      if (step % every == 0) points.push_back(band_point(arm, static_cast<double>(step), values));
+    }
+  }
+  return points;
+}
+
 std::vector<BandPoint> TrainedArms::curves(const std::vector<std::string>& arms, const Key& key) const {
   std::vector<BandPoint> points;
   for (const auto& arm : arms) {
@@ -123,8 +158,8 @@ std::vector<BandPoint> TrainedArms::ranges(const std::vector<std::string>& arms,
     const auto lows = by_step(runs(arm), low), middles = by_step(runs(arm), middle), highs = by_step(runs(arm), high);
     for (const auto& [step, values] : lows) {
       if (!middles.count(step) || !highs.count(step)) continue;
-      points.push_back({arm, static_cast<double>(step), mean_of(middles.at(step)), mean_of(values),
-                        mean_of(highs.at(step))});
+      points.push_back(
+          {arm, static_cast<double>(step), mean_of(middles.at(step)), mean_of(values), mean_of(highs.at(step))});
     }
   }
   return points;
@@ -148,12 +183,13 @@ std::function<double(size_t seed)> points_between(std::vector<double> a, std::ve
 Figure training_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, int64_t steps,
                        const std::string& what_to_see) {
   const size_t width = std::max<size_t>(1, static_cast<size_t>(steps) / 16);
-  return {id, "Training accuracy",
-          fmt::format("Share of each batch that the network gets right while it trains (average over the last {} steps; "
-                      "line: mean over seeds, band: lowest to highest seed). Guessing would give {} %. {}",
-                      width, 100 / trained.setting().data.shape.classes, what_to_see),
-          band_chart(trained.accuracy_curves(names_of(arms), width), styles_of(arms), "training step",
-                     "training accuracy (%)")};
+  return {
+      id, "Training accuracy",
+      fmt::format("Share of each batch that the network gets right while it trains (average over the last {} steps; "
+                  "line: mean over seeds, band: lowest to highest seed). Guessing would give {} %. {}",
+                  width, 100 / trained.setting().data.shape.classes, what_to_see),
+      band_chart(trained.accuracy_curves(names_of(arms), width), styles_of(arms), "training step",
+                 "training accuracy (%)")};
 }
 
 Json activation_ridges(const TrainedArms& trained, const std::vector<std::string>& arms,

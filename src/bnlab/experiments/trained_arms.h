@@ -36,13 +36,19 @@ class TrainedArms {
   /// Mean of a probe's scalar over the window, one value a run. NaN if nothing was recorded there.
   std::vector<double> mean(const std::string& arm, const Key& key, const Window& window) const;
 
-  /// Evidence whose effect is `effect(i)` for the i-th seed, if every one of `arms` has all its runs; with the
-  /// precondition that `must_have_learned` have learned over the window.
-  Evidence evidence(const std::vector<std::string>& arms, const std::vector<std::string>& must_have_learned,
-                    const Window& window, const std::function<double(size_t seed)>& effect) const;
+  /// Evidence whose effect is `effect(i)` for the i-th seed, if every one of `arms` has all its runs.
+  Evidence evidence(const std::vector<std::string>& arms, std::vector<Precondition> preconditions,
+                    const std::function<double(size_t seed)>& effect) const;
+
+  /// Precondition: training accuracy over the window clearly above chance; see have_learned().
+  Precondition learned(const std::vector<std::string>& arms, const Window& window) const;
+  /// Precondition: mean training loss over the window at most half of the first step's, and no divergence.
+  Precondition loss_halved(const std::vector<std::string>& arms, const Window& window) const;
 
   /// Training accuracy in percent, averaged over the last `width` steps, at 101 steps.
   std::vector<BandPoint> accuracy_curves(const std::vector<std::string>& arms, size_t width) const;
+  /// Training loss at 101 steps: mean, lowest and highest of the runs.
+  std::vector<BandPoint> loss_curves(const std::vector<std::string>& arms) const;
   /// A probe's scalar against the step: mean, lowest and highest of the runs.
   std::vector<BandPoint> curves(const std::vector<std::string>& arms, const Key& key) const;
   /// The band between two scalars, and a third inside it, each averaged over the runs.
@@ -67,7 +73,8 @@ std::function<double(size_t seed)> points_between(std::vector<double> a, std::ve
 Figure training_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, int64_t steps,
                        const std::string& what_to_see);
 
-/// The distributions that the probe "activations" recorded in the first run of each arm: an arm a column, a layer a row.
+/// The distributions that the probe "activations" recorded in the first run of each arm: an arm a column, a layer a
+/// row.
 Json activation_ridges(const TrainedArms& trained, const std::vector<std::string>& arms,
                        const std::vector<int64_t>& layers);
 

@@ -14,8 +14,8 @@ namespace bnlab {
 /// What goes in and comes out.
 struct TaskShape {
   int64_t channels = 3;
-  int64_t size = 32;  ///< height and width
-  int64_t classes = 10;
+  int64_t size = 32;     ///< height and width
+  int64_t classes = 10;  ///< or outputs of a regression
 };
 
 /// Which normalization, and where in a layer.

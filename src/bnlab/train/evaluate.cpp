@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "bnlab/train/loss_closure.h"
 
@@ -25,15 +26,21 @@ Evaluation evaluate(Network& network, const TrainingData& data, bool train_split
   int64_t right = 0;
   double loss = 0;
   while (result.examples < wanted) {
-    const Batch batch = loader.next();
-    const int64_t take = std::min(batch.y.size(0), wanted - result.examples);
-    const at::Tensor y = batch.y.narrow(0, 0, take);
-    const at::Tensor logits = network.forward(batch.x.narrow(0, 0, take));
-    right += count_right(logits, y);
-    loss += batch_loss(logits, y).item<double>() * static_cast<double>(take);
+    const Batch all = loader.next();
+    const int64_t take = std::min(all.y.size(0), wanted - result.examples);
+    const at::Tensor y = all.y.narrow(0, 0, take);
+    const at::Tensor logits = network.forward(all.x.narrow(0, 0, take));
+    const double batch = batch_loss(logits, y).item<double>();
+    if (y.is_floating_point()) {
+      loss += batch;
+    } else {
+      right += count_right(logits, y);
+      loss += batch * static_cast<double>(take);
+    }
     result.examples += take;
   }
-  result.accuracy = static_cast<double>(right) / static_cast<double>(result.examples);
+  const bool regression = data.dataset().train.labels.is_floating_point();
+  result.accuracy = regression ? NAN : static_cast<double>(right) / static_cast<double>(result.examples);
   result.loss = loss / static_cast<double>(result.examples);
   return result;
 }

@@ -7,8 +7,8 @@
 namespace bnlab {
 
 struct Evaluation {
-  double loss = 0;      ///< mean cross-entropy
-  double accuracy = 0;  ///< share of right answers, 0 to 1
+  double loss = 0;      ///< mean cross-entropy, or squared error, of an example
+  double accuracy = 0;  ///< share of right answers, 0 to 1; NaN for a regression
   int64_t examples = 0;
 };
 

@@ -41,6 +41,7 @@ NoTrace::~NoTrace() {
 }
 
 at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels) {
+  if (labels.is_floating_point()) return (logits - labels).square().sum();
   return at::cross_entropy_loss(logits, labels);
 }
 

@@ -44,7 +44,8 @@ class WithValues {
 std::vector<at::Tensor> moved(const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& direction,
                               double distance);
 
-/// Mean cross-entropy of logits (N,classes) against labels (N).
+/// Mean cross-entropy of logits (N,classes) against labels (N); for targets (N,outputs) the sum of squared errors over
+/// all, as Santurkar et al. 2018 have it for linear networks.
 at::Tensor batch_loss(const at::Tensor& logits, const at::Tensor& labels);
 
 /// The loss of one batch, in the network's own mode, as a function of all parameters. Every call leaves no trace.

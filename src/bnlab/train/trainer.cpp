@@ -110,10 +110,11 @@ class Training {
     const at::Tensor logits = network_->forward(batch.x);
     const at::Tensor loss = batch_loss(logits, batch.y);
     const double loss_value = loss.item<double>();
-    const double accuracy =
-        static_cast<double>(count_right(logits.detach(), batch.y)) / static_cast<double>(batch.y.size(0));
     writer_.scalar(step_, {"train", 0, "loss"}, loss_value);
-    writer_.scalar(step_, {"train", 0, "accuracy"}, accuracy);
+    if (!batch.y.is_floating_point()) {
+      const auto right = static_cast<double>(count_right(logits.detach(), batch.y));
+      writer_.scalar(step_, {"train", 0, "accuracy"}, right / static_cast<double>(batch.y.size(0)));
+    }
     if (options_.progress) options_.progress(step_, spec_.steps, loss_value);
     if (diverged(loss_value)) return false;
     loss.backward();

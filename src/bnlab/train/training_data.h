@@ -16,7 +16,7 @@ class TrainingData {
 
   const Dataset& dataset() const { return dataset_; }
   TaskShape shape() const;
-  int64_t classes() const { return static_cast<int64_t>(dataset_.class_names.size()); }
+  int64_t classes() const { return outputs_of(dataset_); }
 
   /// Shuffled batches for training, as the spec says.
   Loader training_loader() const;
