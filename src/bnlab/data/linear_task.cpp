@@ -38,8 +38,8 @@ Split draw_split(const LinearTaskSpec& spec, const std::vector<double>& map, con
 
 Dataset make_linear_task(const LinearTaskSpec& spec) {
   if (spec.width < 1 || spec.count < 1) {
-    throw DataError(fmt::format("linear: expected a width and a count of at least 1, found {} and {}", spec.width,
-                                spec.count));
+    throw DataError(
+        fmt::format("linear: expected a width and a count of at least 1, found {} and {}", spec.width, spec.count));
   }
   const std::vector<double> map = normals(mix(spec.seed, "linear/map"), spec.width * spec.width);
   Dataset dataset;

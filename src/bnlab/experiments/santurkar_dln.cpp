@@ -33,8 +33,8 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const Variant& varian
   spec.probes.push_back({"activations", 0, p.observe_every, true, {{"layers", {1, 11, 24}}, {"images", kExamples}}});
   if (variant.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, Json::object()});
   if (variant.landscape) {
-    spec.probes.push_back({"landscape", 0, p.observe_every, false,
-                           {{"near", 0.01}, {"far", 30}, {"points", 8}, {"random", true}}});
+    spec.probes.push_back(
+        {"landscape", 0, p.observe_every, false, {{"near", 0.01}, {"far", 30}, {"points", 8}, {"random", true}}});
   }
   return spec;
 }
@@ -67,7 +67,8 @@ Arm dln_bn(double rate) {
   return arm("BN", "#c8553d", dash_at(rate), {.norm = "batch", .rate = rate, .ics = true, .landscape = rate == kRate});
 }
 Arm dln_plain(double rate) {
-  return arm("no BN", "#2d5d8c", dash_at(rate), {.norm = "none", .rate = rate, .ics = true, .landscape = rate == kRate});
+  return arm("no BN", "#2d5d8c", dash_at(rate),
+             {.norm = "none", .rate = rate, .ics = true, .landscape = rate == kRate});
 }
 Arm dln_bn_behind_all() {
   return arm("BN behind all 25", "#c8553d", {6, 4}, {.norm = "batch", .normalized = 25});
@@ -83,9 +84,11 @@ Window second_half(const DlnProtocol& protocol) {
 
 std::string what_dln_was_trained(const Setting& setting) {
   return fmt::format(
-      "Deep linear network (DLN): 25 linear layers of 10×10 without activation and bias, in the order in which they are "
+      "Deep linear network (DLN): 25 linear layers of 10×10 without activation and bias, in the order in which they "
+      "are "
       "applied; x ~ N(0, I), 1,000 samples, target Ax with A of independent N(0, 1) entries; loss the sum of squared "
-      "errors; full-batch gradient descent, {} steps, Glorot normal initialization; BN behind the first 24 layers, γ, β "
+      "errors; full-batch gradient descent, {} steps, Glorot normal initialization; BN behind the first 24 layers, γ, "
+      "β "
       "learned, ε 1e-5. A DLN has no activation, so that nothing but products of matrices stands between its layers.",
       dln_protocol(setting.scale).steps);
 }
@@ -94,7 +97,8 @@ Figure dln_loss_figure(const std::string& id, const TrainedArms& trained, const 
                        const std::string& what_to_see) {
   return {id, "Training loss of the deep linear network",
           "Sum of squared errors over the 1,000 samples, logarithmic; line: mean over seeds, band: lowest to highest "
-          "seed. " + what_to_see,
+          "seed. " +
+              what_to_see,
           band_chart(trained.loss_curves(names_of(arms)), styles_of(arms), "training step", "loss", {.log_y = true})};
 }
 

@@ -1,5 +1,5 @@
-// The runs of the deep linear network (DLN) that the experiments on Santurkar et al. 2018 share: 25 square linear layers
-// that learn a random linear map by full-batch gradient descent.
+// The runs of the deep linear network (DLN) that the experiments on Santurkar et al. 2018 share: 25 square linear
+// layers that learn a random linear map by full-batch gradient descent.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ DlnProtocol dln_protocol(Scale scale);
 /// "DLN, BN, rate 1e-06": behind the first 24 layers, γ, β learned. Without BN: "DLN, no BN, …".
 Arm dln_bn(double rate);
 Arm dln_plain(double rate);
-Arm dln_bn_behind_all();       ///< "DLN, BN behind all 25, rate 1e-06"
+Arm dln_bn_behind_all();           ///< "DLN, BN behind all 25, rate 1e-06"
 Arm dln_lp(const std::string& p);  ///< "l1", "l2" or "linf", at 1e-6
 
 /// Steps of the second half.

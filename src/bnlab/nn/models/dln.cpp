@@ -59,7 +59,11 @@ ModelKind dln_kind() {
   return {"dln",
           "deep linear network, square layers without activation and bias",
           {{.name = "layers", .value = 25, .low = 1, .high = 1000, .meaning = "linear layers"},
-           {.name = "normalized", .value = 24, .low = 0, .high = 1000, .meaning = "layers with a normalization, the first ones"}},
+           {.name = "normalized",
+            .value = 24,
+            .low = 0,
+            .high = 1000,
+            .meaning = "layers with a normalization, the first ones"}},
           [](const Options& options, const NormChoice& norm, const TaskShape& shape) {
             const int64_t width = shape.channels * shape.size * shape.size;
             if (width != shape.classes) {
@@ -67,8 +71,8 @@ ModelKind dln_kind() {
                                             std::to_string(shape.classes) + " and " + std::to_string(width) +
                                             "; it is made for --data linear");
             }
-            return std::make_shared<Dln>(std::lround(options.at("layers")), std::lround(options.at("normalized")), width,
-                                         norm);
+            return std::make_shared<Dln>(std::lround(options.at("layers")), std::lround(options.at("normalized")),
+                                         width, norm);
           }};
 }
 

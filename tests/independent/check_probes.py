@@ -1,0 +1,116 @@
+"""A second pair of eyes: recomputes what the probes "ics" and "landscape" recorded, in PyTorch and double precision.
+
+Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
+definitions of Santurkar et al. 2018 (Definition 2.1; section 3.1) are written here anew, each layer's G' by a whole
+forward and backward pass.
+
+Usage: python3 check_probes.py FOLDER
+"""
+import pathlib
+import sys
+
+import torch
+import torch.nn.functional as F
+
+TOLERANCE = 1e-4
+POOL_AFTER = {1, 2, 4, 6, 8}  # VGG-A
+
+
+def normalized(x, p, prefix):
+    if prefix + "weight" not in p:
+        return x
+    dims = [0] + list(range(2, x.dim()))
+    shape = [1, -1] + [1] * (x.dim() - 2)
+    mean = x.mean(dims, keepdim=True)
+    var = ((x - mean) ** 2).mean(dims, keepdim=True)
+    return (x - mean) / torch.sqrt(var + 1e-5) * p[prefix + "weight"].view(shape) + p[prefix + "bias"].view(shape)
+
+
+def vgg_loss(p, x, y):
+    for layer in range(1, 9):
+        x = F.conv2d(x, p[f"layer{layer}.conv.weight"], p[f"layer{layer}.conv.bias"], padding=1)
+        x = torch.relu(normalized(x, p, f"layer{layer}.norm."))
+        if layer in POOL_AFTER:
+            x = F.max_pool2d(x, 2)
+    return F.cross_entropy(x.flatten(1) @ p["head.weight"].t() + p["head.bias"], y)
+
+
+def dln_loss(p, x, y):
+    x = x.flatten(1)
+    for layer in range(1, 26):
+        x = normalized(x @ p[f"layer{layer}.linear.weight"].t(), p, f"layer{layer}.norm.")
+    return ((x - y) ** 2).sum()
+
+
+def gradients(loss_of, p, x, y):
+    leaves = {name: value.detach().clone().requires_grad_() for name, value in p.items()}
+    loss = loss_of(leaves, x, y)
+    return loss.item(), dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values()))))
+
+
+def norm(tensors):
+    return torch.sqrt(sum((t ** 2).sum() for t in tensors)).item()
+
+
+def layer_of(name):
+    return int(name.split(".")[0][len("layer"):]) if name.startswith("layer") else None
+
+
+def recomputed(saved, loss_of, weight_name, layers):
+    p = {k[len("parameter."):]: v.double() for k, v in saved.items() if k.startswith("parameter.")}
+    x = saved["x"].double()
+    y = saved["y"].double() if saved["y"].is_floating_point() else saved["y"]
+    rate = saved["rate"].item()
+    loss, g = gradients(loss_of, p, x, y)
+    result = {"ics.l2": [], "ics.cosine": [], "ics.gradient_norm": [], "landscape.loss": [],
+              "landscape.gradient_difference": []}
+    for layer in range(1, layers + 1):
+        earlier = {n: v - rate * g[n] if (layer_of(n) or 10**9) < layer else v for n, v in p.items()}
+        before = g[weight_name(layer)]
+        after = gradients(loss_of, earlier, x, y)[1][weight_name(layer)]
+        result["ics.l2"].append(norm([before - after]))
+        result["ics.cosine"].append((before * after).sum().item() / (norm([before]) * norm([after])))
+        result["ics.gradient_norm"].append(norm([before]))
+    length, beta = norm(g.values()), 0.0
+    for distance in saved["landscape.distance"].tolist():
+        moved_loss, moved = gradients(loss_of, {n: v - distance * g[n] for n, v in p.items()}, x, y)
+        difference = norm([moved[n] - g[n] for n in g])
+        result["landscape.loss"].append(moved_loss)
+        result["landscape.gradient_difference"].append(difference)
+        beta = max(beta, difference / (distance * length))
+    result["landscape.beta"] = [beta]
+    expected = [rate * 0.5 * 8 ** (k / 3) for k in range(4)]
+    result["landscape.distance"] = expected
+    return result
+
+
+def check(name, saved, result):
+    failures = 0
+    for key, values in result.items():
+        ours, theirs = saved[key], torch.tensor(values, dtype=torch.double)
+        scale = theirs.abs()
+        if key == "ics.l2":  # of a difference: its error is relative to the gradients
+            scale = torch.maximum(scale, torch.tensor(result["ics.gradient_norm"], dtype=torch.double))
+        if key == "ics.cosine":
+            scale = torch.ones_like(scale)
+        error = ((ours - theirs).abs() / scale).max().item()
+        fine = error <= TOLERANCE  # False for NaN
+        failures += not fine
+        print(f"{name:10s} {key:30s} largest relative difference {error:.1e} {'' if fine else 'TOO LARGE'}")
+    return failures
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    failures = 0
+    for network, loss_of, weight, layers in [("vgg", vgg_loss, "layer{}.conv.weight", 8),
+                                             ("dln", dln_loss, "layer{}.linear.weight", 25)]:
+        for kind in ["none", "batch"]:
+            saved = torch.load(folder / f"{network}-{kind}.pt")
+            result = recomputed(saved, loss_of, weight.format, layers)
+            failures += check(f"{network}-{kind}", saved, result)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

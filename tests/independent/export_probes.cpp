@@ -1,0 +1,106 @@
+// Trains small networks, shows their last step to the probes "ics" and "landscape", and writes to a file that torch.load()
+// reads: the weights before that step, its batch, and what the probes recorded. check_probes.py computes the same numbers
+// without any of our code. Usage: export_probes FOLDER
+#include <torch/csrc/jit/serialization/pickle.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "bnlab/data/linear_task.h"
+#include "bnlab/probes/probe_list.h"
+#include "bnlab/train/checkpoint.h"
+#include "bnlab/train/trainer.h"
+#include "tests/small_run.h"
+
+namespace {
+
+using namespace bnlab;
+using Tensors = c10::Dict<std::string, at::Tensor>;
+
+constexpr int64_t kStep = 4;
+
+struct Case {
+  std::string name;
+  Dataset data;
+  TrainSpec spec;
+  int64_t layers;
+};
+
+std::filesystem::path run(const Case& test, int64_t steps, const std::vector<ProbeSpec>& probes,
+                          const std::filesystem::path& folder) {
+  TrainSpec spec = test.spec;
+  spec.steps = steps;
+  const ProbeSetting setting{test.layers, true, static_cast<uint64_t>(spec.seed)};
+  std::vector<std::unique_ptr<StepObserver>> observers;
+  for (ProbeSpec probe : probes) {
+    const ProbeKind* kind = find_probe_kind(probe.name);
+    probe.parameters = kind->complete(probe.parameters, "parameters", setting);
+    observers.push_back(kind->make(probe, setting));
+  }
+  create_run(folder, spec);
+  RunWriter writer(folder, "test");
+  train(writer, TrainingData(test.data, spec), std::move(observers), {});
+  return folder;
+}
+
+at::Tensor doubles(const std::vector<double>& values) {
+  return at::tensor(values, at::kDouble);
+}
+
+void export_case(const Case& test, const std::filesystem::path& out) {
+  Tensors tensors;
+  const TrainingData data(test.data, test.spec);
+  const auto network = build_network(test.spec, data.shape());
+  load_network(read_file(RunPaths{run(test, kStep, {}, out / (test.name + "-before"))}.checkpoint()), *network);
+  for (const auto& item : network->named_parameters()) {
+    tensors.insert("parameter." + item.key(), item.value().detach().contiguous());
+  }
+  Loader loader = data.training_loader();
+  for (int64_t i = 0; i < kStep; ++i) (void)loader.next();
+  const Batch batch = loader.next();
+  tensors.insert("x", batch.x.contiguous());
+  tensors.insert("y", batch.y);
+  tensors.insert("rate", doubles({test.spec.optimizer.lr}));
+  RunReader reader(run(test, kStep + 1,
+                       {{"ics", kStep, 1, false, Json::object()},
+                        {"landscape", kStep, 1, false, {{"near", 0.5}, {"far", 4}, {"points", 4}}}},
+                       out / (test.name + "-probed")));
+  for (const char* what : {"l2", "cosine", "gradient_norm"}) {
+    std::vector<double> values;
+    for (int64_t layer = 1; layer <= test.layers; ++layer) {
+      values.push_back(reader.scalar_at({"ics", layer, what}, kStep).value());
+    }
+    tensors.insert(std::string("ics.") + what, doubles(values));
+  }
+  for (const char* what : {"distance", "loss", "gradient_difference"}) {
+    tensors.insert(std::string("landscape.") + what,
+                   doubles(reader.arrays({"landscape", 0, what}).front().as_doubles()));
+  }
+  tensors.insert("landscape.beta", doubles({reader.scalar_at({"landscape", 0, "beta"}, kStep).value()}));
+  const std::vector<char> bytes = torch::jit::pickle_save(tensors);
+  std::ofstream(out / (test.name + ".pt"), std::ios::binary).write(bytes.data(), static_cast<int64_t>(bytes.size()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: export_probes FOLDER\n");
+    return 2;
+  }
+  for (const std::string norm : {"none", "batch"}) {
+    export_case({"vgg-" + norm, testing::small_dataset(), testing::small_spec(norm), 8}, argv[1]);
+    TrainSpec dln = testing::small_spec(norm);
+    const Dataset task = make_linear_task({});
+    dln.data = {"linear", task.digest, "none", 0, "none"};
+    dln.model.name = "dln";
+    dln.model.options = {{"layers", 25}, {"normalized", 24}};
+    dln.model.init = "glorot-normal";
+    dln.optimizer.lr = 1e-6;
+    dln.batch = 1000;
+    dln.divergence_loss = std::nullopt;
+    export_case({"dln-" + norm, task, dln, 25}, argv[1]);
+  }
+  return 0;
+}
