@@ -67,6 +67,11 @@ TEST(CompleteRunSpec, ThreadsComeFromTheSpecAlone) {
 }
 
 TEST(Measures, ClosedForms) {
+  EXPECT_DOUBLE_EQ(spearman({1, 2, 3}, {10, 1000, 2000}), 1);
+  EXPECT_DOUBLE_EQ(spearman({1, 2, 3}, {9, 4, 1}), -1);
+  EXPECT_DOUBLE_EQ(spearman({1, 2, 2, 4}, {1, 3, 2, 4}), std::sqrt(0.9));  // scipy.stats.spearmanr: 0.9486833
+  EXPECT_TRUE(std::isnan(spearman({1, 2}, {5, 5})));
+  EXPECT_TRUE(std::isnan(spearman({1, NAN, 3}, {1, 2, 3})));
   EXPECT_DOUBLE_EQ(wasserstein1({0, 1, 2}, {1, 2, 3}), 1);
   EXPECT_DOUBLE_EQ(wasserstein1({0, 0}, {-1, 3}), 2);
   EXPECT_TRUE(std::isnan(wasserstein1({0}, {1, 2})));

@@ -1,6 +1,6 @@
-// Trains small networks, shows their last step to the probes "ics" and "landscape", and writes to a file that torch.load()
-// reads: the weights before that step, its batch, and what the probes recorded. check_probes.py computes the same numbers
-// without any of our code. Usage: export_probes FOLDER
+// Trains small networks, shows their last step to the probes "ics" and "landscape", and writes to a file that
+// torch.load() reads: the weights before that step, its batch, and what the probes recorded. check_probes.py computes
+// the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <cstdio>

@@ -79,6 +79,12 @@ function prose(title: string, paragraphs: string[]): HTMLElement[] {
   return paragraphs.length === 0 ? [] : [subheading(title), ...paragraphs.map((text) => el("p", {}, text))];
 }
 
+function answerBlock(experiment: Experiment): HTMLElement | null {
+  if (experiment.answer.length === 0) return null;
+  const paragraphs = experiment.answer.map((text) => el("p", {}, text));
+  return el("section", { class: "answer", "aria-label": "Answer" }, subheading("Answer"), ...paragraphs);
+}
+
 export function experimentSection(report: Report, experiment: Experiment, figures: Figure[]): HTMLElement {
   const id = experimentAnchor(experiment.name);
   return el(
@@ -89,6 +95,7 @@ export function experimentSection(report: Report, experiment: Experiment, figure
     sourceLine(experiment),
     stateNotice(experiment),
     claimList(report, experiment),
+    answerBlock(experiment),
     ...figures.map(figureElement),
     ...prose("What was run", experiment.whatWasRun),
     ...paperTable(experiment.paperNumbers),

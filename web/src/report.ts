@@ -54,6 +54,7 @@ export interface Experiment {
   question: string;
   source: string;
   figure: string;
+  answer: string[];
   whatWasRun: string[];
   paperNumbers: PaperNumber[];
   cost: { runs: number | null; seconds: number | null; computedNow: number | null };
@@ -167,6 +168,7 @@ function experiment(value: unknown): Experiment {
     question: text(from.question),
     source: text(from.source),
     figure: text(from.figure),
+    answer: list(from.answer, text),
     whatWasRun: list(from.what_was_run, text),
     paperNumbers: list(from.paper_numbers, (item) => {
       const it = fields(item);

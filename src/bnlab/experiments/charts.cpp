@@ -151,6 +151,18 @@ Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>&
           {"data", {{"values", values}}}, {"encoding", {{"x", x}}}, {"layer", {band, line}}};
 }
 
+Json scatter_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
+                   const std::string& y_title, const BandOptions& options) {
+  Json chart = band_chart(data, styles, x_title, y_title, options);
+  const Json encoding = chart["layer"][1]["encoding"];
+  chart["layer"] = Json::array({{{"mark", {{"type", "point"}, {"filled", true}, {"size", 60}, {"tooltip", true}}},
+                                 {"encoding", {{"y", encoding["y"]}, {"color", encoding["color"]}}}}});
+  chart["layer"][0]["encoding"]["color"]["legend"].erase("symbolType");
+  chart["layer"][0]["encoding"]["color"]["legend"]["symbolSize"] = 60;
+  chart["layer"][0]["encoding"]["y"]["scale"]["zero"] = false;
+  return chart;
+}
+
 Json panels(const std::vector<Panel>& charts, size_t columns) {
   Json all = Json::array();
   for (const auto& [title, chart] : charts) {

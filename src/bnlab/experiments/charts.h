@@ -31,6 +31,10 @@ struct BandOptions {
 Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
                 const std::string& y_title, const BandOptions& options = {});
 
+/// Points without lines; `low` and `high` of the data are not drawn.
+Json scatter_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
+                   const std::string& y_title, const BandOptions& options = {});
+
 /// One chart of several, each with its title.
 struct Panel {
   std::string title;

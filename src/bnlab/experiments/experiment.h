@@ -80,6 +80,7 @@ struct Findings {
   std::vector<Figure> figures;
   std::vector<std::pair<Claim, Evidence>> claims;
   std::vector<PaperNumber> paper_numbers;
+  std::vector<std::string> answer = {};  ///< the question's answer in paragraphs, made from the judged claims
 };
 
 struct Experiment {

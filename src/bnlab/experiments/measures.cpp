@@ -42,6 +42,40 @@ std::vector<double> smoothed(const std::vector<double>& values, size_t width) {
   return averages;
 }
 
+namespace {
+
+std::vector<double> ranks(const std::vector<double>& values) {
+  std::vector<double> result;
+  for (const double value : values) {
+    double below = 0, equal = 0;
+    for (const double other : values) {
+      below += other < value ? 1 : 0;
+      equal += other == value ? 1 : 0;
+    }
+    result.push_back(below + (equal - 1) / 2);
+  }
+  return result;
+}
+
+}  // namespace
+
+double spearman(const std::vector<double>& a, const std::vector<double>& b) {
+  const auto nan = [](double value) { return std::isnan(value); };
+  if (a.size() != b.size() || a.size() < 2 || std::any_of(a.begin(), a.end(), nan) ||
+      std::any_of(b.begin(), b.end(), nan)) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  const std::vector<double> x = ranks(a), y = ranks(b);
+  const double middle = static_cast<double>(a.size() - 1) / 2;
+  double xy = 0, xx = 0, yy = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    xy += (x[i] - middle) * (y[i] - middle);
+    xx += (x[i] - middle) * (x[i] - middle);
+    yy += (y[i] - middle) * (y[i] - middle);
+  }
+  return xy / std::sqrt(xx * yy);  // 0/0 if all of one side are equal
+}
+
 double wasserstein1(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size() || a.empty()) return std::numeric_limits<double>::quiet_NaN();
   double sum = 0;

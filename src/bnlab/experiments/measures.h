@@ -25,6 +25,10 @@ double mean_over(const std::vector<double>& values, const Window& window);
 /// Moving average over the `width` values that end at each place (fewer at the start).
 std::vector<double> smoothed(const std::vector<double>& values, size_t width);
 
+/// Spearman's rank correlation; equal values share their mean rank. NaN for fewer than 2 values, a NaN among them, or
+/// if all of one side are equal.
+double spearman(const std::vector<double>& a, const std::vector<double>& b);
+
 /// Wasserstein-1 distance between two samples of equal size, each sorted: the mean distance of their order statistics.
 double wasserstein1(const std::vector<double>& a, const std::vector<double>& b);
 

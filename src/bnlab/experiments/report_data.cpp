@@ -47,6 +47,7 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
                       const std::map<std::string, Json>& runs) {
   const Experiment& experiment = planned.experiment;
   double seconds = 0, probe_seconds = 0;
+  std::map<std::string, double> by_probe;
   int64_t ended = 0, failed = 0;
   for (const auto& run : planned.plan.runs()) {
     const Json& entry = runs.at(run.id);
@@ -55,7 +56,10 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
     ++ended;
     seconds += entry["seconds"].get<double>();
     if (entry["probe_seconds"].is_object()) {
-      for (const auto& probe : entry["probe_seconds"].items()) probe_seconds += probe.value().get<double>();
+      for (const auto& probe : entry["probe_seconds"].items()) {
+        probe_seconds += probe.value().get<double>();
+        by_probe[probe.key()] += probe.value().get<double>();
+      }
     }
   }
   const auto total = static_cast<int64_t>(planned.plan.runs().size());
@@ -67,12 +71,21 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
   if (ended < total)
     notes.push_back(fmt::format("{} of {} runs have no result yet{}.", total - ended, total,
                                 failed > 0 ? fmt::format(", {} of them failed", failed) : ""));
+  if (probe_seconds > 0 && seconds > 0) {
+    std::string shares;
+    for (const auto& [probe, cost] : by_probe) {
+      shares += fmt::format("{}{} {:.1f} %", shares.empty() ? "" : ", ", probe, 100 * cost / seconds);
+    }
+    notes.push_back(
+        fmt::format("Probes took {:.1f} % of the computing time: {}.", 100 * probe_seconds / seconds, shares));
+  }
   return {{"name", experiment.name},
           {"title", experiment.title},
           {"question", experiment.question},
           {"source", experiment.source},
           {"figure", experiment.figure},
           {"rows", experiment.rows},
+          {"answer", findings.answer},
           {"what_was_run", experiment.what_was_run(planned.setting)},
           {"paper_numbers", numbers},
           {"cost", {{"runs", total}, {"seconds", seconds}, {"probe_seconds", probe_seconds}}},

@@ -13,8 +13,8 @@ namespace {
 // running average (0.1) and its eps (1e-5), and what "activations" of a layer are: here what the ReLU gets, which is
 // BN's output where there is BN.
 constexpr int64_t kPaperLayers = 13;
-constexpr int64_t kShownLayers[] = {2, 3, 9, 11, 13};  // Fig. 1 and 2
-constexpr int64_t kIcsLayers[] = {5, 10};              // Fig. 3
+constexpr int64_t kShownLayers[] = {2, 3, 9, 10, 11, 13};  // Fig. 1 and 2, and #10 beside its ICS
+constexpr int64_t kIcsLayers[] = {5, 10};                  // Fig. 3
 
 std::vector<int64_t> layers_at(const Protocol& p, const auto& numbers) {
   std::set<int64_t> layers;
@@ -95,14 +95,14 @@ Arm plain(double rate) {
   return main_arm("no BN", "none", rate, "#2d5d8c");
 }
 Arm noisy_bn() {
-  return arm("noisy BN, rate 0.1", "noisy-batch", 0.1, "#8a5aa0", {}, {.moments = true});
+  return arm("noisy BN, rate 0.1", "noisy-batch", 0.1, "#8a5aa0", {}, {.moments = true, .ics = true});
 }
 Arm noise() {
-  return arm("noise, no BN, rate 0.1", "noise", 0.1, "#5b9279", {6, 4}, {.moments = true});
+  return arm("noise, no BN, rate 0.1", "noise", 0.1, "#5b9279", {6, 4}, {.moments = true, .ics = true});
 }
 Arm lp(const std::string& p) {
   const std::string color = p == "l1" ? "#5b9279" : p == "l2" ? "#c9a227" : "#8a5aa0";
-  return arm(p + " norm, rate 0.1", p, 0.1, color, {}, {.landscape = true});
+  return arm(p + " norm, rate 0.1", p, 0.1, color, {}, {.moments = true, .ics = true, .landscape = true});
 }
 
 Window second_half(const Protocol& protocol) {
