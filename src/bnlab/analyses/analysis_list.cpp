@@ -1,11 +1,12 @@
 #include "bnlab/analyses/analysis_list.h"
 
+#include "bnlab/analyses/dln_closed_form.h"
 #include "bnlab/analyses/evaluation.h"
 
 namespace bnlab {
 
 const std::vector<AnalysisKind>& analysis_kinds() {
-  static const std::vector<AnalysisKind> kinds = {evaluation_analysis()};
+  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(), dln_closed_form_analysis()};
   return kinds;
 }
 

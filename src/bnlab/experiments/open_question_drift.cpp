@@ -29,15 +29,16 @@ Plan plan(const Setting& setting) {
 
 std::vector<std::string> what_was_run(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
-  return {what_was_trained(setting),
-          fmt::format(
-              "Seven networks that differ in their normalization and noise (those of santurkar-fig2 and -fig5). Every {} "
-              "steps, of layer #{}: the drift, that is how far the step moves the means of its channels (in standard "
-              "deviations), and the gradient's ICS, ‖G − G′‖ / ‖G‖, the share of its weights' gradient that the update of "
-              "the layers before it changes. Their rank correlation (Spearman) over the steps of a run; and over the "
-              "seven networks of a seed, of each with the speed of training (mean training accuracy over all steps). Where "
-              "there is noise, drift and ICS contain it.",
-              p.observe_every, layer_at(p, kLayer))};
+  return {
+      what_was_trained(setting),
+      fmt::format(
+          "Seven networks that differ in their normalization and noise (those of santurkar-fig2 and -fig5). Every {} "
+          "steps, of layer #{}: the drift, that is how far the step moves the means of its channels (in standard "
+          "deviations), and the gradient's ICS, ‖G − G′‖ / ‖G‖, the share of its weights' gradient that the update of "
+          "the layers before it changes. Their rank correlation (Spearman) over the steps of a run; and over the "
+          "seven networks of a seed, of each with the speed of training (mean training accuracy over all steps). Where "
+          "there is noise, drift and ICS contain it.",
+          p.observe_every, layer_at(p, kLayer))};
 }
 
 /// A quantity at the steps at which ICS was observed.
@@ -65,7 +66,7 @@ double mean_of(const std::vector<double>& values) {
 }
 
 /// The rank correlation over arms, for seed i, of the mean of one quantity with the speed of training.
-double with_speed(const TrainedArms& trained, const Protocol& p, size_t i, std::vector<double> Shift::* quantity) {
+double with_speed(const TrainedArms& trained, const Protocol& p, size_t i, std::vector<double> Shift::*quantity) {
   std::vector<double> values, speeds;
   for (const Arm& arm : arms()) {
     RunReader& run = *trained.runs(arm.name()).at(i);
@@ -81,27 +82,26 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
   const std::string quote = "(Ours: the open question of the note that this project began with.)";
   std::vector<std::pair<Claim, Evidence>> all;
   for (const char* arm : {kPlain, kBn}) {
-    all.push_back({{std::string("together-") + (arm == kBn ? "bn" : "plain"),
-                    fmt::format("In the network \"{}\", drift of moments and gradient ICS rise and fall together.", arm),
-                    quote, "Spearman's rank correlation of drift and relative ICS over the observed steps of a run",
-                    fmt::format("layer #{}, {}", layer, all_steps.text()), "rank correlation", Side::above(0),
-                    std::nullopt},
-                   trained.evidence({arm}, {trained.learned({arm}, second_half(p))}, [&trained, layer, arm](size_t i) {
-                     const Shift shift = shift_of(*trained.runs(arm).at(i), layer);
-                     return spearman(shift.drift, shift.ics);
-                   })});
+    all.push_back(
+        {{std::string("together-") + (arm == kBn ? "bn" : "plain"),
+          fmt::format("In the network \"{}\", drift of moments and gradient ICS rise and fall together.", arm), quote,
+          "Spearman's rank correlation of drift and relative ICS over the observed steps of a run",
+          fmt::format("layer #{}, {}", layer, all_steps.text()), "rank correlation", Side::above(0), std::nullopt},
+         trained.evidence({arm}, {trained.learned({arm}, second_half(p))}, [&trained, layer, arm](size_t i) {
+           const Shift shift = shift_of(*trained.runs(arm).at(i), layer);
+           return spearman(shift.drift, shift.ics);
+         })});
   }
   const std::vector<std::string> names = names_of(arms());
   const auto speed_claim = [&](const std::string& id, const std::string& sentence,
-                               std::vector<double> Shift::* quantity) {
-    all.push_back({{id, sentence, quote,
-                    "Spearman's rank correlation over the seven networks of a seed: mean over the observed steps, with "
-                    "the mean training accuracy",
-                    fmt::format("layer #{}, {}", layer, all_steps.text()), "rank correlation", Side::below(0),
-                    std::nullopt},
-                   trained.evidence(names, {}, [&trained, p, quantity](size_t i) {
-                     return with_speed(trained, p, i, quantity);
-                   })});
+                               std::vector<double> Shift::*quantity) {
+    all.push_back(
+        {{id, sentence, quote,
+          "Spearman's rank correlation over the seven networks of a seed: mean over the observed steps, with "
+          "the mean training accuracy",
+          fmt::format("layer #{}, {}", layer, all_steps.text()), "rank correlation", Side::below(0), std::nullopt},
+         trained.evidence(names, {},
+                          [&trained, p, quantity](size_t i) { return with_speed(trained, p, i, quantity); })});
   };
   speed_claim("drift-predicts-speed", "Networks whose moments drift less train faster.", &Shift::drift);
   speed_claim("ics-predicts-speed", "Networks with less gradient ICS train faster.", &Shift::ics);
@@ -118,19 +118,19 @@ std::vector<std::string> answer(const std::vector<std::pair<Claim, Evidence>>& c
                                to_string(judged.verdict_corrected), judged.interval.mean, judged.interval.low,
                                judged.interval.high));
   }
-  return {"Are the drift of activations and the shift of gradients one thing? " + says[0] + " " + says[1],
-          "Does either say how fast a network trains? " + says[2] + " " + says[3] +
-              " Seven networks of one depth, with one rate and few seeds, are few points for a correlation: read it as a "
-              "direction, not as a law."};
+  return {
+      "Are the drift of activations and the shift of gradients one thing? " + says[0] + " " + says[1],
+      "Does either say how fast a network trains? " + says[2] + " " + says[3] +
+          " Seven networks of one depth, with one rate and few seeds, are few points for a correlation: read it as a "
+          "direction, not as a law."};
 }
 
-Json scatter(const TrainedArms& trained, const Protocol& p, std::vector<double> Shift::* quantity,
+Json scatter(const TrainedArms& trained, const Protocol& p, std::vector<double> Shift::*quantity,
              const std::string& title) {
   std::vector<BandPoint> points;
   for (const Arm& arm : arms()) {
     for (RunReader* run : trained.runs(arm.name())) {
-      const double speed =
-          100 * mean_over(training_accuracy(*run, trained.setting().data.shape.classes), {0, p.steps});
+      const double speed = 100 * mean_over(training_accuracy(*run, trained.setting().data.shape.classes), {0, p.steps});
       const double value = mean_of(shift_of(*run, layer_at(p, kLayer)).*quantity);
       if (std::isfinite(value)) points.push_back({arm.name(), value, speed, speed, speed});
     }
@@ -147,22 +147,23 @@ Findings findings(const Setting& setting, Results& results) {
   };
   auto all = claims(trained, p);
   const bool complete = std::all_of(all.begin(), all.end(), [](const auto& it) { return it.second.missing.empty(); });
-  return {{{"a", fmt::format("Drift and ICS of layer #{} over training", layer),
-            "Left, how far a step moves the means of the layer's channels; right, how far the update of the layers before "
-            "it moves its gradient. Both logarithmic. If they were one thing, the two panels would show the same order of "
-            "colours and the same rises and falls.",
-            panels({{"drift of means", curves({"moment-changes", layer, "mean"}, "change of mean (std)")},
-                    {"gradient ICS", curves({"ics", layer, "l2"}, "‖G − G′‖₂")}},
-                   2)},
-           {"b", "Does either predict the speed of training?",
-            "A point is a network (colour) and seed. A good predictor would be a falling line: less shift, faster "
-            "training.",
-            panels({{"by drift", scatter(trained, p, &Shift::drift, "mean drift (std)")},
-                    {"by ICS", scatter(trained, p, &Shift::ics, "mean ‖G − G′‖ / ‖G‖")}},
-                   2)}},
-          all,
-          {},
-          complete ? answer(all) : std::vector<std::string>{}};
+  return {
+      {{"a", fmt::format("Drift and ICS of layer #{} over training", layer),
+        "Left, how far a step moves the means of the layer's channels; right, how far the update of the layers before "
+        "it moves its gradient. Both logarithmic. If they were one thing, the two panels would show the same order of "
+        "colours and the same rises and falls.",
+        panels({{"drift of means", curves({"moment-changes", layer, "mean"}, "change of mean (std)")},
+                {"gradient ICS", curves({"ics", layer, "l2"}, "‖G − G′‖₂")}},
+               2)},
+       {"b", "Does either predict the speed of training?",
+        "A point is a network (colour) and seed. A good predictor would be a falling line: less shift, faster "
+        "training.",
+        panels({{"by drift", scatter(trained, p, &Shift::drift, "mean drift (std)")},
+                {"by ICS", scatter(trained, p, &Shift::ics, "mean ‖G − G′‖ / ‖G‖")}},
+               2)}},
+      all,
+      {},
+      complete ? answer(all) : std::vector<std::string>{}};
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ struct Variant {
   double rate = kRate;
   int64_t normalized = 24;
   bool ics = false, landscape = false;
+  bool trajectory = false;  ///< keep the weights at the observed steps
 };
 
 TrainSpec train_spec(const Setting& setting, int64_t seed, const Variant& variant) {
@@ -32,6 +33,7 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const Variant& varian
   spec.divergence_loss = std::nullopt;  // it starts near 7e4
   spec.probes.push_back({"activations", 0, p.observe_every, true, {{"layers", {1, 11, 24}}, {"images", kExamples}}});
   if (variant.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, Json::object()});
+  if (variant.trajectory) spec.trajectory = {"weights", p.observe_every, TrajectorySpec{}.dims};
   if (variant.landscape) {
     spec.probes.push_back(
         {"landscape", 0, p.observe_every, false, {{"near", 0.01}, {"far", 30}, {"points", 8}, {"random", true}}});
@@ -68,7 +70,7 @@ Arm dln_bn(double rate) {
 }
 Arm dln_plain(double rate) {
   return arm("no BN", "#2d5d8c", dash_at(rate),
-             {.norm = "none", .rate = rate, .ics = true, .landscape = rate == kRate});
+             {.norm = "none", .rate = rate, .ics = true, .landscape = rate == kRate, .trajectory = rate == kRate});
 }
 Arm dln_bn_behind_all() {
   return arm("BN behind all 25", "#c8553d", {6, 4}, {.norm = "batch", .normalized = 25});
