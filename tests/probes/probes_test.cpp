@@ -257,6 +257,24 @@ TEST_F(MomentTest, MomentChangesAreThoseOfTheStep) {
   EXPECT_GT(*reader.scalar_at({"moment-changes", 3, "variance"}, 2), 1e-4);
 }
 
+TEST_F(MomentTest, GradientSketchesKeepAnglesAndLengths) {
+  const TrainSpec spec = small_spec("batch");
+  constexpr int64_t kSize = 4096;
+  RunReader first = probed(spec, 1, "gradient-sketch", {{"size", kSize}});
+  RunReader second = probed(spec, 2, "gradient-sketch", {{"size", kSize}});
+  const auto a = moment(spec, 1).gradients(), b = moment(spec, 2).gradients();
+  const auto x = first.arrays({"gradient-sketch", 0, "sketch"}).front().as_doubles();
+  const auto y = second.arrays({"gradient-sketch", 0, "sketch"}).front().as_doubles();
+  double xy = 0, ab = 0, xx = 0;
+  for (size_t i = 0; i < x.size(); ++i) xy += x[i] * y[i], xx += x[i] * x[i];
+  for (size_t i = 0; i < a.size(); ++i) ab += (a[i] * b[i]).sum().item<double>();
+  const double scale = norm_of(a) * norm_of(b);
+  EXPECT_NEAR(xy / scale, ab / scale, 5 / std::sqrt(kSize)) << "five standard errors";
+  EXPECT_NEAR(std::sqrt(xx) / norm_of(a), 1, 5 / std::sqrt(kSize));
+  EXPECT_NEAR(*first.scalar_at({"gradient-sketch", 0, "norm"}, 1) / norm_of(a), 1, 1e-5);
+  EXPECT_DOUBLE_EQ(*first.scalar_at({"gradient-sketch", 0, "rate"}, 1), spec.optimizer.lr);
+}
+
 // The same images and weights, but the noise is another.
 TEST_F(MomentTest, NoiseMovesMoments) {
   RunReader still = probed(small_spec("none"), 1, "moment-changes", {{"layers", {2}}, {"images", 16}});

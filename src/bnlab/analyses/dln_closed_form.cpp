@@ -33,9 +33,10 @@ Matrices matrices_of(const std::vector<float>& frame, int64_t width) {
 const TrainSpec& checked_input(RunReader& input) {
   const auto* spec = std::get_if<TrainSpec>(&input.spec());
   if (!spec || spec->model.name != "dln" || spec->model.norm.kind != "none" || spec->trajectory.keep != "weights") {
-    throw SpecError("inputs",
-                    "the analysis \"dln-closed-form\" takes a train run of the model dln without normalization that keeps "
-                    "its weights (trajectory.keep: \"weights\")");
+    throw SpecError(
+        "inputs",
+        "the analysis \"dln-closed-form\" takes a train run of the model dln without normalization that keeps "
+        "its weights (trajectory.keep: \"weights\")");
   }
   return *spec;
 }

@@ -34,11 +34,12 @@ Plan plan(const Setting& setting) {
 }
 
 std::vector<std::string> what_was_run(const Setting& setting) {
-  return {what_dln_was_trained(setting),
-          "For y = W_k…W_1x the gradient of W_i is 2·(W_k…W_{i+1})ᵀE(W_{i−1}…W_1x)ᵀ with E = Wx − Ax: it contains every "
-          "other layer, and so it moves when any of them moves. From the matrices that training went through, G and G′ of "
-          "every layer follow without a backward pass; the ICS probe measured the same in the training run itself, and in "
-          "the network with BN, for which there is no such closed form."};
+  return {
+      what_dln_was_trained(setting),
+      "For y = W_k…W_1x the gradient of W_i is 2·(W_k…W_{i+1})ᵀE(W_{i−1}…W_1x)ᵀ with E = Wx − Ax: it contains every "
+      "other layer, and so it moves when any of them moves. From the matrices that training went through, G and G′ of "
+      "every layer follow without a backward pass; the ICS probe measured the same in the training run itself, and in "
+      "the network with BN, for which there is no such closed form."};
 }
 
 /// ‖G − G′‖ / ‖G‖ of a layer, mean over the steps of the window.
@@ -80,7 +81,8 @@ double largest_difference(RunReader& run) {
 std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const Setting& setting, Results& results) {
   const Window window = second_half(dln_protocol(setting.scale));
   const std::string plain = dln_plain(kRate).name(), bn = dln_bn(kRate).name();
-  const std::string quote = "(Ours: the note's doubt whether a linear network can have internal covariate shift at all.)";
+  const std::string quote =
+      "(Ours: the note's doubt whether a linear network can have internal covariate shift at all.)";
   const std::string share = "mean over layers 2 to 25 and the window of ‖G − G′‖₂ / ‖G‖₂";
   const std::vector<RunReader*> closed = closed_forms(setting, results);
   Evidence agreement;
@@ -93,8 +95,8 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
     return over_layers(*trained.runs(arm).at(i), window);
   };
   return {{{"probe-agrees", "The ICS probe measures what the closed form of a linear network's gradient says.", quote,
-            "largest, over layers and observed steps, of |probe's ‖G − G′‖ − closed form's| / ‖G‖", "all observed steps",
-            "share of the gradient's length", Side::below(kAgreement), std::nullopt},
+            "largest, over layers and observed steps, of |probe's ‖G − G′‖ − closed form's| / ‖G‖",
+            "all observed steps", "share of the gradient's length", Side::below(kAgreement), std::nullopt},
            agreement},
           {{"linear-networks-have-ics", "A deep linear network without BN has internal covariate shift.", quote,
             share + ", without BN", window.text(), "share of the gradient's length", Side::above(0), std::nullopt},
@@ -123,11 +125,12 @@ Figure layers_figure(const TrainedArms& trained, const Setting& setting, Results
   std::vector<ArmStyle> styles = styles_of(arms());
   styles.push_back({kClosedForm, "#1b1b1b", {2, 4}});
   return {"a", "Shift of every layer's gradient, measured and computed",
-          fmt::format("How much of a layer's gradient the update of the layers before it changes, in percent, mean over {}; "
-                      "logarithmic. The black dots are the closed form for the network without BN: they must lie on the "
-                      "blue line. A network without activations does shift, and the more the later the layer, since more "
-                      "layers move before it.",
-                      window.text()),
+          fmt::format(
+              "How much of a layer's gradient the update of the layers before it changes, in percent, mean over {}; "
+              "logarithmic. The black dots are the closed form for the network without BN: they must lie on the "
+              "blue line. A network without activations does shift, and the more the later the layer, since more "
+              "layers move before it.",
+              window.text()),
           band_chart(points, styles, "layer", "‖G − G′‖ / ‖G‖ (%)", {.log_y = true})};
 }
 
@@ -137,12 +140,13 @@ Findings findings(const Setting& setting, Results& results) {
   std::vector<std::string> answer;
   if (std::all_of(all.begin(), all.end(), [](const auto& it) { return it.second.missing.empty(); })) {
     const auto judged = judge(all);
-    answer = {fmt::format("A linear network has internal covariate shift in the sense of gradients ({}): without BN the "
-                          "update of the layers before a layer changes {:.2g} % of its gradient's length on average, and "
-                          "that BN raises this is {}. Probe and closed form differ by at most {:.1g} of the gradient's "
-                          "length.",
-                          to_string(judged[1].verdict), 100 * judged[1].interval.mean, to_string(judged[2].verdict),
-                          judged[0].interval.mean)};
+    answer = {
+        fmt::format("A linear network has internal covariate shift in the sense of gradients ({}): without BN the "
+                    "update of the layers before a layer changes {:.2g} % of its gradient's length on average, and "
+                    "that BN raises this is {}. Probe and closed form differ by at most {:.1g} of the gradient's "
+                    "length.",
+                    to_string(judged[1].verdict), 100 * judged[1].interval.mean, to_string(judged[2].verdict),
+                    judged[0].interval.mean)};
   }
   return {{layers_figure(trained, setting, results),
            dln_loss_figure("b", trained, arms(), "The two networks whose layers are shown above.")},

@@ -8,6 +8,7 @@
 
 #include "bnlab/experiments/dln_ics.h"
 #include "bnlab/experiments/open_question_drift.h"
+#include "bnlab/experiments/open_question_spiral.h"
 #include "bnlab/experiments/santurkar_fig1.h"
 #include "bnlab/experiments/santurkar_fig2.h"
 #include "bnlab/experiments/santurkar_fig3.h"
@@ -17,9 +18,9 @@
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {santurkar_fig1(),     santurkar_fig2(), santurkar_fig3(),
-                                              santurkar_fig4(),     santurkar_fig5(), dln_ics(),
-                                              open_question_drift()};
+  static const std::vector<Experiment> all = {santurkar_fig1(),       santurkar_fig2(),     santurkar_fig3(),
+                                              santurkar_fig4(),       santurkar_fig5(),     dln_ics(),
+                                              open_question_spiral(), open_question_drift()};
   return all;
 }
 

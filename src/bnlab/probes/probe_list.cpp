@@ -2,6 +2,7 @@
 
 #include "bnlab/probes/accuracy.h"
 #include "bnlab/probes/activations.h"
+#include "bnlab/probes/gradient_sketch.h"
 #include "bnlab/probes/ics.h"
 #include "bnlab/probes/landscape.h"
 #include "bnlab/probes/moment_changes.h"
@@ -10,7 +11,7 @@ namespace bnlab {
 
 const std::vector<ProbeKind>& probe_kinds() {
   static const std::vector<ProbeKind> kinds = {accuracy_probe(), activations_probe(), moment_changes_probe(),
-                                               ics_probe(), landscape_probe()};
+                                               ics_probe(),      landscape_probe(),   gradient_sketch_probe()};
   return kinds;
 }
 
