@@ -45,8 +45,9 @@ TEST(PathGeometry, AStraightLine) {
 
 TEST(PathGeometry, AZigzag) {
   const testing::TempFolder temp;
-  const PathGeometry path =
-      path_of(temp / "run", 20, [](int64_t t) { return std::pair{1.0, t % 2 == 0 ? 2.0 : -2.0}; });
+  const PathGeometry path = path_of(temp / "run", 20, [](int64_t t) {
+    return std::pair{1.0, t % 2 == 0 ? 2.0 : -2.0};
+  });
   EXPECT_NEAR(path.mean_cosine(1, 0, 20), -0.6, 1e-6);  // (1 - 4) / 5
   EXPECT_NEAR(path.mean_cosine(2, 0, 20), 1, 1e-6);
   EXPECT_NEAR(path.tortuosity(0, 20), std::sqrt(5), 1e-6);

@@ -65,9 +65,10 @@ constexpr char kHowToRead[] =
     "its left faster. The axis is logarithmic.";
 constexpr char kWhatTheyCompare[] =
     "The green mark is the time that moving the same memory takes without any arithmetic: no implementation can be "
-    "much left of it. PyTorch's bars compare operators, which allocate their outputs, once with "
-    "PyTorch's allocator in use for both and once with bnlab's; oneDNN's bars and the limit compare what happens "
-    "inside, with outputs allocated beforehand.";
+    "much left of it. PyTorch's bars compare operators as a user calls them, each with the memory that it takes for "
+    "its "
+    "outputs: PyTorch's from its allocator, bnlab's from blocks that it keeps; and once more with PyTorch, too, taking "
+    "its memory there. oneDNN's bars and the limit compare what happens inside, with outputs allocated beforehand.";
 
 std::vector<Series> plain_series(const std::string& layout) {
   return {{{"PyTorch", "#c96a28"}, of(kPyTorch, "default", layout, "plain")},
@@ -121,7 +122,7 @@ Json notes(const Json& bench) {
   const Json& s = bench.at("summary");
   Json notes = {fmt::format(
       "Geometric means over the batches of the time relative to bnlab's, forward + backward pass: PyTorch "
-      "{} (NCHW) and {} (NHWC), with bnlab's allocator for both {} and {}; oneDNN {} and {}, and {} where "
+      "{} (NCHW) and {} (NHWC), with PyTorch, too, on bnlab's allocator {} and {}; oneDNN {} and {}, and {} where "
       "each side uses its fastest order of memory; BN + ReLU and BN + addition + ReLU in PyTorch's "
       "separate operators {} (NHWC).",
       text(s.at("pytorch").at(kNchw)), text(s.at("pytorch").at(kNhwc)), text(s.at("pytorch_caching").at(kNchw)),

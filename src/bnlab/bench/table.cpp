@@ -53,9 +53,10 @@ class Table {
                          e.processors.size(), results_.element, e.libtorch, e.onednn, e.bnlab, e.commit);
     text_ += fmt::format(
         "Columns: our operator's time for the forward and the backward pass; peer time / ours, median over {} rounds\n"
-        "[interval] (above 1: ours is faster): PyTorch under its own allocator and under ours, oneDNN; and how much "
-        "of\n"
-        "our kernels' time the same memory traffic takes without any arithmetic.\n",
+        "[interval] (above 1: ours is faster): PyTorch under its own allocator (our operator keeps blocks for its "
+        "outputs "
+        "in any case)\nand under ours, oneDNN; and how much of our kernels' time the same memory traffic takes without "
+        "any arithmetic.\n",
         results_.rounds);
     for (const Fusion fusion : {Fusion::kNone, Fusion::kRelu, Fusion::kAddRelu}) section(fusion);
     means();

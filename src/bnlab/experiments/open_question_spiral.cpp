@@ -34,11 +34,12 @@ Plan plan(const Setting& setting) {
 }
 
 std::vector<std::string> what_was_run(const Setting& setting) {
-  return {what_was_trained(setting),
-          "Of every step a sketch of the gradient is kept: 2,048 signed sums over its entries, which keep angles to about "
-          "0.02. From these follow the angle between any two updates, the path's length over its displacement, the angle "
-          "between an update and what is left of the way, and the path's shadow on its two main directions. A batch of 128 "
-          "images makes every gradient noisy; noise alone makes cosines small, never negative."};
+  return {
+      what_was_trained(setting),
+      "Of every step a sketch of the gradient is kept: 2,048 signed sums over its entries, which keep angles to about "
+      "0.02. From these follow the angle between any two updates, the path's length over its displacement, the angle "
+      "between an update and what is left of the way, and the path's shadow on its two main directions. A batch of 128 "
+      "images makes every gradient noisy; noise alone makes cosines small, never negative."};
 }
 
 int64_t most_lag(const Protocol& p) {
@@ -65,19 +66,20 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
     const std::string id = arm == kBn ? "bn" : "plain";
     const std::vector<PathGeometry>& of_arm = paths.at(arm);
     const auto learned = std::vector<Precondition>{trained.learned({arm}, window)};
-    all.push_back({{"zigzags-" + id, fmt::format("The path of \"{}\" zigzags: an update points against the one before.", arm),
-                    quote, "mean cosine of successive updates over the window", window.text(), "cosine",
-                    Side::below(-kAtAll), std::nullopt},
-                   trained.evidence({arm}, learned, [&of_arm, window](size_t i) {
-                     return of_arm.at(i).mean_cosine(1, window.begin, window.end);
-                   })});
-    all.push_back({{"spirals-" + id,
-                    fmt::format("The path of \"{}\" spirals: updates some steps apart point against each other.", arm),
-                    quote, fmt::format("least, over lags 2 to {}, of the mean cosine of updates that far apart", most_lag(p)),
-                    window.text(), "cosine", Side::below(-kAtAll), std::nullopt},
-                   trained.evidence({arm}, learned, [&of_arm, p, window](size_t i) {
-                     return least_later_cosine(of_arm.at(i), p, window);
-                   })});
+    all.push_back(
+        {{"zigzags-" + id, fmt::format("The path of \"{}\" zigzags: an update points against the one before.", arm),
+          quote, "mean cosine of successive updates over the window", window.text(), "cosine", Side::below(-kAtAll),
+          std::nullopt},
+         trained.evidence({arm}, learned, [&of_arm, window](size_t i) {
+           return of_arm.at(i).mean_cosine(1, window.begin, window.end);
+         })});
+    all.push_back(
+        {{"spirals-" + id,
+          fmt::format("The path of \"{}\" spirals: updates some steps apart point against each other.", arm), quote,
+          fmt::format("least, over lags 2 to {}, of the mean cosine of updates that far apart", most_lag(p)),
+          window.text(), "cosine", Side::below(-kAtAll), std::nullopt},
+         trained.evidence({arm}, learned,
+                          [&of_arm, p, window](size_t i) { return least_later_cosine(of_arm.at(i), p, window); })});
   }
   const std::vector<PathGeometry>&with = paths.at(kBn), &without = paths.at(kPlain);
   all.push_back({{"bn-more-direct", "With BN the path is more direct: shorter for the way that it makes.", quote,
@@ -103,8 +105,9 @@ std::string shape_in_words(const JudgedClaim& zigzags, const JudgedClaim& spiral
         "opposed (least mean cosine {:+.2f}); it is a noisy walk with a drift",
         zigzags.interval.mean, least_later);
   }
-  return fmt::format("cannot be told by these seeds (mean cosine of successive updates {:+.2f}, least further apart {:+.2f})",
-                     zigzags.interval.mean, least_later);
+  return fmt::format(
+      "cannot be told by these seeds (mean cosine of successive updates {:+.2f}, least further apart {:+.2f})",
+      zigzags.interval.mean, least_later);
 }
 
 std::vector<std::string> answer(const std::vector<std::pair<Claim, Evidence>>& claims) {
@@ -112,9 +115,10 @@ std::vector<std::string> answer(const std::vector<std::pair<Claim, Evidence>>& c
   return {fmt::format("In the second half of training the path with BN {}. The path without BN {}.",
                       shape_in_words(judged[0], judged[1], judged[1].interval.mean),
                       shape_in_words(judged[2], judged[3], judged[3].interval.mean)),
-          fmt::format("That with BN the path is more direct is {} (ratio of path length over displacement, with to without: "
-                      "{:.2f}).",
-                      to_string(judged[4].verdict), std::exp(judged[4].interval.mean))};
+          fmt::format(
+              "That with BN the path is more direct is {} (ratio of path length over displacement, with to without: "
+              "{:.2f}).",
+              to_string(judged[4].verdict), std::exp(judged[4].interval.mean))};
 }
 
 /// A value of each path at some places, as curves.
@@ -163,35 +167,38 @@ Findings findings(const Setting& setting, Results& results) {
   const bool complete = std::all_of(all.begin(), all.end(), [](const auto& it) { return it.second.missing.empty(); });
   return {
       {{"a", "Do updates agree with those some steps later?",
-        fmt::format("Mean cosine of two updates against the number of steps between them ({}). A zigzag begins below zero; a "
-                    "spiral begins above and swings below; noise around a steady direction stays flat above zero.",
-                    window.text()),
+        fmt::format(
+            "Mean cosine of two updates against the number of steps between them ({}). A zigzag begins below zero; a "
+            "spiral begins above and swings below; noise around a steady direction stays flat above zero.",
+            window.text()),
         chart(curves(paths, 1, most_lag(p), 1,
                      [&](const PathGeometry& path, int64_t lag) {
                        return path.mean_cosine(lag, window.begin, window.end);
                      }),
               "steps between the updates", "mean cosine")},
        {"b", "Along training: the next update, the end, and the detour",
-        fmt::format("Left: mean cosine of successive updates over {} steps. Middle: cosine of an update with what is left of "
-                    "the way to the end. Right: path length over displacement of {} steps; 1 is a straight line, {:.1f} a "
-                    "random walk.",
-                    span, span, std::sqrt(static_cast<double>(span))),
-        panels({{"with the next update",
-                 chart(curves(paths, 0, p.steps - span, every,
-                              [&](const PathGeometry& path, int64_t t) { return path.mean_cosine(1, t, t + span); }),
-                       "training step", "mean cosine")},
-                {"with the way that is left",
-                 chart(curves(paths, 0, p.steps - 2, every,
-                              [&](const PathGeometry& path, int64_t t) {
-                                return t < path.steps() ? path.cosine_to_end(t) : NAN;
-                              }),
-                       "training step", "cosine")},
-                {"detour", chart(curves(paths, 0, p.steps - span, every,
-                                        [&](const PathGeometry& path, int64_t t) { return path.tortuosity(t, t + span); }),
-                                 "training step", "path length / displacement")}},
-               3)},
+        fmt::format(
+            "Left: mean cosine of successive updates over {} steps. Middle: cosine of an update with what is left of "
+            "the way to the end. Right: path length over displacement of {} steps; 1 is a straight line, {:.1f} a "
+            "random walk.",
+            span, span, std::sqrt(static_cast<double>(span))),
+        panels(
+            {{"with the next update",
+              chart(curves(paths, 0, p.steps - span, every,
+                           [&](const PathGeometry& path, int64_t t) { return path.mean_cosine(1, t, t + span); }),
+                    "training step", "mean cosine")},
+             {"with the way that is left", chart(curves(paths, 0, p.steps - 2, every,
+                                                        [&](const PathGeometry& path, int64_t t) {
+                                                          return t < path.steps() ? path.cosine_to_end(t) : NAN;
+                                                        }),
+                                                 "training step", "cosine")},
+             {"detour", chart(curves(paths, 0, p.steps - span, every,
+                                     [&](const PathGeometry& path, int64_t t) { return path.tortuosity(t, t + span); }),
+                              "training step", "path length / displacement")}},
+            3)},
        {"c", "The path's shadow on its two main directions",
-        "Each path (first seed) seen along the two directions in which it extends most; it begins at one end of the arc. "
+        "Each path (first seed) seen along the two directions in which it extends most; it begins at one end of the "
+        "arc. "
         "Such shadows of any long walk are smooth arcs: what to look for is a curl, which a spiral would show.",
         scatter_chart(shadow(paths), styles_of(arms()), "first main direction", "second main direction")}},
       all,
@@ -202,16 +209,17 @@ Findings findings(const Setting& setting, Results& results) {
 }  // namespace
 
 Experiment open_question_spiral() {
-  return {"open-question-spiral",
-          "Does the path of training spiral?",
-          {"M14"},
-          "Ours, on the networks of Santurkar et al. 2018",
-          "no figure of theirs",
-          "If BN smooths the landscape, why does the gradient still swing from step to step: does the path zigzag, turn or "
-          "spiral?",
-          plan,
-          what_was_run,
-          findings};
+  return {
+      "open-question-spiral",
+      "Does the path of training spiral?",
+      {"M14"},
+      "Ours, on the networks of Santurkar et al. 2018",
+      "no figure of theirs",
+      "If BN smooths the landscape, why does the gradient still swing from step to step: does the path zigzag, turn or "
+      "spiral?",
+      plan,
+      what_was_run,
+      findings};
 }
 
 }  // namespace bnlab

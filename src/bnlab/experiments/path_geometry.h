@@ -19,8 +19,8 @@ class PathGeometry {
   double cosine(int64_t t, int64_t lag) const;
   /// Its mean over begin <= t, t + lag < end.
   double mean_cosine(int64_t lag, int64_t begin, int64_t end) const;
-  /// Path length over displacement between two steps: 1 for a straight line, sqrt(end - begin) for a random walk of equal
-  /// steps.
+  /// Path length over displacement between two steps: 1 for a straight line, sqrt(end - begin) for a random walk of
+  /// equal steps.
   double tortuosity(int64_t begin, int64_t end) const;
   /// cos between the update of step t and what is left of the way to the end.
   double cosine_to_end(int64_t t) const;
