@@ -275,6 +275,44 @@ TEST_F(MomentTest, GradientSketchesKeepAnglesAndLengths) {
   EXPECT_DOUBLE_EQ(*first.scalar_at({"gradient-sketch", 0, "rate"}, 1), spec.optimizer.lr);
 }
 
+// Against ATen's own BN and a perturbation of it: the sum of squares that Theorem 4.1 bounds, by finite differences.
+TEST_F(MomentTest, TheoryHasBothSidesOfTheTheorem) {
+  const TrainSpec spec = small_spec("none");
+  RunReader reader = probed(spec, 2, "bn-theory", {{"layers", {4}}});
+  EXPECT_LT(*reader.scalar_at({"bn-theory", 4, "identity_error"}, 2), 1e-4);
+  EXPECT_LT(*reader.scalar_at({"bn-theory", 4, "twin_error"}, 2), 1e-4);
+  const Moment at = moment(spec, 2);
+  at::Tensor y, z;
+  const at::Tensor logits = at.network->forward(at.batch.x, [&](int64_t layer, TapPoint point, at::Tensor& value) {
+    if (layer != 4 || point != TapPoint::kLinear) return;
+    y = value.detach().requires_grad_();
+    z = value = at::batch_norm(y, {}, {}, {}, {}, true, 0.1, 0, false);
+  });
+  const auto gradients = torch::autograd::grad({at::cross_entropy_loss(logits, at.batch.y)}, {y, z});
+  const auto left = reader.arrays({"bn-theory", 4, "gradient"}).front().as_doubles();
+  const auto bound = reader.arrays({"bn-theory", 4, "bound"}).front().as_doubles();
+  at::Tensor plain_y;
+  const at::Tensor plain = at.network->forward(at.batch.x, [&](int64_t layer, TapPoint point, at::Tensor& value) {
+    if (layer == 4 && point == TapPoint::kLinear) plain_y = value = value.detach().requires_grad_();
+  });
+  const at::Tensor g = torch::autograd::grad({at::cross_entropy_loss(plain, at.batch.y)}, {plain_y}).front();
+  double holds = 0;
+  for (int64_t c = 0; c < y.size(1); ++c) {
+    const auto channel = [&](const at::Tensor& t) { return t.select(1, c).detach().to(at::kDouble).flatten(); };
+    const double m = static_cast<double>(channel(y).numel());
+    const double variance = channel(y).var(false).item<double>();
+    const double expected =
+        (channel(g).square().sum().item<double>() - std::pow(channel(g).sum().item<double>(), 2) / m -
+         std::pow((channel(g) * channel(z)).sum().item<double>(), 2) / m) /
+        variance;
+    EXPECT_NEAR(left[static_cast<size_t>(c)], channel(gradients[0]).square().sum().item<double>(),
+                1e-3 * left[static_cast<size_t>(c)]);
+    EXPECT_NEAR(bound[static_cast<size_t>(c)], expected, 1e-3 * std::abs(expected));
+    holds += left[static_cast<size_t>(c)] <= bound[static_cast<size_t>(c)] ? 1 : 0;
+  }
+  EXPECT_NEAR(*reader.scalar_at({"bn-theory", 4, "holds"}, 2), holds / static_cast<double>(y.size(1)), 1e-12);
+}
+
 // The same images and weights, but the noise is another.
 TEST_F(MomentTest, NoiseMovesMoments) {
   RunReader still = probed(small_spec("none"), 1, "moment-changes", {{"layers", {2}}, {"images", 16}});

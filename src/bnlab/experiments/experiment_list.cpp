@@ -14,13 +14,14 @@
 #include "bnlab/experiments/santurkar_fig3.h"
 #include "bnlab/experiments/santurkar_fig4.h"
 #include "bnlab/experiments/santurkar_fig5.h"
+#include "bnlab/experiments/santurkar_theory.h"
 
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {santurkar_fig1(),       santurkar_fig2(),     santurkar_fig3(),
-                                              santurkar_fig4(),       santurkar_fig5(),     dln_ics(),
-                                              open_question_spiral(), open_question_drift()};
+  static const std::vector<Experiment> all = {santurkar_fig1(), santurkar_fig2(),       santurkar_fig3(),
+                                              santurkar_fig4(), santurkar_fig5(),       santurkar_theory(),
+                                              dln_ics(),        open_question_spiral(), open_question_drift()};
   return all;
 }
 

@@ -23,7 +23,7 @@ std::vector<int64_t> layers_at(const Protocol& p, const auto& numbers) {
 }
 
 struct Probes {
-  bool moments = false, ics = false, landscape = false, path = false;
+  bool moments = false, ics = false, landscape = false, path = false, theory = false;
 };
 
 TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& norm, double rate, const Probes& with) {
@@ -44,6 +44,7 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& no
   if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, {{"layers", shown}}});
   if (with.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, {{"layers", layers_at(p, kIcsLayers)}}});
   if (with.path) spec.probes.push_back({"gradient-sketch", 0, 1, false, Json::object()});
+  if (with.theory) spec.probes.push_back({"bn-theory", 0, p.landscape_every, false, Json::object()});
   if (with.landscape) {
     spec.probes.push_back(
         {"landscape", 0, p.landscape_every, false, {{"points", p.landscape_points}, {"random", true}}});
@@ -64,7 +65,7 @@ Arm main_arm(const std::string& label, const std::string& norm, double rate, con
                                 : rate > 0.1 ? std::vector<int>{6, 4}
                                              : std::vector<int>{2, 3};
   return arm(fmt::format("{}, rate {}", label, rate), norm, rate, color, dash,
-             {.moments = main, .ics = rate <= 0.1, .landscape = main, .path = main});
+             {.moments = main, .ics = rate <= 0.1, .landscape = main, .path = main, .theory = main && norm == "none"});
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ enum class TapPoint {
   kOutput,           ///< what the next layer gets
 };
 
-/// Called during a forward pass with each layer's values, layers counted from 1 in the order of application.
-using Tap = std::function<void(int64_t layer, TapPoint point, const at::Tensor& value)>;
+/// Called during a forward pass with each layer's values, layers counted from 1 in the order of application. What it
+/// puts in the place of kLinear's or kActivationInput's value is what the pass goes on with.
+using Tap = std::function<void(int64_t layer, TapPoint point, at::Tensor& value)>;
 
 class Network : public torch::nn::Module {
  public:

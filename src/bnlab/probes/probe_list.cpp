@@ -2,6 +2,7 @@
 
 #include "bnlab/probes/accuracy.h"
 #include "bnlab/probes/activations.h"
+#include "bnlab/probes/bn_theory.h"
 #include "bnlab/probes/gradient_sketch.h"
 #include "bnlab/probes/ics.h"
 #include "bnlab/probes/landscape.h"
@@ -11,7 +12,8 @@ namespace bnlab {
 
 const std::vector<ProbeKind>& probe_kinds() {
   static const std::vector<ProbeKind> kinds = {accuracy_probe(), activations_probe(), moment_changes_probe(),
-                                               ics_probe(),      landscape_probe(),   gradient_sketch_probe()};
+                                               ics_probe(),      landscape_probe(),   gradient_sketch_probe(),
+                                               bn_theory_probe()};
   return kinds;
 }
 

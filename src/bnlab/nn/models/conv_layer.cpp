@@ -11,7 +11,7 @@ ConvLayer::ConvLayer(int64_t in_channels, int64_t out_channels, const NormChoice
 }
 
 at::Tensor ConvLayer::forward(const at::Tensor& x, int64_t number, const Tap& tap) {
-  const auto show = [&](TapPoint point, const at::Tensor& value) {
+  const auto show = [&](TapPoint point, at::Tensor& value) {
     if (tap) tap(number, point, value);
   };
   at::Tensor y = conv_->forward(x);
