@@ -54,10 +54,10 @@ std::pair<Claim, Evidence> smoother_claim(const TrainedArms& trained, const Land
 Figure loss_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
   return {
       id, "Range of the loss along the gradient",
-      "Band: lowest to highest loss of a step's batch over points along that step's own gradient (1/2 to 4 learning "
-      "rates away); line: the loss of a point one learning rate and more away, averaged over seeds. A wide band means "
-      "that it matters much how long a step is. A network that has not begun to learn has a narrow band for another "
-      "reason: nothing happens anywhere near it.",
+      "Band: lowest to highest loss of a step's batch over points along that step's own gradient, mean over seeds; "
+      "line: its "
+      "loss where the step begins. Logarithmic. A wide band means that it matters much how long a step is. A network "
+      "that has not begun to learn has a narrow band for another reason: nothing happens anywhere near it.",
       band_chart(trained.ranges(names_of(arms), key("loss_low"), {"train", 0, "loss"}, key("loss_high")),
                  styles_of(arms), "training step", "loss", {.log_y = true})};
 }

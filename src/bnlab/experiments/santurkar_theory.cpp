@@ -28,15 +28,17 @@ Plan plan(const Setting& setting) {
 
 std::vector<std::string> what_was_run(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
-  return {what_was_trained(setting),
-          fmt::format(
-              "Every {} steps of the network without BN, each of its convolutions in turn gets one BN layer behind it (γ = 1, "
-              "β = 0, ε = 0), all weights as they are. Theorem 4.1 bounds, for each channel, the squared gradient of the "
-              "twin's loss with respect to the convolution's output by (γ²/σ²)(‖g‖² − ⟨1, g⟩²/m − ⟨g, ŷ⟩²/m), m being the "
-              "number of values of a channel. The right side can be read with the twin's own gradient behind the BN layer, "
-              "which makes it an identity, or, as printed, with the plain network's gradient, which makes it a claim about "
-              "networks.",
-              p.landscape_every)};
+  return {
+      what_was_trained(setting),
+      fmt::format(
+          "Every {} steps of the network without BN, each of its convolutions in turn gets one BN layer behind it (γ = "
+          "1, "
+          "β = 0, ε = 0), all weights as they are. Theorem 4.1 bounds, for each channel, the squared gradient of the "
+          "twin's loss with respect to the convolution's output by (γ²/σ²)(‖g‖² − ⟨1, g⟩²/m − ⟨g, ŷ⟩²/m), m being the "
+          "number of values of a channel. The right side can be read with the twin's own gradient behind the BN layer, "
+          "which makes it an identity, or, as printed, with the plain network's gradient, which makes it a claim about "
+          "networks.",
+          p.landscape_every)};
 }
 
 int64_t layers_of(const Protocol& p) {
@@ -83,7 +85,8 @@ Json both_sides(const TrainedArms& trained, const Protocol& p) {
   if (!trained.runs(kPlain).empty()) {
     RunReader& run = *trained.runs(kPlain).front();
     for (int64_t layer = 1; layer <= layers_of(p); ++layer) {
-      const auto lefts = run.arrays({"bn-theory", layer, "gradient"}), rights = run.arrays({"bn-theory", layer, "bound"});
+      const auto lefts = run.arrays({"bn-theory", layer, "gradient"}),
+                 rights = run.arrays({"bn-theory", layer, "bound"});
       if (lefts.empty()) continue;
       const auto left = lefts.back().as_doubles(), right = rights.back().as_doubles();
       for (size_t c = 0; c < left.size(); ++c) {
@@ -92,8 +95,9 @@ Json both_sides(const TrainedArms& trained, const Protocol& p) {
       }
     }
   }
-  return scatter_chart(points, {{"holds", "#2d5d8c"}, {"fails", "#c8553d"}}, "right side, with the plain network's gradient",
-                       "left side: ‖∇ of the twin‖²", {.log_x = true, .log_y = true});
+  return scatter_chart(points, {{"holds", "#2d5d8c"}, {"fails", "#c8553d"}},
+                       "right side, with the plain network's gradient", "left side: ‖∇ of the twin‖²",
+                       {.log_x = true, .log_y = true});
 }
 
 Findings findings(const Setting& setting, Results& results) {
@@ -101,7 +105,8 @@ Findings findings(const Setting& setting, Results& results) {
   const TrainedArms trained(setting, results, arms());
   std::vector<ArmStyle> styles;
   std::vector<BandPoint> shares;
-  const char* const kColors[] = {"#1b3a5c", "#2d5d8c", "#5b8fc0", "#8a5aa0", "#5b9279", "#c9a227", "#d98032", "#c8553d"};
+  const char* const kColors[] = {"#1b3a5c", "#2d5d8c", "#5b8fc0", "#8a5aa0",
+                                 "#5b9279", "#c9a227", "#d98032", "#c8553d"};
   for (int64_t layer = 1; layer <= layers_of(p); layer += std::max<int64_t>(1, layers_of(p) / 8)) {
     const std::string name = fmt::format("layer #{}", layer);
     styles.push_back({name, kColors[styles.size() % 8]});
@@ -111,17 +116,18 @@ Findings findings(const Setting& setting, Results& results) {
       shares.push_back(point);
     }
   }
-  return {{{"a", "Both sides of Theorem 4.1, as printed",
-            "A point is a channel of a layer at the last observed step (first seed). The theorem says that no point lies "
-            "above the diagonal (left side = right side); red ones do. The twin's gradient can be larger than the plain "
-            "network's bound, since behind its BN layer it is another network.",
-            both_sides(trained, p)},
-           {"b", "For which share of channels it holds",
-            "As printed, by layer over training; mean over seeds, band: lowest to highest seed. 100 % would be a theorem "
-            "about networks.",
-            band_chart(shares, styles, "training step", "channels for which it holds (%)", {.points = true})}},
-          claims(trained, p),
-          {}};
+  return {
+      {{"a", "Both sides of Theorem 4.1, as printed",
+        "A point is a channel of a layer at the last observed step (first seed). The theorem says that no point lies "
+        "above the diagonal (left side = right side); red ones do. The twin's gradient can be larger than the plain "
+        "network's bound, since behind its BN layer it is another network.",
+        both_sides(trained, p)},
+       {"b", "For which share of channels it holds",
+        "As printed, by layer over training; mean over seeds, band: lowest to highest seed. 100 % would be a theorem "
+        "about networks.",
+        band_chart(shares, styles, "training step", "channels for which it holds (%)", {.points = true})}},
+      claims(trained, p),
+      {}};
 }
 
 }  // namespace

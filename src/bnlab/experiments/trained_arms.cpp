@@ -205,7 +205,9 @@ Json activation_ridges(const TrainedArms& trained, const std::vector<std::string
       }
     }
   }
-  return ridge_chart(ridges, titles, arms.size(), "activation (input of the ReLU)", "training step");
+  constexpr size_t kMostColumns = 3;  // more would be too narrow to see
+  return ridge_chart(ridges, titles, std::min(arms.size(), kMostColumns), "activation (input of the ReLU)",
+                     "training step");
 }
 
 std::vector<ArmStyle> styles_of(const std::vector<Arm>& arms) {
