@@ -42,22 +42,22 @@ TEST(Reproduce, OneAndTwoWorkersStoppedOrNotGiveTheSameRecordsAndNothingIsComput
   ASSERT_EQ(Program(smoke_into(two.path(), {"--workers", "2"})).wait(), 0);
 
   const auto rows = all_rows(one.path());
-  EXPECT_EQ(rows.size(), 24u);
+  EXPECT_EQ(rows.size(), 33u);
   EXPECT_EQ(rows, all_rows(two.path()));
 
   std::map<std::string, std::filesystem::file_time_type> written;
   for (const auto& [id, ignored] : rows) written[id] = last_write_time(RunPaths{one.path() / "runs" / id}.checkpoint());
   Program again(smoke_into(one.path(), {"--json"}));
   ASSERT_EQ(again.wait(), 0);
-  EXPECT_THAT(again.err(), HasSubstr("24 runs, 24 already done"));
+  EXPECT_THAT(again.err(), HasSubstr("33 runs, 33 already done"));
   for (const auto& [id, time] : written)
     EXPECT_EQ(last_write_time(RunPaths{one.path() / "runs" / id}.checkpoint()), time);
 
   const Json report = Json::parse(again.out());
   EXPECT_EQ(report["schema_version"], 1);
   EXPECT_EQ(report["state"], "complete");
-  EXPECT_EQ(report["claims"].size(), 6u);
-  EXPECT_EQ(report["figures"].size(), 3u);
+  EXPECT_EQ(report["claims"].size(), 7u);
+  EXPECT_EQ(report["figures"].size(), 5u);
   EXPECT_EQ(report, Json::parse(read_file(one / "report.json")));
 }
 
