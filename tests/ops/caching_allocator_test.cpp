@@ -157,7 +157,7 @@ TEST(EmptyLikeKept, TakesLargeBlocksFromTheCacheAndReturnsThem) {
     EXPECT_EQ(kept.strides(), last.strides());
     EXPECT_EQ(kept.sizes(), last.sizes());
     EXPECT_EQ(kept.scalar_type(), last.scalar_type());
-    EXPECT_TRUE(on_huge_page(kept.data_ptr()));
+    EXPECT_TRUE(block_cache().owns(kept.data_ptr()));
     EXPECT_EQ(block_cache().counts().bytes_in_use, in_use + 4 * kMiB);
     address = kept.data_ptr();
     kept.fill_(7);
@@ -167,7 +167,7 @@ TEST(EmptyLikeKept, TakesLargeBlocksFromTheCacheAndReturnsThem) {
   }
   EXPECT_EQ(block_cache().counts().bytes_in_use, in_use);
   EXPECT_EQ(empty_like_kept(last).data_ptr(), address);
-  EXPECT_FALSE(on_huge_page(empty_like_kept(at::zeros({8})).data_ptr()));
+  EXPECT_FALSE(block_cache().owns(empty_like_kept(at::zeros({8})).data_ptr()));
   empty_cache();
   EXPECT_EQ(block_cache().counts().bytes_kept, 0U);
 }
