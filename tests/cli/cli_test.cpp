@@ -42,21 +42,21 @@ TEST(Reproduce, OneAndTwoWorkersStoppedOrNotGiveTheSameRecordsAndNothingIsComput
   ASSERT_EQ(Program(smoke_into(two.path(), {"--workers", "2"})).wait(), 0);
 
   const auto rows = all_rows(one.path());
-  EXPECT_EQ(rows.size(), 33u);
+  EXPECT_EQ(rows.size(), 39u);
   EXPECT_EQ(rows, all_rows(two.path()));
 
   std::map<std::string, std::filesystem::file_time_type> written;
   for (const auto& [id, ignored] : rows) written[id] = last_write_time(RunPaths{one.path() / "runs" / id}.checkpoint());
   Program again(smoke_into(one.path(), {"--json"}));
   ASSERT_EQ(again.wait(), 0);
-  EXPECT_THAT(again.err(), HasSubstr("33 runs, 33 already done"));
+  EXPECT_THAT(again.err(), HasSubstr("39 runs, 39 already done"));
   for (const auto& [id, time] : written)
     EXPECT_EQ(last_write_time(RunPaths{one.path() / "runs" / id}.checkpoint()), time);
 
   const Json report = Json::parse(again.out());
   EXPECT_EQ(report["schema_version"], 1);
   EXPECT_EQ(report["state"], "complete");
-  EXPECT_EQ(report["claims"].size(), 7u);
+  EXPECT_EQ(report["claims"].size(), 10u);
   EXPECT_EQ(report["figures"].size(), 5u);
   EXPECT_EQ(report, Json::parse(read_file(one / "report.json")));
 }
@@ -105,6 +105,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"train", "--data", "gaussian", "--lr", "-1"}, 2, "optimizer.lr"},
         Wrong{{"train", "--data", "gaussian", "--model", "vgg12"}, 2, "vgg11"},
         Wrong{{"train", "--data", "gaussian", "--probe", "activations:layers=[99]"}, 2, "layers from 1 to 8"},
+        Wrong{{"train", "--data", "gaussian", "--probe-budget", "lots"}, 2, "expected a percentage above 0"},
+        Wrong{{"reproduce", "--probe-budget", "-3%"}, 2, "expected a percentage above 0"},
         Wrong{{"train", "--data", "gaussian", "--norm-option", "eps"}, 2, "NAME=NUMBER"},
         Wrong{{"report", "/tmp"}, 1, "request.json"}, Wrong{{"data", "check", "nope"}, 1, "nope"}));
 

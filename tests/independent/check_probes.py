@@ -26,9 +26,13 @@ def normalized(x, p, prefix):
     return (x - mean) / torch.sqrt(var + 1e-5) * p[prefix + "weight"].view(shape) + p[prefix + "bias"].view(shape)
 
 
-def vgg_loss(p, x, y):
-    for layer in range(1, 9):
-        x = F.conv2d(x, p[f"layer{layer}.conv.weight"], p[f"layer{layer}.conv.bias"], padding=1)
+def vgg_loss(p, x, y, first=1, inside=None):
+    """`inside`: takes the place of what layer `first`'s convolution gives; x is then not used."""
+    for layer in range(first, 9):
+        if layer == first and inside is not None:
+            x = inside
+        else:
+            x = F.conv2d(x, p[f"layer{layer}.conv.weight"], p[f"layer{layer}.conv.bias"], padding=1)
         x = torch.relu(normalized(x, p, f"layer{layer}.norm."))
         if layer in POOL_AFTER:
             x = F.max_pool2d(x, 2)
@@ -84,6 +88,65 @@ def recomputed(saved, loss_of, weight_name, layers):
     return result
 
 
+THEORY_LAYER = 5
+
+
+def theory(saved):
+    """Both sides of Santurkar's Theorems 4.1, 4.2 and 4.4 on the network and its twin with BN behind THEORY_LAYER."""
+    p = {k[len("parameter."):]: v.double() for k, v in saved.items() if k.startswith("parameter.")}
+    x, y = saved["x"].double(), saved["y"]
+    for layer in range(1, THEORY_LAYER):
+        x = torch.relu(F.conv2d(x, p[f"layer{layer}.conv.weight"], p[f"layer{layer}.conv.bias"], padding=1))
+        x = F.max_pool2d(x, 2) if layer in POOL_AFTER else x
+    weight, bias = p[f"layer{THEORY_LAYER}.conv.weight"], p[f"layer{THEORY_LAYER}.conv.bias"]
+    out = F.conv2d(x, weight, bias, padding=1)
+    channels, m = out.size(1), out.numel() // out.size(1)
+
+    def rows(t):
+        return t.permute(1, 0, 2, 3).reshape(channels, m)
+
+    def values(r):
+        return r.reshape(channels, out.size(0), *out.shape[2:]).permute(1, 0, 2, 3)
+
+    def bn(r):
+        r = r - r.sum(1, keepdim=True) / m
+        return r / torch.sqrt((r * r).sum(1, keepdim=True) / m)
+
+    def downstream(r):
+        return vgg_loss(p, None, y, THEORY_LAYER, values(r))
+
+    def gradient(function, r):
+        r = r.detach().requires_grad_()
+        return torch.autograd.grad(function(r), r)[0]
+
+    def quadratic(function, r, v):  # v^T H v
+        return (torch.autograd.functional.vhp(function, r, v)[1] * v).sum().item()
+
+    r = rows(out)
+    yhat, sigma2 = bn(r), r.var(1, unbiased=False)
+    v, g, gz = gradient(lambda t: downstream(bn(t)), r), gradient(downstream, r), gradient(downstream, yhat)
+    filters = weight.flatten(1).clone().requires_grad_()
+    patches = F.unfold(x, 3, padding=1).transpose(1, 2).reshape(m, -1)
+    through = (filters @ patches.t()) + bias[:, None]
+    of_filters = torch.autograd.grad(downstream(bn(through)), filters)[0]
+    result = {"theory.gradient": (v ** 2).sum(1).tolist(),
+              "theory.bound": (((g ** 2).sum(1) - g.sum(1) ** 2 / m - (g * yhat).sum(1) ** 2 / m) / sigma2).tolist(),
+              "theory.weight_gradient": (of_filters ** 2).sum(1).tolist(),
+              "theory.lambda": [torch.linalg.matrix_norm(patches, 2).item()],
+              "curvature.curvature": [], "curvature.identity": [], "curvature.first": [], "curvature.second": []}
+    for channel in [0, channels // 2]:
+        vc, gc = torch.zeros_like(v), torch.zeros_like(g)
+        vc[channel], gc[channel] = v[channel], g[channel]
+        length2, s2 = (vc ** 2).sum().item(), sigma2[channel].item()
+        own = (gz[channel] * yhat[channel]).sum().item() * length2 / (m * s2)
+        printed = (g[channel] * yhat[channel]).sum().item() * length2 / (m * s2)
+        result["curvature.curvature"].append(quadratic(lambda t: downstream(bn(t)), r, vc))
+        result["curvature.identity"].append(quadratic(downstream, yhat, vc) / s2 - own)
+        result["curvature.first"].append(quadratic(downstream, r, vc) / s2 - printed)
+        result["curvature.second"].append(quadratic(downstream, r, gc) / s2 - printed)
+    return result
+
+
 def check(name, saved, result):
     failures = 0
     for key, values in result.items():
@@ -109,6 +172,8 @@ def main():
             saved = torch.load(folder / f"{network}-{kind}.pt")
             result = recomputed(saved, loss_of, weight.format, layers)
             failures += check(f"{network}-{kind}", saved, result)
+            if "theory.bound" in saved:
+                failures += check(f"{network}-{kind}", saved, theory(saved))
     sys.exit(1 if failures else 0)
 
 

@@ -1,4 +1,5 @@
-// Trains small networks, shows their last step to the probes "ics" and "landscape", and writes to a file that
+// Trains small networks, shows their last step to the probes "ics" and "landscape", those without normalization also to
+// "bn-theory" and "bn-curvature", and writes to a file that
 // torch.load() reads: the weights before that step, its batch, and what the probes recorded. check_probes.py computes
 // the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
@@ -8,9 +9,8 @@
 #include <fstream>
 
 #include "bnlab/data/linear_task.h"
-#include "bnlab/probes/probe_list.h"
 #include "bnlab/train/checkpoint.h"
-#include "bnlab/train/trainer.h"
+#include "tests/probed_run.h"
 #include "tests/small_run.h"
 
 namespace {
@@ -19,6 +19,7 @@ using namespace bnlab;
 using Tensors = c10::Dict<std::string, at::Tensor>;
 
 constexpr int64_t kStep = 4;
+constexpr int64_t kTheoryLayer = 5;
 
 struct Case {
   std::string name;
@@ -31,17 +32,7 @@ std::filesystem::path run(const Case& test, int64_t steps, const std::vector<Pro
                           const std::filesystem::path& folder) {
   TrainSpec spec = test.spec;
   spec.steps = steps;
-  const ProbeSetting setting{test.layers, true, static_cast<uint64_t>(spec.seed)};
-  std::vector<std::unique_ptr<StepObserver>> observers;
-  for (ProbeSpec probe : probes) {
-    const ProbeKind* kind = find_probe_kind(probe.name);
-    probe.parameters = kind->complete(probe.parameters, "parameters", setting);
-    observers.push_back(kind->make(probe, setting));
-  }
-  create_run(folder, spec);
-  RunWriter writer(folder, "test");
-  train(writer, TrainingData(test.data, spec), std::move(observers), {});
-  return folder;
+  return testing::probed_run(folder, test.data, spec, test.layers, probes);
 }
 
 at::Tensor doubles(const std::vector<double>& values) {
@@ -62,10 +53,25 @@ void export_case(const Case& test, const std::filesystem::path& out) {
   tensors.insert("x", batch.x.contiguous());
   tensors.insert("y", batch.y);
   tensors.insert("rate", doubles({test.spec.optimizer.lr}));
-  RunReader reader(run(test, kStep + 1,
-                       {{"ics", kStep, 1, false, Json::object()},
-                        {"landscape", kStep, 1, false, {{"near", 0.5}, {"far", 4}, {"points", 4}}}},
-                       out / (test.name + "-probed")));
+  std::vector<ProbeSpec> probes = {{"ics", kStep, 1, false, Json::object()},
+                                   {"landscape", kStep, 1, false, {{"near", 0.5}, {"far", 4}, {"points", 4}}}};
+  const bool with_theory = test.name == "vgg-none";
+  if (with_theory) {
+    probes.push_back({"bn-theory", kStep, 1, false, {{"layers", {kTheoryLayer}}}});
+    probes.push_back({"bn-curvature", kStep, 1, false, {{"layers", {kTheoryLayer}}, {"channels", 2}}});
+  }
+  RunReader reader(run(test, kStep + 1, probes, out / (test.name + "-probed")));
+  if (with_theory) {
+    for (const char* what : {"gradient", "bound", "weight_gradient"}) {
+      tensors.insert(std::string("theory.") + what,
+                     doubles(reader.arrays({"bn-theory", kTheoryLayer, what}).front().as_doubles()));
+    }
+    tensors.insert("theory.lambda", doubles({reader.scalar_at({"bn-theory", kTheoryLayer, "lambda"}, kStep).value()}));
+    for (const char* what : {"curvature", "identity", "first", "second"}) {
+      tensors.insert(std::string("curvature.") + what,
+                     doubles(reader.arrays({"bn-curvature", kTheoryLayer, what}).front().as_doubles()));
+    }
+  }
   for (const char* what : {"l2", "cosine", "gradient_norm"}) {
     std::vector<double> values;
     for (int64_t layer = 1; layer <= test.layers; ++layer) {

@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bnlab/probes/probe_list.h"
 #include "bnlab/train/checkpoint.h"
-#include "bnlab/train/trainer.h"
+#include "tests/probed_run.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
 
@@ -30,19 +29,8 @@ Json example_parameters(const std::string& name) {
 
 class ProbesTest : public ::testing::Test {
  protected:
-  std::filesystem::path run(TrainSpec spec, const std::vector<ProbeSpec>& probes) {
-    const auto folder = temp_ / std::to_string(++count_);
-    const ProbeSetting setting{kLayers, true, static_cast<uint64_t>(spec.seed)};
-    std::vector<std::unique_ptr<StepObserver>> observers;
-    for (ProbeSpec probe : probes) {
-      const ProbeKind* kind = find_probe_kind(probe.name);
-      probe.parameters = kind->complete(probe.parameters, "parameters", setting);
-      observers.push_back(kind->make(probe, setting));
-    }
-    create_run(folder, spec);
-    RunWriter writer(folder, "test");
-    train(writer, TrainingData(small_dataset(), spec), std::move(observers), {});
-    return folder;
+  std::filesystem::path run(const TrainSpec& spec, const std::vector<ProbeSpec>& probes) {
+    return testing::probed_run(temp_ / std::to_string(++count_), small_dataset(), spec, kLayers, probes);
   }
   /// A network as run() leaves it.
   static std::shared_ptr<Network> trained(const std::filesystem::path& folder, const TrainSpec& spec) {
@@ -311,6 +299,67 @@ TEST_F(MomentTest, TheoryHasBothSidesOfTheTheorem) {
     holds += left[static_cast<size_t>(c)] <= bound[static_cast<size_t>(c)] ? 1 : 0;
   }
   EXPECT_NEAR(*reader.scalar_at({"bn-theory", 4, "holds"}, 2), holds / static_cast<double>(y.size(1)), 1e-12);
+}
+
+// The matrix of a convolution's inputs, written out: a row a place, a column a weight of a filter.
+TEST_F(MomentTest, TheoryKnowsTheNormOfALayersInputs) {
+  const TrainSpec spec = small_spec("none");
+  RunReader reader = probed(spec, 2, "bn-theory", {{"layers", {4}}});
+  const Moment at = moment(spec, 2);
+  at::Tensor input;
+  (void)at.network->forward(at.batch.x, [&](int64_t layer, TapPoint point, at::Tensor& value) {
+    if (layer == 3 && point == TapPoint::kOutput) input = value.detach();
+  });
+  const at::Tensor patches = at::im2col(input.contiguous(), {3, 3}, {1, 1}, {1, 1}, {1, 1}).to(at::kDouble);
+  const at::Tensor matrix = patches.transpose(1, 2).flatten(0, 1);
+  const double norm = std::sqrt(at::linalg_eigvalsh(matrix.t().matmul(matrix)).max().item<double>());
+  EXPECT_NEAR(*reader.scalar_at({"bn-theory", 4, "lambda"}, 2) / norm, 1, 1e-4);
+  EXPECT_EQ(*reader.scalar_at({"bn-theory", 4, "lambda_converged"}, 2), 1);
+  EXPECT_LE(*reader.scalar_at({"bn-theory", 4, "lambda_residual"}, 2), 1e-3);
+  const double worst = *reader.scalar_at({"bn-theory", 4, "weight_worst"}, 2);
+  EXPECT_GT(worst, 0);
+  EXPECT_LT(worst, 1);
+  const auto weights = reader.arrays({"bn-theory", 4, "weight_gradient"}).front().as_doubles();
+  const auto bound = reader.arrays({"bn-theory", 4, "bound"}).front().as_doubles();
+  double holds = 0;
+  for (size_t c = 0; c < bound.size(); ++c) holds += weights[c] <= norm * norm * bound[c] ? 1 : 0;
+  EXPECT_NEAR(*reader.scalar_at({"bn-theory", 4, "weight_holds"}, 2), holds / static_cast<double>(bound.size()), 1e-12);
+}
+
+// The curvature against a difference of the twin's gradients at two places along v. (The rest of Theorem 4.2 is checked
+// by tests/independent.)
+TEST_F(MomentTest, CurvatureIsTheChangeOfTheGradientAlongItself) {
+  const TrainSpec spec = small_spec("none");
+  RunReader reader = probed(spec, 2, "bn-curvature", {{"layers", {7}}, {"channels", 2}});
+  EXPECT_LT(*reader.scalar_at({"bn-curvature", 7, "identity_error"}, 2), 1e-4);
+  const Moment at = moment(spec, 2);
+  at.network->to(at::kDouble);
+  at::Tensor shift;  // of y
+  const auto gradient = [&] {
+    at::Tensor y;
+    const at::Tensor logits =
+        at.network->forward(at.batch.x.to(at::kDouble), [&](int64_t layer, TapPoint point, at::Tensor& value) {
+          if (layer != 7 || point != TapPoint::kLinear) return;
+          y = (shift.defined() ? value + shift : value).detach().requires_grad_();
+          value = at::batch_norm(y, {}, {}, {}, {}, true, 0.1, 0, false);
+        });
+    return torch::autograd::grad({at::cross_entropy_loss(logits, at.batch.y)}, {y}).front();
+  };
+  const at::Tensor g = gradient();
+  const auto curvature = reader.arrays({"bn-curvature", 7, "curvature"}).front().as_doubles();
+  ASSERT_EQ(curvature.size(), 2U);
+  for (int64_t i = 0; i < 2; ++i) {
+    const int64_t channel = i * g.size(1) / 2;
+    at::Tensor v = at::zeros_like(g);
+    v.select(1, channel).copy_(g.select(1, channel));
+    const double step = 1e-4 / v.norm().item<double>();
+    shift = step * v;
+    const at::Tensor ahead = gradient();
+    shift = -step * v;
+    const double expected = ((ahead - gradient()) * v).sum().item<double>() / (2 * step);
+    shift = at::Tensor();
+    EXPECT_NEAR(curvature[static_cast<size_t>(i)] / expected, 1, 1e-3) << "channel " << channel;
+  }
 }
 
 // The same images and weights, but the noise is another.

@@ -24,6 +24,7 @@ TrainSpec unusual_spec() {
   spec.threads = 2;
   spec.memory_format = "contiguous";
   spec.divergence_loss = std::nullopt;
+  spec.probe_budget = 0.05;
   spec.probes = {{"p", 1, 5, true, {{"layers", {1, 2}}}}};
   spec.trajectory = {"projection", 3, 16};
   return spec;
@@ -85,28 +86,27 @@ TEST_P(RunSpecErrors, NameTheKey) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, RunSpecErrors,
-    ::testing::Values(BadSpec{R"({"stepz": 1})", "stepz", "did you mean \"steps\"?"},
-                      BadSpec{R"({"optimizer": {"lrate": 1}})", "optimizer.lrate", "no known key"},
-                      BadSpec{R"({"steps": "ten"})", "steps", "whole number, got \"ten\""},
-                      BadSpec{R"({"steps": 1.5})", "steps", "whole number"},
-                      BadSpec{R"({"steps": 0})", "steps", "at least 1, got 0"},
-                      BadSpec{R"({"steps": null})", "steps", "is missing"},
-                      BadSpec{R"({"batch": -1})", "batch", "1 to 1000000"},
-                      BadSpec{R"({"seed": 18446744073709551615})", "seed", "below 2^63"},
-                      BadSpec{R"({"optimizer": {"lr": 0}})", "optimizer.lr", "above 0"},
-                      BadSpec{R"({"optimizer": {"momentum": 1}})", "optimizer.momentum", "below 1"},
-                      BadSpec{R"({"optimizer": {"milestones": [5, 5]}})", "optimizer.milestones", "rising"},
-                      BadSpec{R"({"optimizer": {"milestones": [5, "x"]}})", "optimizer.milestones[1]", "whole number"},
-                      BadSpec{R"({"optimizer": 3})", "optimizer", "JSON object"},
-                      BadSpec{R"({"data": {"scaling": "zscore"}})", "data.scaling", "none or z-score"},
-                      BadSpec{R"({"model": {"norm": {"place": "x"}}})", "model.norm.place", "before-activation"},
-                      BadSpec{R"({"model": {"norm": {"options": {"eps": "y"}}}})", "model.norm.options.eps", "number"},
-                      BadSpec{R"({"divergence_loss": -3})", "divergence_loss", "above 0"},
-                      BadSpec{R"({"probes": [{"name": "p", "every": 0}]})", "probes[0].every", "at least 1"},
-                      BadSpec{R"({"probes": {}})", "probes", "a list"},
-                      BadSpec{R"({"trajectory": {"keep": "all"}})", "trajectory.keep", "none, weights or projection"},
-                      BadSpec{R"({"schema": 2})", "schema", "the only one"},
-                      BadSpec{R"({"kind": "test"})", "kind", "train or analysis"}));
+    ::testing::Values(
+        BadSpec{R"({"stepz": 1})", "stepz", "did you mean \"steps\"?"},
+        BadSpec{R"({"optimizer": {"lrate": 1}})", "optimizer.lrate", "no known key"},
+        BadSpec{R"({"steps": "ten"})", "steps", "whole number, got \"ten\""},
+        BadSpec{R"({"steps": 1.5})", "steps", "whole number"}, BadSpec{R"({"steps": 0})", "steps", "at least 1, got 0"},
+        BadSpec{R"({"steps": null})", "steps", "is missing"}, BadSpec{R"({"batch": -1})", "batch", "1 to 1000000"},
+        BadSpec{R"({"seed": 18446744073709551615})", "seed", "below 2^63"},
+        BadSpec{R"({"optimizer": {"lr": 0}})", "optimizer.lr", "above 0"},
+        BadSpec{R"({"optimizer": {"momentum": 1}})", "optimizer.momentum", "below 1"},
+        BadSpec{R"({"optimizer": {"milestones": [5, 5]}})", "optimizer.milestones", "rising"},
+        BadSpec{R"({"optimizer": {"milestones": [5, "x"]}})", "optimizer.milestones[1]", "whole number"},
+        BadSpec{R"({"optimizer": 3})", "optimizer", "JSON object"},
+        BadSpec{R"({"data": {"scaling": "zscore"}})", "data.scaling", "none or z-score"},
+        BadSpec{R"({"model": {"norm": {"place": "x"}}})", "model.norm.place", "before-activation"},
+        BadSpec{R"({"model": {"norm": {"options": {"eps": "y"}}}})", "model.norm.options.eps", "number"},
+        BadSpec{R"({"divergence_loss": -3})", "divergence_loss", "above 0"},
+        BadSpec{R"({"probes": [{"name": "p", "every": 0}]})", "probes[0].every", "at least 1"},
+        BadSpec{R"({"probes": {}})", "probes", "a list"}, BadSpec{R"({"probe_budget": 0})", "probe_budget", "above 0"},
+        BadSpec{R"({"trajectory": {"keep": "all"}})", "trajectory.keep", "none, weights or projection"},
+        BadSpec{R"({"schema": 2})", "schema", "the only one"},
+        BadSpec{R"({"kind": "test"})", "kind", "train or analysis"}));
 
 TEST(RunSpec, ScheduleCountsFromItsStart) {
   const ProbeSpec probe{"p", 3, 4, false, {}};

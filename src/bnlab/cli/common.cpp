@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "bnlab/experiments/experiment_list.h"
@@ -33,7 +34,7 @@ void install_stop_handler() {
 }
 
 std::vector<PlannedExperiment> plan_experiments(const Request& request) {
-  const Setting setting{request.scale, request.facts, request.seeds};
+  const Setting setting{request.scale, request.facts, request.seeds, request.probe_budget};
   std::vector<PlannedExperiment> planned;
   for (const auto& experiment : select_experiments(request.only)) {
     planned.push_back({experiment, setting, experiment.plan(setting)});
@@ -47,6 +48,7 @@ void save_request(const OutFolder& out, const Request& request) {
                      {"scale", to_string(request.scale)},
                      {"data", request.data},
                      {"seeds", request.seeds},
+                     {"probe_budget", request.probe_budget ? Json(*request.probe_budget) : Json()},
                      {"facts",
                       {{"set", facts.set},
                        {"title", facts.title},
@@ -71,6 +73,7 @@ Request load_request(const OutFolder& out) {
     const Json& facts = json.at("facts");
     const auto scale = parse_scale(json.at("scale"));
     if (!scale) throw std::runtime_error("unknown scale");
+    const Json budget = json.value("probe_budget", Json());
     return {json.at("only"),
             *scale,
             json.at("data"),
@@ -80,11 +83,23 @@ Request load_request(const OutFolder& out) {
              {facts.at("channels"), facts.at("size"), facts.at("classes")},
              facts.at("train_count"),
              facts.at("test_count")},
-            json.at("seeds")};
+            json.at("seeds"),
+            budget.is_null() ? std::nullopt : std::optional(budget.get<double>())};
   } catch (const std::exception& error) {
     throw std::runtime_error(out.request().string() + ": is damaged (" + error.what() +
                              "); run bnlab reproduce with the same --out to write it anew, finished runs are kept");
   }
+}
+
+double parse_percent(const std::string& flag, const std::string& text) {
+  try {
+    size_t used = 0;
+    const double percent = std::stod(text, &used);
+    if ((used == text.size() || text.substr(used) == "%") && percent > 0 && std::isfinite(percent))
+      return percent / 100;
+  } catch (const std::exception&) {
+  }
+  throw SpecError(flag, "expected a percentage above 0, e.g. 5%, got \"" + text + "\"");
 }
 
 std::vector<int64_t> first_seeds(int64_t n) {

@@ -32,10 +32,14 @@ struct Request {
   std::string data;  ///< as given to --data
   DataFacts facts;
   std::vector<int64_t> seeds;
+  std::optional<double> probe_budget = {};  ///< a share; see TrainSpec::probe_budget
 };
 std::vector<PlannedExperiment> plan_experiments(const Request& request);
 void save_request(const OutFolder& out, const Request& request);
 Request load_request(const OutFolder& out);
+
+/// "5%" or "5" as 0.05. Throws SpecError naming the flag if it is no percentage above 0.
+double parse_percent(const std::string& flag, const std::string& text);
 
 /// 0, 1, … n-1.
 std::vector<int64_t> first_seeds(int64_t n);

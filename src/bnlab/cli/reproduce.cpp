@@ -16,7 +16,7 @@ namespace bnlab {
 namespace {
 
 struct ReproduceOptions {
-  std::string only, data = "fashion-mnist", scale = "quick", out = "bnlab-out";
+  std::string only, data = "fashion-mnist", scale = "quick", out = "bnlab-out", probe_budget;
   int64_t seeds = 3, workers = 0;
   double checkpoint_seconds = 20;
   bool force = false, json = false;
@@ -41,6 +41,7 @@ class Reproduction {
   Reproduction(const ReproduceOptions& options, const std::string& program)
       : options_(options), program_(program), out_{options.out} {
     Request request{options.only, *parse_scale(options.scale), options.data, {}, first_seeds(options.seeds)};
+    if (!options.probe_budget.empty()) request.probe_budget = parse_percent("--probe-budget", options.probe_budget);
     request.facts = facts_of(load_dataset(parse_data_choice(options.data)));
     planned_ = plan_experiments(request);
     std::filesystem::create_directories(out_.runs());
@@ -204,6 +205,9 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
   command->add_option("--seeds", options->seeds, "Seeds per arm; verdicts need at least 3")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command->add_option("--probe-budget", options->probe_budget,
+                      "Most that a run's probes may cost, in percent of its time without them, e.g. 5%: they then see "
+                      "fewer steps");
   command->add_option("--out", options->out, "Folder for runs and report")->capture_default_str();
   command->add_option("--workers", options->workers, "Processes at once (0: as many as fit the cores)")
       ->check(CLI::Range(0, 1024))

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <vector>
 
 #include "bnlab/cli/commands.h"
@@ -15,6 +16,8 @@
 namespace bnlab {
 namespace {
 
+constexpr char kDefaultProbes[] = "default";
+
 struct TrainOptions {
   std::string data = "fashion-mnist", out = "bnlab-out", spec_file, model = "vgg11", norm = "batch";
   std::string place = "before-activation", init = "glorot-uniform", augment = "none", scaling = "z-score",
@@ -25,6 +28,7 @@ struct TrainOptions {
   int64_t batch = 128, steps = 400, seed = 0, threads = 0, pad_to = 0;
   std::string keep = "none";
   int64_t keep_every = 1;
+  std::string probe_budget;
   bool force = false, json = false, print_spec = false;
 };
 
@@ -75,7 +79,9 @@ Json spec_from_flags(const TrainOptions& o, const DataFacts& facts) {
     const auto [name, value] = parse_option("--norm-option", text);
     norm_options[name] = value;
   }
-  for (const auto& text : o.probes) probes.push_back(parse_probe(text));
+  for (const auto& text : o.probes) {
+    if (text != kDefaultProbes) probes.push_back(parse_probe(text));
+  }
   const int64_t pad_to = o.pad_to > 0 ? o.pad_to : std::max<int64_t>(32, facts.shape.size);
   return {{"kind", "train"},
           {"data",
@@ -102,6 +108,7 @@ Json spec_from_flags(const TrainOptions& o, const DataFacts& facts) {
           {"threads", o.threads},
           {"precision", o.precision},
           {"probes", probes},
+          {"probe_budget", o.probe_budget.empty() ? Json() : Json(parse_percent("--probe-budget", o.probe_budget))},
           {"trajectory", {{"keep", o.keep}, {"every", o.keep_every}}}};
 }
 
@@ -126,6 +133,11 @@ Json summary(RunReader& run, const std::string& id) {
                  {"last_loss", loss.values.back()},
                  {"mean_accuracy_of_last_steps", mean_accuracy},
                  {"last_steps", last}};
+  if (const std::string costs = run.meta("probe_seconds"); !costs.empty()) {
+    double probes = 0;
+    for (const auto& [probe, seconds] : Json::parse(costs).get<std::map<std::string, double>>()) probes += seconds;
+    if (probes > 0) result["probe_overhead"] = probes / (run.seconds() - probes);
+  }
   const Series test = run.scalars({"accuracy", 0, "test_accuracy"});
   if (!test.values.empty()) result["test_accuracy"] = test.values.back();
   if (run.diverged_at() >= 0) result["diverged_at"] = run.diverged_at();
@@ -150,6 +162,9 @@ void print_summary(const Json& s) {
   fmt::print("Training accuracy over the last {} steps {:.3f}", s["last_steps"].get<size_t>(),
              s["mean_accuracy_of_last_steps"].get<double>());
   if (s.contains("test_accuracy")) fmt::print(", test accuracy {:.3f}", s["test_accuracy"].get<double>());
+  if (s.contains("probe_overhead")) {
+    fmt::print(", probes {:.1f} % on top of training", 100 * s["probe_overhead"].get<double>());
+  }
   fmt::print(" ({}).\nThe run is in {}\n", duration_text(s["seconds"]), s["folder"].get<std::string>());
 }
 
@@ -157,8 +172,13 @@ int train_one(const TrainOptions& options) {
   const DataChoice data = parse_data_choice(options.data);
   const DataFacts facts = facts_of(load_dataset(data));
   const Json json = options.spec_file.empty() ? spec_from_flags(options, facts) : read_spec_file(options.spec_file);
-  const RunSpec spec = complete_run_spec(parse_run_spec(json), facts);
+  RunSpec spec = complete_run_spec(parse_run_spec(json), facts);
   if (!std::holds_alternative<TrainSpec>(spec)) throw SpecError("kind", "bnlab train runs specs of kind \"train\"");
+  if (std::find(options.probes.begin(), options.probes.end(), kDefaultProbes) != options.probes.end()) {
+    auto& train = std::get<TrainSpec>(spec);
+    for (auto& probe : default_probes(train.steps, network_facts(train, facts).layers)) train.probes.push_back(probe);
+    spec = complete_run_spec(spec, facts);
+  }
   if (options.print_spec) {
     fmt::print("{}\n", to_json(spec).dump(2));
     return kExitDone;
@@ -229,7 +249,13 @@ void add_flags(CLI::App& command, TrainOptions& o) {
   command.add_option("--steps", o.steps, "Training steps")->capture_default_str();
   command.add_option("--seed", o.seed, "Seed of everything")->capture_default_str();
   command.add_option("--threads", o.threads, "Threads (0: by rule from the network's size)")->capture_default_str();
-  command.add_option("--probe", o.probes, "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000");
+  command.add_option(
+      "--probe", o.probes,
+      "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000; \"default\": activations and "
+      "moment-changes of all layers at 32 steps");
+  command.add_option(
+      "--probe-budget", o.probe_budget,
+      "Most that probes may cost, in percent of the time without them, e.g. 5%: they then see fewer steps");
   command.add_option("--keep", o.keep, "Trajectory: none, weights or projection")->capture_default_str();
   command.add_option("--keep-every", o.keep_every, "Steps between kept points")->capture_default_str();
   command.add_option("--out", o.out, "Folder; the run goes to OUT/runs/ID")->capture_default_str();

@@ -23,7 +23,7 @@ const std::vector<Arm>& arms() {
 }
 
 Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
+  Plan plan(setting);
   add_runs(plan, setting, arms());
   for (const int64_t seed : setting.seeds) {
     const PlannedRun input = plan.run(dln_plain(kRate).name(), seed);
@@ -138,7 +138,7 @@ Findings findings(const Setting& setting, Results& results) {
   const TrainedArms trained(setting, results, arms());
   auto all = claims(trained, setting, results);
   std::vector<std::string> answer;
-  if (std::all_of(all.begin(), all.end(), [](const auto& it) { return it.second.missing.empty(); })) {
+  if (have_evidence(all)) {
     const auto judged = judge(all);
     answer = {
         fmt::format("A linear network has internal covariate shift in the sense of gradients ({}): without BN the "

@@ -33,6 +33,7 @@ const std::vector<Scale>& all_scales() {
 }
 
 std::string Plan::add(const std::string& arm, int64_t seed, const std::string& title, RunSpec spec) {
+  if (auto* train = std::get_if<TrainSpec>(&spec)) train->probe_budget = probe_budget_;
   PlannedRun run{arm, seed, title, complete_run_spec(std::move(spec), data_), ""};
   run.id = run_id(run.spec);
   runs_.push_back(std::move(run));

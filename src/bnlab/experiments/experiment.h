@@ -27,6 +27,7 @@ struct Setting {
   Scale scale = Scale::kQuick;
   DataFacts data;
   std::vector<int64_t> seeds;
+  std::optional<double> probe_budget = {};  ///< of every train run: TrainSpec::probe_budget
 };
 
 /// One run of an experiment. `arm` and `seed` say what it is compared with: arms are paired by seed.
@@ -41,7 +42,7 @@ struct PlannedRun {
 /// The runs that an experiment asks for. Runs that it shares with another experiment have the same id.
 class Plan {
  public:
-  explicit Plan(const DataFacts& data) : data_(data) {}
+  explicit Plan(const Setting& setting) : data_(setting.data), probe_budget_(setting.probe_budget) {}
 
   /// Completes `spec` and adds it; returns its id, e.g. as the input of an analysis.
   std::string add(const std::string& arm, int64_t seed, const std::string& title, RunSpec spec);
@@ -52,6 +53,7 @@ class Plan {
 
  private:
   DataFacts data_;
+  std::optional<double> probe_budget_;
   std::vector<PlannedRun> runs_;
 };
 

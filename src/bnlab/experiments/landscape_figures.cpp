@@ -23,6 +23,9 @@ const std::vector<LandscapeQuantity>& landscape_quantities() {
       {"gradient-range", "the gradient's change varies less over steps of different length",
        "mean over the window of (highest − lowest ‖∇L(w) − ∇L(w − ηg)‖₂ over the distances)",
        "(Fig. 4b: the gradient is far more predictive with BN; paraphrased.)", "difference_low", "difference_high"},
+      {"lipschitz", "the loss changes less per unit of distance",
+       "mean over the window of max over η of |L(w) − L(w − ηg)| / ‖ηg‖₂",
+       "(Section 3.1: BN improves the Lipschitzness of the loss function; paraphrased.)", "", "lipschitz"},
       {"beta", "the gradient changes less per unit of distance",
        "mean over the window of max over η of ‖∇L(w) − ∇L(w − ηg)‖₂ / ‖ηg‖₂",
        "(Fig. 4c: the effective β-smoothness is consistently better with BN; paraphrased.)", "", "beta"}};
@@ -72,6 +75,19 @@ Figure difference_range_figure(const std::string& id, const TrainedArms& trained
                  styles_of(arms), "training step", "L2 distance of gradients", {.log_y = true})};
 }
 
+Figure lipschitz_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
+  const auto chart = [&](bool random) {
+    return band_chart(trained.curves(names_of(arms), key("lipschitz", random)), styles_of(arms), "training step",
+                      "|ΔL| / ‖Δw‖", {.points = true, .log_y = true});
+  };
+  return {
+      id, "How fast the loss changes with distance",
+      "Largest |L(w) − L(w − ηg)| / ‖ηg‖₂ over the points, an estimate from below of the loss's Lipschitz constant; "
+      "left along the step's own gradient, right along a random direction of its length; logarithmic. Line: mean "
+      "over seeds, band: lowest to highest seed.",
+      panels({{"along the gradient", chart(false)}, {"along a random direction", chart(true)}}, 2)};
+}
+
 Figure smoothness_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, bool random) {
   return {
       id, random ? "Effective β-smoothness along a random direction" : "Effective β-smoothness along the gradient",
@@ -110,6 +126,12 @@ Figure difference_by_distance_figure(const std::string& id, const TrainedArms& t
                   window.text()),
       band_chart(points, styles_of(arms), "distance η along the gradient", "L2 distance of gradients",
                  {.points = true, .log_x = true, .log_y = true})};
+}
+
+Figure of_linear_network(Figure figure, const std::string& paper_figure) {
+  figure.title += ", linear network";
+  figure.caption += fmt::format(" (The paper's {}.)", paper_figure);
+  return figure;
 }
 
 }  // namespace bnlab

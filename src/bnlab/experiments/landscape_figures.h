@@ -5,9 +5,9 @@
 
 namespace bnlab {
 
-/// One of the three quantities of Fig. 4.
+/// One of the three quantities of Fig. 4, or the Lipschitz estimate of the loss.
 struct LandscapeQuantity {
-  std::string id;         ///< "loss-range", "gradient-range" or "beta"
+  std::string id;         ///< "loss-range", "gradient-range", "lipschitz" or "beta"
   std::string sentence;   ///< what "smaller" means, for a person
   std::string statistic;  ///< its formula
   std::string quote;      ///< of the paper
@@ -26,9 +26,13 @@ std::pair<Claim, Evidence> smoother_claim(const TrainedArms& trained, const Land
 
 Figure loss_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
 Figure difference_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
+Figure lipschitz_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
 Figure smoothness_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, bool random);
 /// Fig. 11: the gradient's change against the distance, averaged over the window.
 Figure difference_by_distance_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms,
                                      const Window& window);
+
+/// `figure` as one of the deep linear network, "Fig. 10" of the paper.
+Figure of_linear_network(Figure figure, const std::string& paper_figure);
 
 }  // namespace bnlab

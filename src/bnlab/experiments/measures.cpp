@@ -23,6 +23,14 @@ std::vector<double> training_accuracy(RunReader& run, int64_t classes) {
   return accuracy;
 }
 
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+bool have_evidence(const std::vector<std::pair<Claim, Evidence>>& claims) {
+  return std::all_of(claims.begin(), claims.end(), [](const auto& it) { return it.second.missing.empty(); });
+}
+
 double mean_over(const std::vector<double>& values, const Window& window) {
   if (window.begin < 0 || window.begin >= window.end || window.end > static_cast<int64_t>(values.size())) {
     return std::numeric_limits<double>::quiet_NaN();

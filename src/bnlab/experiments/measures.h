@@ -19,6 +19,12 @@ struct Window {
 /// The batch accuracy of each step of a train run, 0 to 1; after a divergence, 1/classes up to the spec's last step.
 std::vector<double> training_accuracy(RunReader& run, int64_t classes);
 
+/// NaN for none.
+double mean_of(const std::vector<double>& values);
+
+/// Whether no claim lacks runs, so that an answer can be stated.
+bool have_evidence(const std::vector<std::pair<Claim, Evidence>>& claims);
+
 /// Mean of `values` over the window. NaN if the window reaches beyond them.
 double mean_over(const std::vector<double>& values, const Window& window);
 

@@ -21,12 +21,6 @@ const std::vector<Arm>& arms() {
   return all;
 }
 
-Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
-  add_runs(plan, setting, arms());
-  return plan;
-}
-
 std::vector<std::string> what_was_run(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
   return {
@@ -57,12 +51,6 @@ Shift shift_of(RunReader& run, int64_t layer) {
     shift.ics.push_back(l2.values[i] / *norm);
   }
   return shift;
-}
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return values.empty() ? NAN : sum / static_cast<double>(values.size());
 }
 
 /// The rank correlation over arms, for seed i, of the mean of one quantity with the speed of training.
@@ -146,7 +134,6 @@ Findings findings(const Setting& setting, Results& results) {
     return band_chart(trained.curves(names_of(arms()), key), styles_of(arms()), "training step", axis, {.log_y = true});
   };
   auto all = claims(trained, p);
-  const bool complete = std::all_of(all.begin(), all.end(), [](const auto& it) { return it.second.missing.empty(); });
   return {
       {{"a", fmt::format("Drift and ICS of layer #{} over training", layer),
         "Left, how far a step moves the means of the layer's channels; right, how far the update of the layers before "
@@ -163,7 +150,7 @@ Findings findings(const Setting& setting, Results& results) {
                2)}},
       all,
       {},
-      complete ? answer(all) : std::vector<std::string>{}};
+      have_evidence(all) ? answer(all) : std::vector<std::string>{}};
 }
 
 }  // namespace
@@ -176,7 +163,7 @@ Experiment open_question_drift() {
           "no figure of theirs",
           "Without BN the mean and variance of activations drift; is that the same as the shift of gradients, and does "
           "either say how fast a network trains?",
-          plan,
+          runs_of(arms()),
           what_was_run,
           findings};
 }

@@ -27,12 +27,6 @@ const std::vector<Arm>& arms() {
   return all;
 }
 
-Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
-  add_runs(plan, setting, arms());
-  return plan;
-}
-
 std::vector<std::string> what_was_run(const Setting& setting) {
   return {
       what_was_trained(setting),
@@ -164,7 +158,6 @@ Findings findings(const Setting& setting, Results& results) {
     return band_chart(points, styles_of(arms()), x, y);
   };
   auto all = claims(trained, paths, p);
-  const bool complete = std::all_of(all.begin(), all.end(), [](const auto& it) { return it.second.missing.empty(); });
   return {
       {{"a", "Do updates agree with those some steps later?",
         fmt::format(
@@ -203,7 +196,7 @@ Findings findings(const Setting& setting, Results& results) {
         scatter_chart(shadow(paths), styles_of(arms()), "first main direction", "second main direction")}},
       all,
       {},
-      complete ? answer(all) : std::vector<std::string>{}};
+      have_evidence(all) ? answer(all) : std::vector<std::string>{}};
 }
 
 }  // namespace
@@ -217,7 +210,7 @@ Experiment open_question_spiral() {
       "no figure of theirs",
       "If BN smooths the landscape, why does the gradient still swing from step to step: does the path zigzag, turn or "
       "spiral?",
-      plan,
+      runs_of(arms()),
       what_was_run,
       findings};
 }

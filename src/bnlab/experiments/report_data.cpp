@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <set>
 
 #include "bnlab/train/fingerprint.h"
@@ -26,7 +27,8 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
                 {"seconds", nullptr},
                 {"threads", threads_of(run.spec)},
                 {"error", nullptr},
-                {"probe_seconds", nullptr}};
+                {"probe_seconds", nullptr},
+                {"probe_schedule", nullptr}};
   if (const auto* train = std::get_if<TrainSpec>(&run.spec)) entry["steps"] = train->steps;
   if (state == RunState::kFinished || state == RunState::kDiverged) {
     RunReader reader(folder);
@@ -34,6 +36,8 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
     if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
     if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
       entry["probe_seconds"] = Json::parse(costs);
+    if (const std::string schedule = reader.meta("probe_schedule"); !schedule.empty())
+      entry["probe_schedule"] = Json::parse(schedule);
   }
   entry["state"] = to_string(state);
   if (const auto it = errors.find(run.id); it != errors.end()) {
@@ -43,11 +47,34 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
   return entry;
 }
 
+/// What a probe budget did to the runs of an experiment; "" without one.
+std::string budget_note(const std::vector<Json>& schedules) {
+  if (schedules.empty()) return "";
+  int64_t least = std::numeric_limits<int64_t>::max(), most = 0, above = 0;
+  for (const Json& schedule : schedules) {
+    const auto every = schedule.at("every").get<int64_t>();
+    least = std::min(least, every);
+    most = std::max(most, every);
+    above += schedule.at("expected").get<double>() > schedule.at("budget").get<double>() ? 1 : 0;
+  }
+  std::string note = fmt::format(
+      "A probe budget of {:.3g} % was asked for: in {} run{} probes saw only every n-th of the steps that they ask "
+      "for, "
+      "n from {} to {}.",
+      100 * schedules.front().at("budget").get<double>(), schedules.size(), schedules.size() == 1 ? "" : "s", least,
+      most);
+  if (above > 0) {
+    note += fmt::format(" In {} of them even a single look costs more, or a probe that needs every step does.", above);
+  }
+  return note;
+}
+
 Json experiment_entry(const PlannedExperiment& planned, const Findings& findings,
                       const std::map<std::string, Json>& runs) {
   const Experiment& experiment = planned.experiment;
   double seconds = 0, probe_seconds = 0;
   std::map<std::string, double> by_probe;
+  std::vector<Json> schedules;
   int64_t ended = 0, failed = 0;
   for (const auto& run : planned.plan.runs()) {
     const Json& entry = runs.at(run.id);
@@ -55,6 +82,7 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
     if (!entry["seconds"].is_number()) continue;
     ++ended;
     seconds += entry["seconds"].get<double>();
+    if (entry["probe_schedule"].is_object()) schedules.push_back(entry["probe_schedule"]);
     if (entry["probe_seconds"].is_object()) {
       for (const auto& probe : entry["probe_seconds"].items()) {
         probe_seconds += probe.value().get<double>();
@@ -79,6 +107,7 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
     notes.push_back(
         fmt::format("Probes took {:.1f} % of the computing time: {}.", 100 * probe_seconds / seconds, shares));
   }
+  if (const std::string note = budget_note(schedules); !note.empty()) notes.push_back(note);
   return {{"name", experiment.name},
           {"title", experiment.title},
           {"question", experiment.question},

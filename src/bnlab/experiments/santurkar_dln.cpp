@@ -6,7 +6,7 @@ namespace bnlab::santurkar {
 namespace {
 
 // The paper leaves open where BN stands and whether γ, β are learned, and the verdicts depend on it: here behind the
-// first 24 layers, so that the last one can reach any scale, and learned; behind all 25 is an arm of its own.
+// first 24 layers, so that the last one can reach any scale, and learned; the other choices are arms of their own.
 constexpr int64_t kExamples = 1000;
 constexpr double kRate = 1e-6;
 
@@ -14,6 +14,7 @@ struct Variant {
   std::string norm;
   double rate = kRate;
   int64_t normalized = 24;
+  Options norm_options = {};
   bool ics = false, landscape = false;
   bool trajectory = false;  ///< keep the weights at the observed steps
 };
@@ -25,6 +26,7 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const Variant& varian
   spec.model.name = "dln";
   spec.model.options = {{"normalized", static_cast<double>(variant.normalized)}};
   spec.model.norm.kind = variant.norm;
+  spec.model.norm.options = variant.norm_options;
   spec.model.init = "glorot-normal";
   spec.optimizer.lr = variant.rate;
   spec.batch = kExamples;
@@ -72,8 +74,10 @@ Arm dln_plain(double rate) {
   return arm("no BN", "#2d5d8c", dash_at(rate),
              {.norm = "none", .rate = rate, .ics = true, .landscape = rate == kRate, .trajectory = rate == kRate});
 }
-Arm dln_bn_behind_all() {
-  return arm("BN behind all 25", "#c8553d", {6, 4}, {.norm = "batch", .normalized = 25});
+Arm dln_bn_placed(int64_t normalized, bool learned) {
+  return arm(fmt::format("BN behind {}, γ, β {}", normalized, learned ? "learned" : "fixed"),
+             learned ? "#c8553d" : "#d98032", normalized == 25 ? std::vector<int>{6, 4} : std::vector<int>{2, 3},
+             {.norm = "batch", .normalized = normalized, .norm_options = {{"affine", learned ? 1.0 : 0.0}}});
 }
 Arm dln_lp(const std::string& p) {
   const std::string color = p == "l1" ? "#5b9279" : p == "l2" ? "#c9a227" : "#8a5aa0";

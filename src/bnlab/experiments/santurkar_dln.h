@@ -19,7 +19,8 @@ DlnProtocol dln_protocol(Scale scale);
 /// "DLN, BN, rate 1e-06": behind the first 24 layers, γ, β learned. Without BN: "DLN, no BN, …".
 Arm dln_bn(double rate);
 Arm dln_plain(double rate);
-Arm dln_bn_behind_all();           ///< "DLN, BN behind all 25, rate 1e-06"
+/// BN elsewhere, at 1e-6: behind the first `normalized` layers, with γ, β learned or fixed at 1 and 0.
+Arm dln_bn_placed(int64_t normalized, bool learned);
 Arm dln_lp(const std::string& p);  ///< "l1", "l2" or "linf", at 1e-6
 
 /// Steps of the second half.

@@ -26,12 +26,6 @@ const std::vector<Arm>& arms() {
   return all;
 }
 
-Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
-  add_runs(plan, setting, arms());
-  return plan;
-}
-
 std::vector<int64_t> layers(const Protocol& p) {
   std::vector<int64_t> all;
   for (const int64_t number : kLayers) all.push_back(layer_at(p, number));
@@ -126,14 +120,10 @@ Findings findings(const Setting& setting, Results& results) {
 }  // namespace
 
 Experiment santurkar_fig2() {
-  return {"santurkar-fig2",
-          "Noisy batch normalization",
-          {"M10"},
-          kSource,
-          "Fig. 2 and 8",
-          "Does BN still help when noise makes every layer's distribution jump about in every step?",
-          plan,
-          what_was_run,
+  return {"santurkar-fig2", "Noisy batch normalization",
+          {"M10"},          kSource,
+          "Fig. 2 and 8",   "Does BN still help when noise makes every layer's distribution jump about in every step?",
+          runs_of(arms()),  what_was_run,
           findings};
 }
 

@@ -27,13 +27,6 @@ const std::vector<Arm>& dln_arms() {
   return all;
 }
 
-Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
-  add_runs(plan, setting, arms());
-  add_runs(plan, setting, dln_arms());
-  return plan;
-}
-
 std::vector<std::string> what_was_run(const Setting& setting) {
   return {
       what_was_trained(setting),
@@ -154,7 +147,7 @@ Experiment santurkar_fig3() {
           "Fig. 3 a, b",
           "Does BN reduce internal covariate shift, measured as the change of a layer's gradient by the update of the "
           "layers before it?",
-          plan,
+          runs_of(arms(), dln_arms()),
           what_was_run,
           findings};
 }

@@ -24,13 +24,6 @@ const std::vector<Arm>& dln_arms() {
   return all;
 }
 
-Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
-  add_runs(plan, setting, arms());
-  add_runs(plan, setting, dln_arms());
-  return plan;
-}
-
 std::vector<std::string> what_was_run(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
   return {
@@ -40,12 +33,6 @@ std::vector<std::string> what_was_run(const Setting& setting) {
                   "random direction of the gradient's length.",
                   p.landscape_every, p.landscape_points),
       what_dln_was_trained(setting) + " Here from 1/100 to 30 times the learning rate."};
-}
-
-Figure linear(Figure figure) {
-  figure.title += ", linear network";
-  figure.caption += " (The paper's Fig. 10.)";
-  return figure;
 }
 
 Findings findings(const Setting& setting, Results& results) {
@@ -66,13 +53,15 @@ Findings findings(const Setting& setting, Results& results) {
                                     "(Fig. 10: the same for deep linear networks; paraphrased.)"));
     claims.back().first.id += "-dln";
   }
-  return {
-      {loss_range_figure("a", trained, arms()), difference_range_figure("b", trained, arms()),
-       smoothness_figure("c", trained, arms(), false), smoothness_figure("d", trained, arms(), true),
-       difference_by_distance_figure("e", trained, arms(), window), linear(loss_range_figure("f", dln, dln_arms())),
-       linear(difference_range_figure("g", dln, dln_arms())), linear(smoothness_figure("h", dln, dln_arms(), false))},
-      claims,
-      {}};
+  return {{loss_range_figure("a", trained, arms()), difference_range_figure("b", trained, arms()),
+           smoothness_figure("c", trained, arms(), false), smoothness_figure("d", trained, arms(), true),
+           difference_by_distance_figure("e", trained, arms(), window),
+           of_linear_network(loss_range_figure("f", dln, dln_arms()), "Fig. 10"),
+           of_linear_network(difference_range_figure("g", dln, dln_arms()), "Fig. 10"),
+           of_linear_network(smoothness_figure("h", dln, dln_arms(), false), "Fig. 10"),
+           lipschitz_figure("i", trained, arms())},
+          claims,
+          {}};
 }
 
 }  // namespace
@@ -84,7 +73,7 @@ Experiment santurkar_fig4() {
           kSource,
           "Fig. 4, 10 and 11",
           "Does BN make loss and gradient change less along the direction in which training steps?",
-          plan,
+          runs_of(arms(), dln_arms()),
           what_was_run,
           findings};
 }

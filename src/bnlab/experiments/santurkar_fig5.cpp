@@ -25,13 +25,6 @@ const std::vector<Arm>& dln_arms() {
   return all;
 }
 
-Plan plan(const Setting& setting) {
-  Plan plan(setting.data);
-  add_runs(plan, setting, arms());
-  add_runs(plan, setting, dln_arms());
-  return plan;
-}
-
 std::vector<std::string> what_was_run(const Setting& setting) {
   return {
       what_was_trained(setting),
@@ -88,7 +81,11 @@ Findings findings(const Setting& setting, Results& results) {
         activation_ridges(trained, names_of(arms()), {layer_at(p, kLayer)})},
        loss_range_figure("c", trained, arms()),
        smoothness_figure("d", trained, arms(), false),
-       dln_loss_figure("e", dln, dln_arms(), "Do the other normalizations help a network without activations, too?")},
+       dln_loss_figure("e", dln, dln_arms(), "Do the other normalizations help a network without activations, too?"),
+       {"f", "Distribution of a layer's values in the deep linear network",
+        "Layer #11 of 25 with each normalization, seed " + seed + "; time runs downwards. (The paper's Fig. 12.)",
+        activation_ridges(dln, names_of(dln_arms()), {11})},
+       of_linear_network(smoothness_figure("g", dln, dln_arms(), false), "Fig. 13")},
       claims,
       {}};
 }
@@ -102,7 +99,7 @@ Experiment santurkar_fig5() {
           kSource,
           "Fig. 5, 6, 12 and 13",
           "Is BN special, or does normalization by another norm, which does not steady distributions, do as well?",
-          plan,
+          runs_of(arms(), dln_arms()),
           what_was_run,
           findings};
 }

@@ -44,7 +44,10 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& no
   if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, {{"layers", shown}}});
   if (with.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, {{"layers", layers_at(p, kIcsLayers)}}});
   if (with.path) spec.probes.push_back({"gradient-sketch", 0, 1, false, Json::object()});
-  if (with.theory) spec.probes.push_back({"bn-theory", 0, p.landscape_every, false, Json::object()});
+  if (with.theory) {
+    spec.probes.push_back({"bn-theory", 0, p.landscape_every, false, Json::object()});
+    spec.probes.push_back({"bn-curvature", 0, 2 * p.landscape_every, false, {{"channels", 2}}});
+  }
   if (with.landscape) {
     spec.probes.push_back(
         {"landscape", 0, p.landscape_every, false, {{"points", p.landscape_points}, {"random", true}}});

@@ -21,12 +21,6 @@ std::map<int64_t, std::vector<double>> by_step(const std::vector<RunReader*>& ru
   return values;
 }
 
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
-
 }  // namespace
 
 void add_runs(Plan& plan, const Setting& setting, const std::vector<Arm>& arms) {
@@ -36,6 +30,15 @@ void add_runs(Plan& plan, const Setting& setting, const std::vector<Arm>& arms) 
       plan.add(arm.name(), seed, fmt::format("{}, {}, seed {}", spec.model.name, arm.name(), seed), spec);
     }
   }
+}
+
+std::function<Plan(const Setting& setting)> runs_of(std::vector<Arm> arms, std::vector<Arm> further) {
+  return [arms = std::move(arms), further = std::move(further)](const Setting& setting) {
+    Plan plan(setting);
+    add_runs(plan, setting, arms);
+    add_runs(plan, setting, further);
+    return plan;
+  };
 }
 
 TrainedArms::TrainedArms(const Setting& setting, Results& results, const std::vector<Arm>& arms)
@@ -64,7 +67,7 @@ std::vector<double> TrainedArms::mean(const std::string& arm, const Key& key, co
     for (size_t i = 0; i < series.steps.size(); ++i) {
       if (series.steps[i] >= window.begin && series.steps[i] < window.end) inside.push_back(series.values[i]);
     }
-    means.push_back(inside.empty() ? NAN : mean_of(inside));
+    means.push_back(mean_of(inside));
   }
   return means;
 }

@@ -22,6 +22,9 @@ struct Arm {
 /// Adds one run an arm and seed.
 void add_runs(Plan& plan, const Setting& setting, const std::vector<Arm>& arms);
 
+/// Experiment::plan of an experiment that trains these arms and no more.
+std::function<Plan(const Setting& setting)> runs_of(std::vector<Arm> arms, std::vector<Arm> further = {});
+
 /// The stored runs of some arms.
 class TrainedArms {
  public:

@@ -3,40 +3,60 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "bnlab/probes/bn_twin.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
 
 namespace bnlab {
 namespace {
 
-/// Values of a layer as (C, m) in double: a row a channel.
-at::Tensor by_channel(const at::Tensor& values) {
-  return values.detach().to(at::kDouble).transpose(0, 1).flatten(1);
-}
-
-/// A pass of the network with its layer's y as a leaf, and BN put behind it.
-struct TwinPass {
-  at::Tensor y, z, loss;
+/// The largest singular value of a layer's linear map as a function of its weights, w -> X w, and so of the matrix X of
+/// its inputs (of a convolution: of the patches that it sees). By power iteration on XᵀX.
+struct InputNorm {
+  double value = 0;
+  double residual = 0;  ///< ‖XᵀX v - value² v‖ / value², v the last vector, of length 1
+  bool converged = false;
 };
 
-/// bn(y) gives z; undefined for the plain network.
-TwinPass pass(const StepView& view, int64_t wanted, const std::function<at::Tensor(const at::Tensor&)>& bn) {
-  TwinPass result;
-  const at::Tensor logits = view.network.forward(view.batch.x, [&](int64_t layer, TapPoint point, at::Tensor& value) {
-    if (layer != wanted || point != TapPoint::kLinear) return;
-    result.y = value.detach().requires_grad_();
-    result.z = bn ? bn(result.y) : result.y;
-    value = result.z;
-  });
-  result.loss = batch_loss(logits, view.batch.y);
-  return result;
+constexpr double kResidual = 1e-3;
+constexpr int kMostIterations = 50;
+
+/// `input`: what the layer gets. Ends at the first vector whose residual is below kResidual.
+InputNorm input_norm(SequentialNetwork& network, int64_t number, const at::Tensor& input,
+                     const LayerParameters& layer) {
+  const std::vector<at::Tensor> all = network.parameters();
+  std::vector<at::Tensor> of_layer, values;
+  for (const size_t place : layer.all) {
+    of_layer.push_back(all[place]);
+    values.push_back(place == layer.weight ? all[place].detach() : at::zeros_like(all[place]));
+  }
+  const at::Tensor& weight = all[layer.weight];
+  at::Tensor v = weight.detach() / weight.detach().norm();
+  InputNorm norm;
+  for (int i = 0; i < kMostIterations && !norm.converged; ++i) {
+    for (size_t k = 0; k < of_layer.size(); ++k) {
+      if (of_layer[k].is_same(weight)) values[k] = v;
+    }
+    const WithValues with(of_layer, values);
+    at::Tensor image;  // X v
+    network.forward_layer(number, input, [&](int64_t, TapPoint point, at::Tensor& value) {
+      if (point == TapPoint::kLinear) image = value;
+    });
+    const at::Tensor back = torch::autograd::grad({image}, {weight}, {image.detach()}).front();  // XᵀX v
+    const double square = (back * v).sum().item<double>();
+    norm.value = std::sqrt(square);
+    norm.residual = (back - square * v).norm().item<double>() / square;
+    norm.converged = norm.residual <= kResidual;
+    v = back / back.norm();
+  }
+  return norm;
 }
 
-std::vector<double> as_vector(const at::Tensor& values) {
-  const at::Tensor dense = values.contiguous();
-  return {dense.data_ptr<double>(), dense.data_ptr<double>() + dense.numel()};
+double share_of(const at::Tensor& truths) {
+  return truths.to(at::kDouble).mean().item<double>();
 }
 
 class BnTheory : public Probe {
@@ -47,44 +67,51 @@ class BnTheory : public Probe {
   void observe(const StepView& view) override {
     NoTrace no_trace(view.network);
     at::AutoGradMode grad(true);
-    for (const int64_t layer : layers_) observe_layer(view, layer);
+    auto& network = dynamic_cast<SequentialNetwork&>(view.network);
+    const std::vector<LayerParameters> parameters = layer_parameters(network);
+    at::Tensor input = view.batch.x;
+    for (int64_t number = 1; number <= network.layers(); ++number) {
+      const LayerParameters& layer = parameters[static_cast<size_t>(number - 1)];
+      if (std::find(layers_.begin(), layers_.end(), number) != layers_.end()) {
+        observe_layer(view, number, network.parameters()[layer.weight], input_norm(network, number, input, layer));
+      }
+      at::NoGradGuard no_grad;
+      input = network.forward_layer(number, input, {});
+    }
   }
 
  private:
-  static void observe_layer(const StepView& view, int64_t layer) {
-    const TwinPass plain = pass(view, layer, {});
+  static void observe_layer(const StepView& view, int64_t layer, const at::Tensor& weight, const InputNorm& lambda) {
+    const TwinPass plain = plain_pass(view, layer);
     const at::Tensor g_plain = torch::autograd::grad({plain.loss}, {plain.y}).front();
+    const TwinPass twin = twin_pass(view, layer);
+    const auto gradients = torch::autograd::grad({twin.loss}, {twin.y, twin.z, weight});
+    const TwinPass same = same_twin_pass(view, layer);
 
-    std::vector<int64_t> dims = {0};
-    for (int64_t d = 2; d < plain.y.dim(); ++d) dims.push_back(d);
-    at::Tensor mean, sigma;
-    const auto normalized = [&](const at::Tensor& y) {
-      mean = y.mean(dims, /*keepdim=*/true);
-      sigma = (y - mean).square().mean(dims, /*keepdim=*/true).sqrt();
-      return (y - mean) / sigma;
-    };
-    const TwinPass twin = pass(view, layer, normalized);
-    const auto gradients = torch::autograd::grad({twin.loss}, {twin.y, twin.z});
-    const TwinPass same = pass(view, layer, [&](const at::Tensor& y) {
-      const at::Tensor yhat = normalized(y);
-      return yhat * sigma.detach() + mean.detach();
-    });
-
-    const at::Tensor yhat = by_channel(twin.z), s = by_channel(sigma).flatten();
+    const at::Tensor yhat = by_channel(twin.yhat), sigma = by_channel(twin.sigma).flatten();
     const auto m = static_cast<double>(yhat.size(1));
     const auto right_side = [&](const at::Tensor& gradient) {
       const at::Tensor g = by_channel(gradient);
-      return (g.square().sum(1) - g.sum(1).square() / m - (g * yhat).sum(1).square() / m) / s.square();
+      return (g.square().sum(1) - g.sum(1).square() / m - (g * yhat).sum(1).square() / m) / sigma.square();
     };
     const at::Tensor left = by_channel(gradients[0]).square().sum(1);
-    const at::Tensor bound = right_side(g_plain), scale = by_channel(gradients[1]).square().sum(1) / s.square();
+    const at::Tensor bound = right_side(g_plain), scale = by_channel(gradients[1]).square().sum(1) / sigma.square();
     const at::Tensor error = (left - right_side(gradients[1])).abs() / scale;
     view.recorder.array(view.step, layer, "gradient", as_vector(left));
     view.recorder.array(view.step, layer, "bound", as_vector(bound));
     view.recorder.scalar(view.step, layer, "identity_error", error.max().item<double>());
-    view.recorder.scalar(view.step, layer, "holds", left.le(bound).to(at::kDouble).mean().item<double>());
+    view.recorder.scalar(view.step, layer, "holds", share_of(left.le(bound)));
     const double loss = plain.loss.item<double>();
     view.recorder.scalar(view.step, layer, "twin_error", std::abs(same.loss.item<double>() - loss) / loss);
+
+    const at::Tensor of_filters = gradients[2].to(at::kDouble).flatten(1).square().sum(1);
+    const double lambda2 = lambda.value * lambda.value;
+    view.recorder.array(view.step, layer, "weight_gradient", as_vector(of_filters));
+    view.recorder.scalar(view.step, layer, "weight_holds", share_of(of_filters.le(lambda2 * bound)));
+    view.recorder.scalar(view.step, layer, "weight_worst", (of_filters / (lambda2 * left)).max().item<double>());
+    view.recorder.scalar(view.step, layer, "lambda", lambda.value);
+    view.recorder.scalar(view.step, layer, "lambda_residual", lambda.residual);
+    view.recorder.scalar(view.step, layer, "lambda_converged", lambda.converged ? 1 : 0);
   }
 
   std::vector<int64_t> layers_;
@@ -93,12 +120,15 @@ class BnTheory : public Probe {
 }  // namespace
 
 ProbeKind bn_theory_probe() {
-  return {"bn-theory", "both sides of Santurkar's Theorem 4.1, on the network and its twin with one BN layer",
+  return {"bn-theory", "both sides of Santurkar's Theorems 4.1 and 4.4, on the network and its twin with one BN layer",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
             std::vector<int64_t> layers;
             JsonFields fields(json, where);
             fields.optional("layers", layers).finish();
             check_layers(layers, setting.layers, where + ".layers");
+            if (!setting.sequential) {
+              throw SpecError(where, "the probe \"bn-theory\" needs a network of layers in a row, e.g. vgg11");
+            }
             return Json{{"layers", all_if_empty(layers, setting.layers)}};
           },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }};

@@ -22,6 +22,8 @@ class GradientSketch : public Probe {
  public:
   explicit GradientSketch(const ProbeSpec& spec) : Probe(spec), size_(parse_size(spec.parameters, "parameters")) {}
 
+  bool may_skip() const override { return false; }
+
   void observe(const StepView& view) override {
     at::NoGradGuard no_grad;
     if (buckets_.empty()) draw(view.gradients);

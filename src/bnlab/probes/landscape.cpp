@@ -59,7 +59,7 @@ class Landscape : public Probe {
  private:
   void walk(const StepView& view, const std::vector<at::Tensor>& direction, double length, const std::string& prefix) {
     std::vector<double> distances, losses, differences;
-    double beta = 0;
+    double beta = 0, lipschitz = 0;
     const double ratio =
         std::pow(parameters_.far / parameters_.near, 1.0 / static_cast<double>(parameters_.points - 1));
     for (int64_t k = 0; k < parameters_.points; ++k) {
@@ -68,8 +68,8 @@ class Landscape : public Probe {
       distances.push_back(distance);
       losses.push_back(loss);
       differences.push_back(distance_between(view.gradients, gradient));
-      const double slope = differences.back() / (distance * length);
-      if (!(slope <= beta)) beta = slope;  // also a NaN
+      raise(beta, differences.back() / (distance * length));
+      raise(lipschitz, std::abs(loss - view.loss) / (distance * length));
     }
     view.recorder.array(view.step, 0, prefix + "distance", distances);
     view.recorder.array(view.step, 0, prefix + "loss", losses);
@@ -77,6 +77,12 @@ class Landscape : public Probe {
     record_range(view, prefix + "loss", losses);
     record_range(view, prefix + "difference", differences);
     view.recorder.scalar(view.step, 0, prefix + "beta", beta);
+    view.recorder.scalar(view.step, 0, prefix + "lipschitz", lipschitz);
+  }
+
+  /// The larger of both, a NaN where there is one.
+  static void raise(double& largest, double value) {
+    if (!(value <= largest)) largest = value;
   }
 
   static void record_range(const StepView& view, const std::string& name, const std::vector<double>& values) {

@@ -92,11 +92,12 @@ TrajectorySpec parse_trajectory(const Json& json, const std::string& where) {
 TrainSpec parse_train(JsonFields& fields) {
   TrainSpec train;
   Json data, model, optimizer, probes = Json::array(), trajectory = Json::object(), divergence = *train.divergence_loss;
+  Json budget;
   fields.required("data", data).required("model", model).required("optimizer", optimizer);
   fields.optional("batch", train.batch).required("steps", train.steps).optional("seed", train.seed);
   fields.optional("threads", train.threads).optional("precision", train.precision);
   fields.optional("memory_format", train.memory_format).optional("divergence_loss", divergence);
-  fields.optional("probes", probes).optional("trajectory", trajectory);
+  fields.optional("probes", probes).optional("probe_budget", budget).optional("trajectory", trajectory);
   fields.check(train.batch >= 1 && train.batch <= 1'000'000, "batch", "1 to 1000000");
   fields.check(train.steps >= 1, "steps", "at least 1");
   fields.check(train.seed >= 0, "seed", "at least 0");
@@ -106,10 +107,13 @@ TrainSpec parse_train(JsonFields& fields) {
   fields.check(divergence.is_null() || (divergence.is_number() && divergence.get<double>() > 0), "divergence_loss",
                "a number above 0, or null for \"only when not finite\"");
   fields.check(probes.is_array(), "probes", "a list");
+  fields.check(budget.is_null() || (budget.is_number() && budget.get<double>() > 0), "probe_budget",
+               "a share above 0, e.g. 0.05, or null for none");
   fields.finish();
   train.data = parse_data(data, "data");
   train.model = parse_model(model, "model");
   train.optimizer = parse_optimizer(optimizer, "optimizer");
+  if (!budget.is_null()) train.probe_budget = budget.get<double>();
   train.divergence_loss = divergence.is_null() ? std::nullopt : std::optional(divergence.get<double>());
   for (size_t i = 0; i < probes.size(); ++i) {
     train.probes.push_back(parse_probe(probes[i], "probes[" + std::to_string(i) + "]"));
@@ -168,6 +172,7 @@ Json train_to_json(const TrainSpec& train) {
       {"memory_format", train.memory_format},
       {"divergence_loss", train.divergence_loss ? Json(*train.divergence_loss) : Json()},
       {"probes", probes},
+      {"probe_budget", train.probe_budget ? Json(*train.probe_budget) : Json()},
       {"trajectory",
        {{"keep", train.trajectory.keep}, {"every", train.trajectory.every}, {"dims", train.trajectory.dims}}},
   };

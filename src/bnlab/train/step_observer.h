@@ -18,20 +18,24 @@ namespace bnlab {
 /// Records values under one probe's name.
 class Recorder {
  public:
-  Recorder(RunWriter& writer, std::string probe) : writer_(writer), probe_(std::move(probe)) {}
+  Recorder(RunWriter& writer, std::string probe) : writer_(&writer), probe_(std::move(probe)) {}
+  /// One that drops what it is given: to see what a probe costs.
+  static Recorder dropping() { return {}; }
 
   void scalar(int64_t step, int64_t layer, const std::string& name, double value) {
-    writer_.scalar(step, {probe_, layer, name}, value);
+    if (writer_) writer_->scalar(step, {probe_, layer, name}, value);
   }
   /// T: float, double or int64_t, in row-major order of `shape` (empty: one dimension).
   template <class T>
   void array(int64_t step, int64_t layer, const std::string& name, const std::vector<T>& values,
              std::vector<int64_t> shape = {}) {
-    writer_.array(step, {probe_, layer, name}, values, std::move(shape));
+    if (writer_) writer_->array(step, {probe_, layer, name}, values, std::move(shape));
   }
 
  private:
-  RunWriter& writer_;
+  Recorder() = default;
+
+  RunWriter* writer_ = nullptr;
   std::string probe_;
 };
 
@@ -60,6 +64,8 @@ class StepObserver {
   virtual ~StepObserver() = default;
   virtual const std::string& name() const = 0;
   virtual bool wants(int64_t step) const = 0;
+  /// Whether it makes sense to show it only a part of the steps that it wants; not to a probe of successive steps.
+  virtual bool may_skip() const { return true; }
   virtual void observe(const StepView& view) = 0;
   virtual bool wants_end() const { return false; }
   virtual void observe_end(const NetworkView& view) { (void)view; }

@@ -11,12 +11,18 @@
 #include "bnlab/train/checkpoint.h"
 #include "bnlab/train/evaluate.h"
 #include "bnlab/train/optimizer.h"
+#include "bnlab/train/probe_schedule.h"
 #include "bnlab/train/trajectory_keeper.h"
 
 namespace bnlab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 constexpr std::chrono::seconds kCommitInterval{2};
 
 /// Seconds spent in each probe, kept beside the run's results.
@@ -30,7 +36,16 @@ class ProbeCosts {
   void time(const std::string& probe, const Work& work) {
     const auto start = Clock::now();
     work();
-    seconds_[probe] += std::chrono::duration<double>(Clock::now() - start).count();
+    seconds_[probe] += seconds_since(start);
+  }
+  double of(const std::string& probe) const {
+    const auto it = seconds_.find(probe);
+    return it == seconds_.end() ? 0 : it->second;
+  }
+  double total() const {
+    double sum = 0;
+    for (const auto& [probe, seconds] : seconds_) sum += seconds;
+    return sum;
   }
   void store() { writer_.set_meta("probe_seconds", Json(seconds_).dump()); }
 
@@ -58,6 +73,7 @@ class Training {
       TrainingState state = this->state();
       step_ = load_checkpoint(*writer_.resume_from(), state);
     }
+    schedule_.emplace(writer_, observers_, spec_.steps, spec_.probe_budget, step_);
   }
 
   RunOutcome run() {
@@ -105,6 +121,7 @@ class Training {
 
   /// False if the loss met the divergence criterion; the weights are then still those before the step.
   bool make_step() {
+    const Clock::time_point start = Clock::now();
     const Batch batch = loader_.next();
     optimizer_->zero_grad();
     const at::Tensor logits = network_->forward(batch.x);
@@ -119,7 +136,7 @@ class Training {
     if (diverged(loss_value)) return false;
     loss.backward();
     const double lr = learning_rate(spec_.optimizer, step_);
-    show_step(batch, loss_value, lr);
+    show_step(batch, loss_value, lr, seconds_since(start));
     keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
     set_learning_rate(*optimizer_, lr);
     optimizer_->step();
@@ -127,18 +144,38 @@ class Training {
     return true;
   }
 
-  void show_step(const Batch& batch, double loss, double lr) {
+  /// `seconds`: what the step has cost until here, which is nearly all of it.
+  void show_step(const Batch& batch, double loss, double lr, double seconds) {
     std::vector<at::Tensor> gradients;
-    for (const auto& observer : observers_) {
-      if (!observer->wants(step_)) continue;
-      if (gradients.empty()) {
-        for (const auto& parameter : parameters_) gradients.push_back(parameter.grad());
-      }
-      const LossClosure loss_at(*network_, batch);
-      Recorder recorder(writer_, observer->name());
+    for (const auto& parameter : parameters_) gradients.push_back(parameter.grad());
+    const LossClosure loss_at(*network_, batch);
+    const auto show = [&](StepObserver& observer, Recorder recorder) {
       const StepView view{{step_, *network_, data_, recorder}, batch, parameters_, gradients, loss, lr, loss_at};
-      costs_.time(observer->name(), [&] { observer->observe(view); });
+      costs_.time(observer.name(), [&] { observer.observe(view); });
+    };
+    if (schedule_->to_be_chosen(step_)) choose_schedule(seconds, show);
+    for (size_t i = 0; i < observers_.size(); ++i) {
+      if (schedule_->due(i, step_)) show(*observers_[i], Recorder(writer_, observers_[i]->name()));
     }
+  }
+
+  /// By what a look of each probe has cost; one that has had none is shown this step, without recording it.
+  void choose_schedule(double step_seconds,
+                       const std::function<void(StepObserver& observer, Recorder recorder)>& show) {
+    std::vector<double> look_seconds;
+    for (size_t i = 0; i < observers_.size(); ++i) {
+      StepObserver& observer = *observers_[i];
+      if (schedule_->looks(i) > 0) {
+        look_seconds.push_back(costs_.of(observer.name()) / static_cast<double>(schedule_->looks(i)));
+        continue;
+      }
+      const std::string state = observer.state();
+      const double before = costs_.total();
+      show(observer, Recorder::dropping());
+      look_seconds.push_back(costs_.total() - before);
+      observer.restore(state);
+    }
+    schedule_->choose(step_seconds, look_seconds, costs_.total());
   }
 
   void show_end() {
@@ -160,6 +197,7 @@ class Training {
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
   Loader loader_;
   ProbeCosts costs_;
+  std::optional<ProbeSchedule> schedule_;
   int64_t step_ = 0;
   Clock::time_point last_commit_ = Clock::now(), last_checkpoint_ = last_commit_;
 };

@@ -1,0 +1,144 @@
+#include "bnlab/probes/bn_curvature.h"
+
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "bnlab/probes/bn_twin.h"
+#include "bnlab/probes/layer_weights.h"
+#include "bnlab/probes/probe.h"
+
+namespace bnlab {
+namespace {
+
+struct Parameters {
+  std::vector<int64_t> layers;
+  int64_t channels = 4;
+};
+
+Parameters parse(const Json& json, const std::string& where) {
+  Parameters parameters;
+  JsonFields fields(json, where);
+  fields.optional("layers", parameters.layers).optional("channels", parameters.channels);
+  fields.check(parameters.channels >= 1, "channels", "at least 1");
+  fields.finish();
+  return parameters;
+}
+
+/// A loss's gradient with respect to values inside the network, differentiable once more.
+struct Gradient {
+  at::Tensor values, value;
+
+  Gradient(const at::Tensor& loss, const at::Tensor& of)
+      : values(of), value(torch::autograd::grad({loss}, {of}, {}, /*retain_graph=*/true, /*create_graph=*/true)[0]) {}
+
+  /// The gradient itself in one channel, in double.
+  at::Tensor in(int64_t channel) const { return by_channel(value.narrow(1, channel, 1)).flatten(); }
+
+  /// The channel's block of the Hessian times `v`, in double; v: (m), in the channel's order.
+  at::Tensor hessian_times(int64_t channel, const at::Tensor& v) const {
+    const at::Tensor part = value.narrow(1, channel, 1);
+    const at::Tensor direction = v.to(part.scalar_type()).view_as(part);
+    const at::Tensor hessian_v = torch::autograd::grad({(part * direction).sum()}, {values}, {}, /*retain_graph=*/true)[0];
+    return by_channel(hessian_v.narrow(1, channel, 1)).flatten();
+  }
+};
+
+double product(const at::Tensor& a, const at::Tensor& b) {
+  return a.dot(b).item<double>();
+}
+
+/// Of one channel.
+struct Sides {
+  double curvature, identity, first, second;
+  double scale;  ///< that rounding errors of curvature and identity are relative to
+  bool precondition;
+};
+
+Sides sides_of(int64_t channel, const Gradient& twin_y, const Gradient& twin_z, const Gradient& plain,
+               const TwinPass& twin) {
+  const at::Tensor yhat = by_channel(twin.yhat.narrow(1, channel, 1)).flatten();
+  const double sigma2 = std::pow(twin.sigma.select(1, channel).item<double>(), 2);
+  const auto m = static_cast<double>(yhat.numel());
+  const at::Tensor v = twin_y.in(channel), g = plain.in(channel);
+  const double v2 = product(v, v), g2 = product(g, g);
+  const at::Tensor hz_v = twin_z.hessian_times(channel, v);
+  const double vhv = product(v, plain.hessian_times(channel, v)), ghg = product(g, plain.hessian_times(channel, g));
+  const double second_term = product(twin_z.in(channel), yhat) * v2 / (m * sigma2);
+  const double printed_term = product(g, yhat) * v2 / (m * sigma2);
+  Sides sides{};
+  sides.curvature = product(v, twin_y.hessian_times(channel, v));
+  sides.identity = product(v, hz_v) / sigma2 - second_term;
+  sides.first = vhv / sigma2 - printed_term;
+  sides.second = ghg / sigma2 - printed_term;
+  sides.scale = std::sqrt(v2 * product(hz_v, hz_v)) / sigma2 + std::abs(second_term);
+  sides.precondition = (vhv <= ghg) == (v2 <= g2);
+  return sides;
+}
+
+class BnCurvature : public Probe {
+ public:
+  explicit BnCurvature(const ProbeSpec& spec) : Probe(spec), parameters_(parse(spec.parameters, "parameters")) {}
+
+  void observe(const StepView& view) override {
+    NoTrace no_trace(view.network);
+    at::AutoGradMode grad(true);
+    for (const int64_t layer : parameters_.layers) observe_layer(view, layer);
+  }
+
+ private:
+  void observe_layer(const StepView& view, int64_t layer) const {
+    const TwinPass twin = twin_pass(view, layer), plain = plain_pass(view, layer);
+    const Gradient twin_y(twin.loss, twin.y), twin_z(twin.loss, twin.z), plain_y(plain.loss, plain.y);
+    const int64_t all = twin.y.size(1), count = std::min(parameters_.channels, all);
+    std::vector<Sides> sides;
+    for (int64_t i = 0; i < count; ++i) sides.push_back(sides_of(i * all / count, twin_y, twin_z, plain_y, twin));
+    record(view, layer, sides);
+  }
+
+  static void record(const StepView& view, int64_t layer, const std::vector<Sides>& sides) {
+    std::vector<double> curvature, identity, first, second, precondition;
+    double worst = 0, first_holds = 0, second_holds = 0, meets = 0;
+    for (const Sides& s : sides) {
+      curvature.push_back(s.curvature);
+      identity.push_back(s.identity);
+      first.push_back(s.first);
+      second.push_back(s.second);
+      precondition.push_back(s.precondition ? 1 : 0);
+      const double error = std::abs(s.curvature - s.identity) / s.scale;
+      if (!(error <= worst)) worst = error;  // also a NaN
+      first_holds += s.curvature <= s.first ? 1 : 0;
+      second_holds += s.precondition && s.curvature <= s.second ? 1 : 0;
+      meets += s.precondition ? 1 : 0;
+    }
+    const auto count = static_cast<double>(sides.size());
+    view.recorder.array(view.step, layer, "curvature", curvature);
+    view.recorder.array(view.step, layer, "identity", identity);
+    view.recorder.array(view.step, layer, "first", first);
+    view.recorder.array(view.step, layer, "second", second);
+    view.recorder.array(view.step, layer, "precondition", precondition);
+    view.recorder.scalar(view.step, layer, "identity_error", worst);
+    view.recorder.scalar(view.step, layer, "first_holds", first_holds / count);
+    view.recorder.scalar(view.step, layer, "meets_precondition", meets / count);
+    if (meets > 0) view.recorder.scalar(view.step, layer, "second_holds", second_holds / meets);
+  }
+
+  Parameters parameters_;
+};
+
+}  // namespace
+
+ProbeKind bn_curvature_probe() {
+  return {"bn-curvature", "both sides of Santurkar's Theorem 4.2, on the network and its twin with one BN layer",
+          [](const Json& json, const std::string& where, const ProbeSetting& setting) {
+            const Parameters parameters = parse(json, where);
+            check_layers(parameters.layers, setting.layers, where + ".layers");
+            return Json{{"layers", all_if_empty(parameters.layers, setting.layers)},
+                        {"channels", parameters.channels}};
+          },
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnCurvature>(spec); }};
+}
+
+}  // namespace bnlab

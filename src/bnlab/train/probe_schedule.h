@@ -1,0 +1,65 @@
+// Which of the steps that probes want they are shown, so that they cost no more than a budget.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bnlab/record/run_store.h"
+#include "bnlab/train/step_observer.h"
+
+namespace bnlab {
+
+/// What a run's probes would cost from some step on.
+struct ProbeCost {
+  int64_t looks = 0;    ///< number of steps that it wants
+  double seconds = 0;   ///< of a look
+  bool thinnable = true;  ///< see StepObserver::may_skip()
+};
+
+/// The smallest n for which the probes cost at most `seconds` if each thinnable one is shown every n-th of the steps
+/// that it wants, beginning with the first. If no n is enough, that at which each is shown one step.
+int64_t least_thinning(const std::vector<ProbeCost>& costs, double seconds);
+
+/// The seconds that the probes cost at `thinning`.
+double cost_at(const std::vector<ProbeCost>& costs, int64_t thinning);
+
+/// The schedule of one run. Without a budget every probe sees what it wants. With one, it is chosen at step
+/// kChoosingStep from what steps and looks have cost so far, and from there on each probe is shown every n-th of the
+/// steps that it wants (counted from the first step of all). n is stored with the run, so that a resumed run goes on
+/// with it.
+class ProbeSchedule {
+ public:
+  static constexpr int64_t kChoosingStep = 3;
+
+  /// `budget`: share of the time of all steps without probes, e.g. 0.05. `first`: the step at which the run begins or
+  /// goes on.
+  ProbeSchedule(RunWriter& writer, const std::vector<std::unique_ptr<StepObserver>>& observers, int64_t steps,
+                std::optional<double> budget, int64_t first);
+
+  /// Whether choose() is to be called at `step`, before anything is shown.
+  bool to_be_chosen(int64_t step) const { return budget_ && thinning_ == 0 && step == kChoosingStep; }
+
+  /// How many looks probe `index` has had.
+  int64_t looks(size_t index) const { return wanted_[index]; }
+
+  /// Chooses n. `step_seconds`: of a step without probes; `look_seconds`: of a look of each probe; `spent`: what probes
+  /// have cost so far.
+  void choose(double step_seconds, const std::vector<double>& look_seconds, double spent);
+
+  /// Whether probe `index` is shown `step`. To be asked for each step once, in order.
+  bool due(size_t index, int64_t step);
+
+ private:
+  bool thinned(size_t index) const { return thinning_ > 1 && observers_[index]->may_skip(); }
+
+  RunWriter& writer_;
+  const std::vector<std::unique_ptr<StepObserver>>& observers_;
+  int64_t steps_;
+  std::optional<double> budget_;
+  int64_t thinning_ = 0;        ///< 0: not chosen
+  std::vector<int64_t> wanted_;  ///< of each probe: steps wanted so far
+};
+
+}  // namespace bnlab

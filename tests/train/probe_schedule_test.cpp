@@ -1,0 +1,123 @@
+// That probes keep their budget: the arithmetic with given costs, and a run whose probe costs far too much.
+#include "bnlab/train/probe_schedule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "bnlab/train/trainer.h"
+#include "tests/small_run.h"
+#include "tests/temp_folder.h"
+
+namespace bnlab {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(LeastThinning, IsTheSmallestThatKeepsTheBudget) {
+  const std::vector<ProbeCost> costs = {{100, 0.1, true}, {50, 0.2, true}};  // 20 s in all
+  EXPECT_EQ(least_thinning(costs, 20), 1);
+  EXPECT_EQ(least_thinning(costs, 19.9), 2);
+  EXPECT_EQ(least_thinning(costs, 10), 2);
+  for (const double seconds : {0.4, 1.0, 3.3, 7.0, 19.0}) {
+    const int64_t n = least_thinning(costs, seconds);
+    EXPECT_LE(cost_at(costs, n), seconds);
+    EXPECT_GT(cost_at(costs, n - 1), seconds);
+  }
+  EXPECT_EQ(least_thinning(costs, 0), 100) << "one look each, if no n is enough";
+  EXPECT_EQ(least_thinning({}, 0), 1);
+}
+
+TEST(LeastThinning, ProbesOfSuccessiveStepsSeeThemAllAndOthersPay) {
+  const std::vector<ProbeCost> costs = {{100, 0.1, true}, {100, 0.02, false}};
+  EXPECT_EQ(least_thinning(costs, 3), 10);  // 2 s are spent whatever n is
+  EXPECT_DOUBLE_EQ(cost_at(costs, 10), 3);
+}
+
+/// Takes its time.
+class Slow final : public StepObserver {
+ public:
+  Slow(std::chrono::milliseconds time, bool may_skip, std::vector<int64_t>& seen)
+      : time_(time), may_skip_(may_skip), seen_(seen) {}
+  const std::string& name() const override { return name_; }
+  bool wants(int64_t) const override { return true; }
+  bool may_skip() const override { return may_skip_; }
+  void observe(const StepView& view) override {
+    std::this_thread::sleep_for(time_);
+    view.recorder.scalar(view.step, 0, "seen", 1);
+    seen_.push_back(view.step);
+  }
+
+ private:
+  std::string name_ = "slow";
+  std::chrono::milliseconds time_;
+  bool may_skip_;
+  std::vector<int64_t>& seen_;
+};
+
+class Budget : public ::testing::Test {
+ protected:
+  /// Trains 40 steps in `folder`, or until step `until`; returns the steps that a slow probe saw.
+  std::vector<int64_t> run(const std::string& folder, std::optional<double> budget, bool may_skip,
+                           int64_t until = 1000) {
+    TrainSpec spec = testing::small_spec("batch", 40);
+    spec.probe_budget = budget;
+    create_run(temp_ / folder, spec);
+    RunWriter writer(temp_ / folder, "test");
+    std::vector<int64_t> seen;
+    std::vector<std::unique_ptr<StepObserver>> observers;
+    observers.push_back(std::make_unique<Slow>(std::chrono::milliseconds(20), may_skip, seen));
+    std::atomic<bool> stop{false};
+    ExecutionOptions options;
+    options.stop = &stop;
+    options.progress = [&](int64_t step, int64_t, double) { stop = step >= until; };
+    train(writer, TrainingData(testing::small_dataset(), spec), std::move(observers), options);
+    return seen;
+  }
+  std::vector<int64_t> recorded(const std::string& folder) {
+    return RunReader(temp_ / folder).scalars({"slow", 0, "seen"}).steps;
+  }
+  Json schedule(const std::string& folder) { return Json::parse(RunReader(temp_ / folder).meta("probe_schedule")); }
+  testing::TempFolder temp_;
+};
+
+TEST_F(Budget, WithoutOneAProbeSeesWhatItWants) {
+  EXPECT_EQ(run("all", std::nullopt, true).size(), 40U);
+  EXPECT_EQ(RunReader(temp_ / "all").meta("probe_schedule"), "");
+}
+
+TEST_F(Budget, AProbeThatCostsTooMuchSeesTheFirstStepsAndFewMore) {
+  run("little", 0.01, true);
+  EXPECT_THAT(recorded("little"), ElementsAre(0, 1, 2, 37));  // three looks cost more than the budget already
+  EXPECT_GE(schedule("little").at("every").get<int64_t>(), 37);
+  EXPECT_GT(schedule("little").at("expected").get<double>(), 0.01);
+  run("needs all", 0.01, false);
+  EXPECT_EQ(recorded("needs all").size(), 40U);
+}
+
+TEST_F(Budget, EnoughForEverythingChangesNothing) {
+  run("rich", 1e6, true);
+  EXPECT_EQ(recorded("rich").size(), 40U);
+  EXPECT_EQ(schedule("rich").at("every").get<int64_t>(), 1);
+}
+
+// Whatever n came out of the measurement, the run goes on with it, and the network is that of a run without probes.
+TEST_F(Budget, ResumedARunKeepsItsSchedule) {
+  run("pieces", 4, true, 7);
+  const auto every = schedule("pieces").at("every").get<int64_t>();
+  run("pieces", 4, true, 20);
+  run("pieces", 4, true);
+  EXPECT_EQ(schedule("pieces").at("every").get<int64_t>(), every);
+  std::vector<int64_t> expected;
+  for (int64_t step = 0; step < 40; ++step) {
+    if (step < ProbeSchedule::kChoosingStep || step % every == 0) expected.push_back(step);
+  }
+  EXPECT_EQ(recorded("pieces"), expected);
+  run("bare", std::nullopt, true);
+  EXPECT_EQ(RunReader(temp_ / "pieces").scalars({"train", 0, "loss"}).values,
+            RunReader(temp_ / "bare").scalars({"train", 0, "loss"}).values);
+}
+
+}  // namespace
+}  // namespace bnlab
