@@ -13,6 +13,23 @@ namespace {
 using ::testing::DoubleEq;
 using ::testing::ElementsAre;
 
+TEST(Largest, ANanStaysOne) {
+  double largest = 0, smallest = 0;
+  for (const double value : {1.0, std::nan(""), 2.0, -2.0}) {
+    raise_to(largest, value);
+    lower_to(smallest, value);
+  }
+  EXPECT_TRUE(std::isnan(largest));
+  EXPECT_TRUE(std::isnan(smallest));
+  for (double* value : {&largest, &smallest}) *value = 0;
+  for (const double value : {1.0, 3.0, -2.0}) {
+    raise_to(largest, value);
+    lower_to(smallest, value);
+  }
+  EXPECT_EQ(largest, 3);
+  EXPECT_EQ(smallest, -2);
+}
+
 TEST(PairedInterval, ClosedForms) {
   // n = 2: t is Cauchy, quantile(0.975) = tan(0.475 π); s/sqrt(2) of {0, 2} is 1.
   const PairedInterval two = paired_interval(std::vector<double>{0, 2});

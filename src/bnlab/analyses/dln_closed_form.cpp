@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "bnlab/record/statistics.h"
+
 namespace bnlab {
 namespace {
 
@@ -63,7 +65,7 @@ RunOutcome compute(const AnalysisView& view) {
       view.recorder.scalar(step, layer, "l2", l2);
       view.recorder.scalar(step, layer, "gradient_norm", norm);
       const double apart = std::abs(l2 - input.scalar_at({"ics", layer, "l2"}, step).value_or(NAN)) / norm;
-      if (!(apart <= difference)) difference = apart;  // also a NaN
+      raise_to(difference, apart);
       updated[i] = w[i] - spec.optimizer.lr * gradients[i];
     }
     view.recorder.scalar(step, 0, "difference", difference);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bnlab/data/random.h"
+#include "bnlab/record/statistics.h"
 
 namespace bnlab {
 namespace {
@@ -25,6 +26,14 @@ int64_t parse_starts(const AnalysisSpec& spec) {
 
 at::Tensor centred(const at::Tensor& values) {
   return values - values.mean(0, /*keepdim=*/true);
+}
+
+/// x in coordinates in which its columns are independent: cells may be the same in all images, and then the optima
+/// would be a whole plane.
+at::Tensor of_full_rank(const at::Tensor& x) {
+  const auto [u, s, vh] = at::linalg_svd(x, /*full_matrices=*/false);
+  const auto rank = s.gt(1e-10 * s.max()).sum().item<int64_t>();
+  return x.matmul(vh.narrow(0, 0, rank).t());
 }
 
 double squared(const at::Tensor& vector) {
@@ -75,7 +84,6 @@ at::Tensor random_start(Random& random, const at::Tensor& optimum) {
 void observe_class(const AnalysisView& view, const at::Tensor& x, const at::Tensor& labels, int64_t label,
                    int64_t starts) {
   const at::Tensor y = centred(at::where(labels.eq(label), at::ones({}, at::kDouble), -at::ones({}, at::kDouble)));
-  // Some cells are the same in all images: of all solutions the shortest.
   const at::Tensor optimum = std::get<0>(at::linalg_lstsq(x, y.unsqueeze(1), c10::nullopt, "gelsd")).squeeze(1);
   const double unit = squared(optimum), least = squared(x.mv(optimum) - y);
   const BnModel model(x, y, optimum);
@@ -91,8 +99,8 @@ void observe_class(const AnalysisView& view, const at::Tensor& x, const at::Tens
     bound.push_back(plain.back() - std::pow(unit - product, 2) / (unit * unit));
     meets.push_back(product > 0 ? 1 : 0);
     if (product <= 0) continue;
-    gradient = std::max(gradient, model.gradient_norm(nearest) / model.gradient_norm(start));
-    excess = std::max(excess, std::abs(model.loss(nearest).item<double>() - least) / least);
+    raise_to(gradient, model.gradient_norm(nearest) / model.gradient_norm(start));
+    raise_to(excess, std::abs(model.loss(nearest).item<double>() - least) / least);
   }
   view.recorder.array(label, 0, "closest", closest);
   view.recorder.array(label, 0, "bound", bound);
@@ -111,7 +119,7 @@ RunOutcome compute(const AnalysisView& view) {
     throw SpecError("inputs", "the analysis \"least-squares-start\" takes a run on images with labels");
   }
   const at::Tensor pooled = at::adaptive_avg_pool2d(batch.x.to(at::kDouble), {kCells, kCells});
-  const at::Tensor x = centred(pooled.contiguous().flatten(1));
+  const at::Tensor x = of_full_rank(centred(pooled.contiguous().flatten(1)));
   for (int64_t label = 0; label < data.classes(); ++label) {
     observe_class(view, x, batch.y, label, parse_starts(view.spec));
   }
@@ -121,7 +129,8 @@ RunOutcome compute(const AnalysisView& view) {
 }  // namespace
 
 AnalysisKind least_squares_start_analysis() {
-  return {"least-squares-start", "both sides of Santurkar's Lemma 4.5: how far a start is from the optimum, with BN and without",
+  return {"least-squares-start",
+          "both sides of Santurkar's Lemma 4.5: how far a start is from the optimum, with BN and without",
           [](const AnalysisSpec& spec) {
             return Json{{"starts", parse_starts(spec)}};
           },

@@ -249,13 +249,16 @@ void add_flags(CLI::App& command, TrainOptions& o) {
   command.add_option("--steps", o.steps, "Training steps")->capture_default_str();
   command.add_option("--seed", o.seed, "Seed of everything")->capture_default_str();
   command.add_option("--threads", o.threads, "Threads (0: by rule from the network's size)")->capture_default_str();
-  command.add_option(
-      "--probe", o.probes,
-      "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000; \"default\": activations and "
-      "moment-changes of all layers at 32 steps");
-  command.add_option(
-      "--probe-budget", o.probe_budget,
-      "Most that probes may cost, in percent of the time without them, e.g. 5%: they then see fewer steps");
+  command
+      .add_option(
+          "--probe", o.probes,
+          "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000; \"default\": activations and "
+          "moment-changes of all layers at 32 to 63 steps")
+      ->excludes("--spec");
+  command
+      .add_option("--probe-budget", o.probe_budget,
+                  "Most that probes may cost, in percent of the time without them, e.g. 5%: they then see fewer steps")
+      ->excludes("--spec");
   command.add_option("--keep", o.keep, "Trajectory: none, weights or projection")->capture_default_str();
   command.add_option("--keep-every", o.keep_every, "Steps between kept points")->capture_default_str();
   command.add_option("--out", o.out, "Folder; the run goes to OUT/runs/ID")->capture_default_str();

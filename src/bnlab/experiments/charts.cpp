@@ -151,6 +151,27 @@ Json band_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>&
           {"data", {{"values", values}}}, {"encoding", {{"x", x}}}, {"layer", {band, line}}};
 }
 
+namespace {
+
+void add_diagonal(Json& chart, const std::vector<BandPoint>& data) {
+  double low = INFINITY, high = -INFINITY;
+  for (const auto& point : data) {
+    low = std::min({low, point.x, point.mean});
+    high = std::max({high, point.x, point.mean});
+  }
+  const Json domain = {low, high};
+  chart["encoding"]["x"]["scale"]["domain"] = domain;
+  Json& y = chart["layer"][0]["encoding"]["y"];
+  y["scale"]["domain"] = domain;
+  Json line_y = y;
+  line_y["field"] = "y";
+  chart["layer"].push_back({{"data", {{"values", {{{"x", low}, {"y", low}}, {{"x", high}, {"y", high}}}}}},
+                            {"mark", {{"type", "line"}, {"color", "#777777"}, {"strokeWidth", 1}}},
+                            {"encoding", {{"y", line_y}}}});
+}
+
+}  // namespace
+
 Json scatter_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyle>& styles, const std::string& x_title,
                    const std::string& y_title, const BandOptions& options) {
   Json chart = band_chart(data, styles, x_title, y_title, options);
@@ -160,6 +181,7 @@ Json scatter_chart(const std::vector<BandPoint>& data, const std::vector<ArmStyl
   chart["layer"][0]["encoding"]["color"]["legend"].erase("symbolType");
   chart["layer"][0]["encoding"]["color"]["legend"]["symbolSize"] = 60;
   chart["layer"][0]["encoding"]["y"]["scale"]["zero"] = false;
+  if (options.diagonal && !data.empty()) add_diagonal(chart, data);
   return chart;
 }
 

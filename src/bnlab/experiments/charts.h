@@ -24,7 +24,8 @@ struct ArmStyle {
 struct BandOptions {
   bool points = false;  ///< a symbol at each point, for sparse curves
   bool log_x = false;
-  bool log_y = false;  ///< values of 0 and below are then left out
+  bool log_y = false;     ///< values of 0 and below are then left out
+  bool diagonal = false;  ///< of a scatter chart: the same range on both axes, and the line x = y
 };
 
 /// Lines with bands.

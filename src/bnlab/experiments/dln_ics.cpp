@@ -73,7 +73,7 @@ double largest_difference(RunReader& run) {
   const std::vector<double> values = run.scalars({"dln-closed-form", 0, "difference"}).values;
   double most = values.empty() ? NAN : 0;
   for (const double value : values) {
-    if (!(value <= most)) most = value;
+    raise_to(most, value);
   }
   return most;
 }

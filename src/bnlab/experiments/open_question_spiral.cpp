@@ -47,7 +47,7 @@ double least_later_cosine(const PathGeometry& path, const Protocol& p, const Win
   double least = 1;
   for (int64_t lag = 2; lag <= most_lag(p); ++lag) {
     const double cosine = path.mean_cosine(lag, window.begin, window.end);
-    if (!(cosine >= least)) least = cosine;  // also a NaN
+    lower_to(least, cosine);
   }
   return least;
 }

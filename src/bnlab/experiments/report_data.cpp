@@ -64,7 +64,7 @@ std::string budget_note(const std::vector<Json>& schedules) {
       100 * schedules.front().at("budget").get<double>(), schedules.size(), schedules.size() == 1 ? "" : "s", least,
       most);
   if (above > 0) {
-    note += fmt::format(" In {} of them even a single look costs more, or a probe that needs every step does.", above);
+    note += fmt::format(" In {} of them the first looks, or a probe that needs every step, already cost more.", above);
   }
   return note;
 }

@@ -101,7 +101,7 @@ Precondition TrainedArms::loss_halved(const std::vector<std::string>& arms, cons
       const std::vector<double> loss = run->scalars({"train", 0, "loss"}).values;
       const double share = loss.empty() ? NAN : mean_over(loss, window) / loss.front();
       if (!(share <= 0.5)) precondition.holds = false;
-      if (!(share <= most)) most = share;
+      raise_to(most, share);
     }
     precondition.detail += fmt::format("{}{}: loss over the window at most {:.2g} of the first",
                                        precondition.detail.empty() ? "" : "; ", arm, most);

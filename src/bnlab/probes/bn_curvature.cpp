@@ -9,6 +9,7 @@
 #include "bnlab/probes/bn_twin.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
+#include "bnlab/record/statistics.h"
 
 namespace bnlab {
 namespace {
@@ -41,7 +42,8 @@ struct Gradient {
   at::Tensor hessian_times(int64_t channel, const at::Tensor& v) const {
     const at::Tensor part = value.narrow(1, channel, 1);
     const at::Tensor direction = v.to(part.scalar_type()).view_as(part);
-    const at::Tensor hessian_v = torch::autograd::grad({(part * direction).sum()}, {values}, {}, /*retain_graph=*/true)[0];
+    const at::Tensor hessian_v =
+        torch::autograd::grad({(part * direction).sum()}, {values}, {}, /*retain_graph=*/true)[0];
     return by_channel(hessian_v.narrow(1, channel, 1)).flatten();
   }
 };
@@ -91,6 +93,7 @@ class BnCurvature : public Probe {
  private:
   void observe_layer(const StepView& view, int64_t layer) const {
     const TwinPass twin = twin_pass(view, layer), plain = plain_pass(view, layer);
+    if (twin.sigma.eq(0).any().item<bool>()) return;
     const Gradient twin_y(twin.loss, twin.y), twin_z(twin.loss, twin.z), plain_y(plain.loss, plain.y);
     const int64_t all = twin.y.size(1), count = std::min(parameters_.channels, all);
     std::vector<Sides> sides;
@@ -107,8 +110,8 @@ class BnCurvature : public Probe {
       first.push_back(s.first);
       second.push_back(s.second);
       precondition.push_back(s.precondition ? 1 : 0);
-      const double error = std::abs(s.curvature - s.identity) / s.scale;
-      if (!(error <= worst)) worst = error;  // also a NaN
+      const double difference = std::abs(s.curvature - s.identity);
+      raise_to(worst, difference == 0 ? 0 : difference / s.scale);
       first_holds += s.curvature <= s.first ? 1 : 0;
       second_holds += s.precondition && s.curvature <= s.second ? 1 : 0;
       meets += s.precondition ? 1 : 0;
@@ -135,8 +138,7 @@ ProbeKind bn_curvature_probe() {
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
             const Parameters parameters = parse(json, where);
             check_layers(parameters.layers, setting.layers, where + ".layers");
-            return Json{{"layers", all_if_empty(parameters.layers, setting.layers)},
-                        {"channels", parameters.channels}};
+            return Json{{"layers", all_if_empty(parameters.layers, setting.layers)}, {"channels", parameters.channels}};
           },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnCurvature>(spec); }};
 }

@@ -55,6 +55,11 @@ InputNorm input_norm(SequentialNetwork& network, int64_t number, const at::Tenso
   return norm;
 }
 
+/// value / scale, and 0/0 = 0: where nothing behind a channel is alive, there is nothing to err by.
+at::Tensor relative(const at::Tensor& value, const at::Tensor& scale) {
+  return at::where(value.eq(0), at::zeros_like(value), value / scale);
+}
+
 double share_of(const at::Tensor& truths) {
   return truths.to(at::kDouble).mean().item<double>();
 }
@@ -86,9 +91,12 @@ class BnTheory : public Probe {
     const at::Tensor g_plain = torch::autograd::grad({plain.loss}, {plain.y}).front();
     const TwinPass twin = twin_pass(view, layer);
     const auto gradients = torch::autograd::grad({twin.loss}, {twin.y, twin.z, weight});
+    const at::Tensor yhat = by_channel(twin.yhat), sigma = by_channel(twin.sigma).flatten();
+    const double constant = sigma.eq(0).sum().item<double>();
+    view.recorder.scalar(view.step, layer, "constant_channels", constant);
+    if (constant > 0) return;
     const TwinPass same = same_twin_pass(view, layer);
 
-    const at::Tensor yhat = by_channel(twin.yhat), sigma = by_channel(twin.sigma).flatten();
     const auto m = static_cast<double>(yhat.size(1));
     const auto right_side = [&](const at::Tensor& gradient) {
       const at::Tensor g = by_channel(gradient);
@@ -96,7 +104,7 @@ class BnTheory : public Probe {
     };
     const at::Tensor left = by_channel(gradients[0]).square().sum(1);
     const at::Tensor bound = right_side(g_plain), scale = by_channel(gradients[1]).square().sum(1) / sigma.square();
-    const at::Tensor error = (left - right_side(gradients[1])).abs() / scale;
+    const at::Tensor error = relative((left - right_side(gradients[1])).abs(), scale);
     view.recorder.array(view.step, layer, "gradient", as_vector(left));
     view.recorder.array(view.step, layer, "bound", as_vector(bound));
     view.recorder.scalar(view.step, layer, "identity_error", error.max().item<double>());
@@ -108,7 +116,7 @@ class BnTheory : public Probe {
     const double lambda2 = lambda.value * lambda.value;
     view.recorder.array(view.step, layer, "weight_gradient", as_vector(of_filters));
     view.recorder.scalar(view.step, layer, "weight_holds", share_of(of_filters.le(lambda2 * bound)));
-    view.recorder.scalar(view.step, layer, "weight_worst", (of_filters / (lambda2 * left)).max().item<double>());
+    view.recorder.scalar(view.step, layer, "weight_worst", relative(of_filters, lambda2 * left).max().item<double>());
     view.recorder.scalar(view.step, layer, "lambda", lambda.value);
     view.recorder.scalar(view.step, layer, "lambda_residual", lambda.residual);
     view.recorder.scalar(view.step, layer, "lambda_converged", lambda.converged ? 1 : 0);

@@ -19,7 +19,9 @@
 // Observation 4.3. Of Theorem 4.4: array "weight_gradient" = ‖dL̂/dW‖² of each filter, scalars "weight_holds" = the
 // share of filters for which that is at most lambda² bound, "weight_worst" = the largest ‖dL̂/dW‖² / (lambda²
 // ‖dL̂/dy‖²), at most 1 whatever the network, and "lambda" with its "lambda_residual" and "lambda_converged" (1 or 0).
-// Parameters: {"layers": [] for all}. For sequential networks without normalization, or whose layer has none.
+// "constant_channels" = the number of channels with sigma = 0; if there are any, the twin does not exist and nothing
+// else is recorded. Parameters: {"layers": [] for all}. For sequential networks; meant for layers without
+// normalization.
 #pragma once
 
 #include "bnlab/probes/probe_list.h"

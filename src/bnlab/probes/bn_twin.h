@@ -8,8 +8,8 @@ namespace bnlab {
 
 /// A pass of the network that shows what stands behind layer `layer`'s linear map.
 struct TwinPass {
-  at::Tensor y;     ///< (N, C, …): what the linear map gives
-  at::Tensor yhat;  ///< (y - mean) / sigma of each channel over the batch, eps = 0; undefined in the plain network
+  at::Tensor y;      ///< (N, C, …): what the linear map gives
+  at::Tensor yhat;   ///< (y - mean) / sigma of each channel over the batch, eps = 0; undefined in the plain network
   at::Tensor sigma;  ///< (1, C, 1, …); undefined in the plain network
   at::Tensor z;      ///< what the rest of the network gets: y, or yhat, or what the twin was asked for
   at::Tensor loss;

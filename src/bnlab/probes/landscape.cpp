@@ -8,6 +8,7 @@
 
 #include "bnlab/data/random.h"
 #include "bnlab/probes/probe.h"
+#include "bnlab/record/statistics.h"
 
 namespace bnlab {
 namespace {
@@ -68,8 +69,8 @@ class Landscape : public Probe {
       distances.push_back(distance);
       losses.push_back(loss);
       differences.push_back(distance_between(view.gradients, gradient));
-      raise(beta, differences.back() / (distance * length));
-      raise(lipschitz, std::abs(loss - view.loss) / (distance * length));
+      raise_to(beta, differences.back() / (distance * length));
+      raise_to(lipschitz, std::abs(loss - view.loss) / (distance * length));
     }
     view.recorder.array(view.step, 0, prefix + "distance", distances);
     view.recorder.array(view.step, 0, prefix + "loss", losses);
@@ -78,11 +79,6 @@ class Landscape : public Probe {
     record_range(view, prefix + "difference", differences);
     view.recorder.scalar(view.step, 0, prefix + "beta", beta);
     view.recorder.scalar(view.step, 0, prefix + "lipschitz", lipschitz);
-  }
-
-  /// The larger of both, a NaN where there is one.
-  static void raise(double& largest, double value) {
-    if (!(value <= largest)) largest = value;
   }
 
   static void record_range(const StepView& view, const std::string& name, const std::vector<double>& values) {

@@ -29,9 +29,9 @@ struct ProbeKind {
 
 const std::vector<ProbeKind>& probe_kinds();
 
-/// What is worth seeing of any network, at 32 steps and after the last one: the distributions of all layers' values,
-/// and how far a step moves their moments. For a run of `steps` of a network of `layers`. Costs less than 3 % of 400
-/// steps of VGG-A in batches of 128, and less of longer runs.
+/// What is worth seeing of any network, at 32 to 63 steps and after the last one: the distributions of all layers'
+/// values, and how far a step moves their moments. For a run of `steps` of a network of `layers`. Costs less than 3 %
+/// of 400 steps of VGG-A in batches of 128, and less of longer runs.
 std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers);
 
 /// Null if there is no such probe.

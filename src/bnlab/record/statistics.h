@@ -1,11 +1,21 @@
 // The statistics by which claims are judged: paired t intervals over seeds, and Holm's correction over claims.
 #pragma once
 
+#include <cmath>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace bnlab {
+
+/// Raises `largest` to `value`. A NaN stays one: where something is not a number, nor is the largest of all.
+inline void raise_to(double& largest, double value) {
+  if (!std::isnan(largest) && !(value <= largest)) largest = value;
+}
+/// Likewise of the smallest.
+inline void lower_to(double& smallest, double value) {
+  if (!std::isnan(smallest) && !(value >= smallest)) smallest = value;
+}
 
 /// Mean of n paired differences with its two-sided t interval: mean ± t_{n-1, (1+level)/2} * s/sqrt(n).
 struct PairedInterval {

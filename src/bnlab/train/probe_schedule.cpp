@@ -34,25 +34,31 @@ ProbeSchedule::ProbeSchedule(RunWriter& writer, const std::vector<std::unique_pt
                              int64_t steps, std::optional<double> budget, int64_t first)
     : writer_(writer), observers_(observers), steps_(steps), budget_(budget), wanted_(observers.size(), 0) {
   const std::string stored = budget ? writer.get_meta(kMeta) : "";
-  if (!stored.empty()) thinning_ = Json::parse(stored).at("every").get<int64_t>();
+  if (!stored.empty()) {
+    const Json chosen = Json::parse(stored);
+    thinning_ = chosen.at("every").get<int64_t>();
+    from_ = chosen.at("from").get<int64_t>();
+  }
   for (int64_t step = 0; step < first; ++step) {
     for (size_t i = 0; i < observers.size(); ++i) wanted_[i] += observers[i]->wants(step) ? 1 : 0;
   }
 }
 
-void ProbeSchedule::choose(double step_seconds, const std::vector<double>& look_seconds, double spent) {
+void ProbeSchedule::choose(int64_t step, double step_seconds, const std::vector<double>& look_seconds, double spent) {
   std::vector<ProbeCost> costs;
   double at_end = 0;
   for (size_t i = 0; i < observers_.size(); ++i) {
     ProbeCost cost{0, look_seconds[i], observers_[i]->may_skip()};
-    for (int64_t step = kChoosingStep; step < steps_; ++step) cost.looks += observers_[i]->wants(step) ? 1 : 0;
+    for (int64_t later = step; later < steps_; ++later) cost.looks += observers_[i]->wants(later) ? 1 : 0;
     if (observers_[i]->wants_end()) at_end += look_seconds[i];
     costs.push_back(cost);
   }
+  from_ = step;
   const double bare = step_seconds * static_cast<double>(steps_);
   thinning_ = least_thinning(costs, *budget_ * bare - spent - at_end);
   const Json stored = {{"budget", *budget_},
                        {"every", thinning_},
+                       {"from", from_},
                        {"expected", (cost_at(costs, thinning_) + spent + at_end) / bare},
                        {"step_seconds", step_seconds}};
   writer_.set_meta(kMeta, stored.dump());
@@ -61,7 +67,7 @@ void ProbeSchedule::choose(double step_seconds, const std::vector<double>& look_
 bool ProbeSchedule::due(size_t index, int64_t step) {
   if (!observers_[index]->wants(step)) return false;
   const int64_t number = wanted_[index]++;
-  return step < kChoosingStep || !thinned(index) || number % thinning_ == 0;
+  return step < from_ || !thinned(index) || number % thinning_ == 0;
 }
 
 }  // namespace bnlab

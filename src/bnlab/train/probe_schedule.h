@@ -13,8 +13,8 @@ namespace bnlab {
 
 /// What a run's probes would cost from some step on.
 struct ProbeCost {
-  int64_t looks = 0;    ///< number of steps that it wants
-  double seconds = 0;   ///< of a look
+  int64_t looks = 0;      ///< number of steps that it wants
+  double seconds = 0;     ///< of a look
   bool thinnable = true;  ///< see StepObserver::may_skip()
 };
 
@@ -25,28 +25,25 @@ int64_t least_thinning(const std::vector<ProbeCost>& costs, double seconds);
 /// The seconds that the probes cost at `thinning`.
 double cost_at(const std::vector<ProbeCost>& costs, int64_t thinning);
 
-/// The schedule of one run. Without a budget every probe sees what it wants. With one, it is chosen at step
-/// kChoosingStep from what steps and looks have cost so far, and from there on each probe is shown every n-th of the
-/// steps that it wants (counted from the first step of all). n is stored with the run, so that a resumed run goes on
-/// with it.
+/// The schedule of one run. Without a budget every probe sees what it wants. With one, it is chosen when kWarmSteps
+/// steps beside a process's first have been timed, and from there on each probe is shown every n-th of the steps that
+/// it wants (counted from the first step of all). n and the step are stored with the run, so that a resumed run goes on
+/// with them.
 class ProbeSchedule {
  public:
-  static constexpr int64_t kChoosingStep = 3;
+  static constexpr size_t kWarmSteps = 3;
 
   /// `budget`: share of the time of all steps without probes, e.g. 0.05. `first`: the step at which the run begins or
   /// goes on.
   ProbeSchedule(RunWriter& writer, const std::vector<std::unique_ptr<StepObserver>>& observers, int64_t steps,
                 std::optional<double> budget, int64_t first);
 
-  /// Whether choose() is to be called at `step`, before anything is shown.
-  bool to_be_chosen(int64_t step) const { return budget_ && thinning_ == 0 && step == kChoosingStep; }
+  /// Whether choose() is to be called before anything is shown, `steps` steps having been timed.
+  bool to_be_chosen(size_t steps) const { return budget_ && thinning_ == 0 && steps >= kWarmSteps; }
 
-  /// How many looks probe `index` has had.
-  int64_t looks(size_t index) const { return wanted_[index]; }
-
-  /// Chooses n. `step_seconds`: of a step without probes; `look_seconds`: of a look of each probe; `spent`: what probes
-  /// have cost so far.
-  void choose(double step_seconds, const std::vector<double>& look_seconds, double spent);
+  /// Chooses n, for `step` and those behind it. `step_seconds`: of a step without probes; `look_seconds`: of a look of
+  /// each probe; `spent`: what probes have cost so far.
+  void choose(int64_t step, double step_seconds, const std::vector<double>& look_seconds, double spent);
 
   /// Whether probe `index` is shown `step`. To be asked for each step once, in order.
   bool due(size_t index, int64_t step);
@@ -58,7 +55,8 @@ class ProbeSchedule {
   const std::vector<std::unique_ptr<StepObserver>>& observers_;
   int64_t steps_;
   std::optional<double> budget_;
-  int64_t thinning_ = 0;        ///< 0: not chosen
+  int64_t thinning_ = 0;         ///< 0: not chosen
+  int64_t from_ = 0;             ///< the step at which it was chosen
   std::vector<int64_t> wanted_;  ///< of each probe: steps wanted so far
 };
 

@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/optim/optimizer.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "bnlab/data/random.h"
@@ -38,10 +39,6 @@ class ProbeCosts {
     work();
     seconds_[probe] += seconds_since(start);
   }
-  double of(const std::string& probe) const {
-    const auto it = seconds_.find(probe);
-    return it == seconds_.end() ? 0 : it->second;
-  }
   double total() const {
     double sum = 0;
     for (const auto& [probe, seconds] : seconds_) sum += seconds;
@@ -73,6 +70,7 @@ class Training {
       TrainingState state = this->state();
       step_ = load_checkpoint(*writer_.resume_from(), state);
     }
+    look_seconds_.assign(observers_.size(), 0);
     schedule_.emplace(writer_, observers_, spec_.steps, spec_.probe_budget, step_);
   }
 
@@ -151,31 +149,31 @@ class Training {
     const LossClosure loss_at(*network_, batch);
     const auto show = [&](StepObserver& observer, Recorder recorder) {
       const StepView view{{step_, *network_, data_, recorder}, batch, parameters_, gradients, loss, lr, loss_at};
+      const double before = costs_.total();
       costs_.time(observer.name(), [&] { observer.observe(view); });
+      return costs_.total() - before;
     };
-    if (schedule_->to_be_chosen(step_)) choose_schedule(seconds, show);
+    if (schedule_->to_be_chosen(step_seconds_.size())) choose_schedule(show);
     for (size_t i = 0; i < observers_.size(); ++i) {
-      if (schedule_->due(i, step_)) show(*observers_[i], Recorder(writer_, observers_[i]->name()));
+      if (schedule_->due(i, step_)) {
+        look_seconds_[i] = show(*observers_[i], Recorder(writer_, observers_[i]->name()));
+      }
     }
+    if (warm_ && step_seconds_.size() < ProbeSchedule::kWarmSteps) step_seconds_.push_back(seconds);
+    warm_ = true;
   }
 
-  /// By what a look of each probe has cost; one that has had none is shown this step, without recording it.
-  void choose_schedule(double step_seconds,
-                       const std::function<void(StepObserver& observer, Recorder recorder)>& show) {
-    std::vector<double> look_seconds;
+  /// By the median of the timed steps and by each probe's last look; a probe that has had none is shown this step,
+  /// without recording it.
+  void choose_schedule(const std::function<double(StepObserver& observer, Recorder recorder)>& show) {
     for (size_t i = 0; i < observers_.size(); ++i) {
-      StepObserver& observer = *observers_[i];
-      if (schedule_->looks(i) > 0) {
-        look_seconds.push_back(costs_.of(observer.name()) / static_cast<double>(schedule_->looks(i)));
-        continue;
-      }
-      const std::string state = observer.state();
-      const double before = costs_.total();
-      show(observer, Recorder::dropping());
-      look_seconds.push_back(costs_.total() - before);
-      observer.restore(state);
+      if (look_seconds_[i] > 0) continue;
+      const std::string state = observers_[i]->state();
+      look_seconds_[i] = show(*observers_[i], Recorder::dropping());
+      observers_[i]->restore(state);
     }
-    schedule_->choose(step_seconds, look_seconds, costs_.total());
+    std::sort(step_seconds_.begin(), step_seconds_.end());
+    schedule_->choose(step_, step_seconds_[step_seconds_.size() / 2], look_seconds_, costs_.total());
   }
 
   void show_end() {
@@ -198,6 +196,9 @@ class Training {
   Loader loader_;
   ProbeCosts costs_;
   std::optional<ProbeSchedule> schedule_;
+  std::vector<double> look_seconds_;  ///< of each probe's last look
+  std::vector<double> step_seconds_;  ///< of the first steps without probes, but for the process's first
+  bool warm_ = false;
   int64_t step_ = 0;
   Clock::time_point last_commit_ = Clock::now(), last_checkpoint_ = last_commit_;
 };
