@@ -104,14 +104,14 @@ TEST_F(Budget, EnoughForEverythingChangesNothing) {
 
 // Whatever n came out of the measurement, the run goes on with it, and the network is that of a run without probes.
 TEST_F(Budget, ResumedARunKeepsItsSchedule) {
-  run("pieces", 0.5, true, 2);  // before it is chosen: the resumed process begins to time steps anew
+  run("pieces", 0.05, true, 2);  // before it is chosen: the resumed process begins to time steps anew
   EXPECT_EQ(RunReader(temp_ / "pieces").meta("probe_schedule"), "");
-  run("pieces", 0.5, true, 9);
+  run("pieces", 0.05, true, 9);
   const auto every = schedule("pieces").at("every").get<int64_t>(), from = schedule("pieces").at("from").get<int64_t>();
   EXPECT_GT(every, 1);
   EXPECT_GT(from, 5);
-  run("pieces", 0.5, true, 20);
-  run("pieces", 0.5, true);
+  run("pieces", 0.05, true, 20);
+  run("pieces", 0.05, true);
   EXPECT_EQ(schedule("pieces").at("every").get<int64_t>(), every);
   std::vector<int64_t> expected;
   for (int64_t step = 0; step < 40; ++step) {

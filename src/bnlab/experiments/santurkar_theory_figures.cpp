@@ -74,29 +74,38 @@ const std::vector<ArmStyle>& judged_styles() {
   return styles;
 }
 
-/// Calls `show(layer, arrays of the names)` for the last observation of each layer in the first seed's run.
-void last_arrays(const TrainedArms& trained, const Protocol& p, const char* probe,
-                 const std::vector<const char*>& names,
-                 const std::function<void(RunReader& run, int64_t layer, int64_t step,
-                                          const std::vector<std::vector<double>>& arrays)>& show) {
+/// What a probe observed of one layer at one step, an array for each name asked for.
+struct Observation {
+  RunReader& run;
+  int64_t layer, step;
+  std::vector<std::vector<double>> arrays;
+};
+
+/// Calls `show` for the observations of each layer in the first seed's run: all, or the last one of each.
+void for_observations(const TrainedArms& trained, const Protocol& p, const char* probe,
+                      const std::vector<const char*>& names, bool all,
+                      const std::function<void(const Observation&)>& show) {
   if (trained.runs(kTheoryArm).empty()) return;
   RunReader& run = *trained.runs(kTheoryArm).front();
   for (int64_t layer = 1; layer <= layers_of(p); ++layer) {
-    std::vector<std::vector<double>> arrays;
-    int64_t step = -1;
+    std::vector<Observation> observations;
     for (const char* name : names) {
       const auto records = run.arrays({probe, layer, name});
-      if (records.empty()) break;
-      step = records.back().step;
-      arrays.push_back(records.back().as_doubles());
+      for (size_t k = 0; k < records.size(); ++k) {
+        if (observations.size() <= k) observations.push_back({run, layer, records[k].step, {}});
+        observations[k].arrays.push_back(records[k].as_doubles());
+      }
     }
-    if (arrays.size() == names.size()) show(run, layer, step, arrays);
+    for (size_t k = 0; k < observations.size(); ++k) {
+      if (all || k + 1 == observations.size()) show(observations[k]);
+    }
   }
 }
 
 Figure gradient_figure(const TrainedArms& trained, const Protocol& p) {
   Sides sides;
-  last_arrays(trained, p, "bn-theory", {"bound", "gradient"}, [&](RunReader&, int64_t, int64_t, const auto& arrays) {
+  for_observations(trained, p, "bn-theory", {"bound", "gradient"}, false, [&](const Observation& seen) {
+    const auto& arrays = seen.arrays;
     for (size_t c = 0; c < arrays[0].size(); ++c) sides.add_judged(arrays[0][c], arrays[1][c]);
   });
   return {"a", "Both sides of Theorem 4.1, as printed",
@@ -135,9 +144,9 @@ Figure holding_figure(const TrainedArms& trained, const Protocol& p) {
 
 Figure curvature_figure(const TrainedArms& trained, const Protocol& p) {
   Sides first, second;
-  last_arrays(
-      trained, p, "bn-curvature", {"first", "second", "precondition", "curvature"},
-      [&](RunReader&, int64_t, int64_t, const auto& arrays) {
+  for_observations(
+      trained, p, "bn-curvature", {"first", "second", "precondition", "curvature"}, true, [&](const Observation& seen) {
+        const auto& arrays = seen.arrays;
         for (size_t c = 0; c < arrays[0].size(); ++c) {
           first.add_judged(arrays[0][c], arrays[3][c]);
           const bool holds = arrays[3][c] <= arrays[1][c];
@@ -148,29 +157,30 @@ Figure curvature_figure(const TrainedArms& trained, const Protocol& p) {
   styles.push_back({"precondition fails", "#9a9a9a"});
   const std::string left = "left side: curvature of the twin";
   return {"c", "Both sides of Theorem 4.2, as printed",
-          "The loss's curvature in the direction of its gradient: two channels of each layer at the last observed step "
+          "The loss's curvature in the direction of its gradient: two channels of each layer at all observed steps "
           "(first seed). Points above the diagonal are against the theorem; grey ones do not meet its precondition. "
           "Axes are logarithmic. First form:" +
               first.undrawn() + " Second form:" + second.undrawn(),
-          panels({{"first form", first.chart(judged_styles(), "right side, with the plain network's Hessian", left)},
+          panels({{"first form", first.chart(styles, "right side, with the plain network's Hessian", left)},
                   {"second form", second.chart(styles, "right side, with the plain network's Hessian", left)}},
                  2)};
 }
 
 Figure weights_figure(const TrainedArms& trained, const Protocol& p) {
   Sides sides;
-  last_arrays(trained, p, "bn-theory", {"bound", "weight_gradient"},
-              [&](RunReader& run, int64_t layer, int64_t step, const auto& arrays) {
-                const double lambda = run.scalar_at({"bn-theory", layer, "lambda"}, step).value_or(NAN);
-                for (size_t c = 0; c < arrays[0].size(); ++c) {
-                  sides.add_judged(lambda * lambda * arrays[0][c], arrays[1][c]);
-                }
-              });
-  return {"d", "Weight gradients of the twin against the bound of Theorem 4.4",
-          "A point is a filter. The bound is for the worst input of the real inputs' spectral norm λ. The distance to the "
-          "diagonal has two parts: how far real inputs are from the worst, and how much room Theorem 4.1 leaves." +
-              sides.undrawn(),
-          sides.chart(judged_styles(), "right side (corrected): λ² times that of Theorem 4.1", "‖∇ of the filter‖²")};
+  for_observations(trained, p, "bn-theory", {"bound", "weight_gradient"}, false, [&](const Observation& seen) {
+    const auto& arrays = seen.arrays;
+    const double lambda = seen.run.scalar_at({"bn-theory", seen.layer, "lambda"}, seen.step).value_or(NAN);
+    for (size_t c = 0; c < arrays[0].size(); ++c) {
+      sides.add_judged(lambda * lambda * arrays[0][c], arrays[1][c]);
+    }
+  });
+  return {
+      "d", "Weight gradients of the twin against the bound of Theorem 4.4",
+      "A point is a filter. The bound is for the worst input of the real inputs' spectral norm λ. The distance to the "
+      "diagonal has two parts: how far real inputs are from the worst, and how much room Theorem 4.1 leaves." +
+          sides.undrawn(),
+      sides.chart(judged_styles(), "right side (corrected): λ² times that of Theorem 4.1", "‖∇ of the filter‖²")};
 }
 
 Figure starts_figure(const Setting& setting, Results& results) {
