@@ -16,21 +16,28 @@ namespace {
 using ::testing::ElementsAre;
 
 TEST(LeastThinning, IsTheSmallestThatKeepsTheBudget) {
-  const std::vector<ProbeCost> costs = {{100, 0.1, true}, {50, 0.2, true}};  // 20 s in all
+  const std::vector<ProbeCost> costs = {{0, 100, 0.1, true}, {0, 50, 0.2, true}};  // 20 s in all
   EXPECT_EQ(least_thinning(costs, 20), 1);
   EXPECT_EQ(least_thinning(costs, 19.9), 2);
   EXPECT_EQ(least_thinning(costs, 10), 2);
   for (const double seconds : {0.4, 1.0, 3.3, 7.0, 19.0}) {
     const int64_t n = least_thinning(costs, seconds);
     EXPECT_LE(cost_at(costs, n), seconds);
-    EXPECT_GT(cost_at(costs, n - 1), seconds);
+    for (int64_t less = 1; less < n; ++less) EXPECT_GT(cost_at(costs, less), seconds);
   }
-  EXPECT_EQ(least_thinning(costs, 0), 100) << "one look each, if no n is enough";
   EXPECT_EQ(least_thinning({}, 0), 1);
 }
 
+// Numbers 5 to 99 are still to come: 10, 20 … are 9 of them.
+TEST(LeastThinning, CountsTheLooksThatAreStillToCome) {
+  const std::vector<ProbeCost> costs = {{5, 100, 1, true}};
+  EXPECT_DOUBLE_EQ(cost_at(costs, 10), 9);
+  EXPECT_DOUBLE_EQ(cost_at(costs, 1), 95);
+  EXPECT_EQ(cost_at(costs, least_thinning(costs, 0)), 0) << "nothing more, if there is no time for anything";
+}
+
 TEST(LeastThinning, ProbesOfSuccessiveStepsSeeThemAllAndOthersPay) {
-  const std::vector<ProbeCost> costs = {{100, 0.1, true}, {100, 0.02, false}};
+  const std::vector<ProbeCost> costs = {{0, 100, 0.1, true}, {0, 100, 0.02, false}};
   EXPECT_EQ(least_thinning(costs, 3), 10);  // 2 s are spent whatever n is
   EXPECT_DOUBLE_EQ(cost_at(costs, 10), 3);
 }
@@ -87,10 +94,10 @@ TEST_F(Budget, WithoutOneAProbeSeesWhatItWants) {
   EXPECT_EQ(RunReader(temp_ / "all").meta("probe_schedule"), "");
 }
 
-TEST_F(Budget, AProbeThatCostsTooMuchSeesTheFirstStepsAndOneMore) {
+TEST_F(Budget, AProbeThatCostsTooMuchSeesNothingAfterTheFirstSteps) {
   run("little", 0.01, true);
-  EXPECT_THAT(recorded("little"), ElementsAre(0, 1, 2, 3, 36));  // four looks cost more than the budget already
-  EXPECT_EQ(schedule("little").at("every").get<int64_t>(), 36);
+  EXPECT_THAT(recorded("little"), ElementsAre(0, 1, 2, 3));  // four looks cost more than the budget already
+  EXPECT_EQ(schedule("little").at("every").get<int64_t>(), 40);
   EXPECT_GT(schedule("little").at("expected").get<double>(), 0.01);
   run("needs all", 0.01, false);
   EXPECT_EQ(recorded("needs all").size(), 40U);

@@ -9,25 +9,23 @@ constexpr char kMeta[] = "probe_schedule";
 
 }  // namespace
 
-double cost_at(const std::vector<ProbeCost>& costs, int64_t thinning) {
+double cost_at(const std::vector<ProbeCost>& costs, int64_t n) {
+  const auto multiples_below = [n](int64_t number) { return (number + n - 1) / n; };  // 0 is one
   double seconds = 0;
   for (const ProbeCost& cost : costs) {
-    const int64_t looks = cost.thinnable ? (cost.looks + thinning - 1) / thinning : cost.looks;
+    const int64_t looks =
+        cost.thinnable ? multiples_below(cost.end) - multiples_below(cost.first) : cost.end - cost.first;
     seconds += static_cast<double>(looks) * cost.seconds;
   }
   return seconds;
 }
 
 int64_t least_thinning(const std::vector<ProbeCost>& costs, double seconds) {
-  int64_t most = 1;
-  for (const ProbeCost& cost : costs) most = std::max(most, cost.thinnable ? cost.looks : 1);
-  // cost_at() falls with n.
-  int64_t low = 1, high = most;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    (cost_at(costs, middle) <= seconds ? high : low) = cost_at(costs, middle) <= seconds ? middle : middle + 1;
-  }
-  return low;
+  int64_t none = 1;
+  for (const ProbeCost& cost : costs) none = std::max(none, cost.end);
+  int64_t n = 1;
+  while (n < none && cost_at(costs, n) > seconds) ++n;
+  return n;
 }
 
 ProbeSchedule::ProbeSchedule(RunWriter& writer, const std::vector<std::unique_ptr<StepObserver>>& observers,
@@ -48,8 +46,8 @@ void ProbeSchedule::choose(int64_t step, double step_seconds, const std::vector<
   std::vector<ProbeCost> costs;
   double at_end = 0;
   for (size_t i = 0; i < observers_.size(); ++i) {
-    ProbeCost cost{0, look_seconds[i], observers_[i]->may_skip()};
-    for (int64_t later = step; later < steps_; ++later) cost.looks += observers_[i]->wants(later) ? 1 : 0;
+    ProbeCost cost{wanted_[i], wanted_[i], look_seconds[i], observers_[i]->may_skip()};
+    for (int64_t later = step; later < steps_; ++later) cost.end += observers_[i]->wants(later) ? 1 : 0;
     if (observers_[i]->wants_end()) at_end += look_seconds[i];
     costs.push_back(cost);
   }

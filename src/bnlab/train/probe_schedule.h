@@ -11,19 +11,21 @@
 
 namespace bnlab {
 
-/// What a run's probes would cost from some step on.
+/// What a run's probes would cost from some step on. The steps that a probe wants are numbered from 0 over the whole
+/// run.
 struct ProbeCost {
-  int64_t looks = 0;      ///< number of steps that it wants
+  int64_t first = 0;      ///< number of the next step that it wants
+  int64_t end = 0;        ///< and that behind the last one
   double seconds = 0;     ///< of a look
   bool thinnable = true;  ///< see StepObserver::may_skip()
 };
 
-/// The smallest n for which the probes cost at most `seconds` if each thinnable one is shown every n-th of the steps
-/// that it wants, beginning with the first. If no n is enough, that at which each is shown one step.
-int64_t least_thinning(const std::vector<ProbeCost>& costs, double seconds);
+/// The seconds that the probes cost if each thinnable one is shown the steps whose number is a multiple of `n`.
+double cost_at(const std::vector<ProbeCost>& costs, int64_t n);
 
-/// The seconds that the probes cost at `thinning`.
-double cost_at(const std::vector<ProbeCost>& costs, int64_t thinning);
+/// The smallest n for which that is at most `seconds`. If none is enough, one at which thinnable probes see nothing
+/// more.
+int64_t least_thinning(const std::vector<ProbeCost>& costs, double seconds);
 
 /// The schedule of one run. Without a budget every probe sees what it wants. With one, it is chosen when kWarmSteps
 /// steps beside a process's first have been timed, and from there on each probe is shown every n-th of the steps that
