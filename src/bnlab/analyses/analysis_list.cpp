@@ -12,6 +12,11 @@ const std::vector<AnalysisKind>& analysis_kinds() {
   return kinds;
 }
 
+void check_one_input(const AnalysisSpec& spec) {
+  if (spec.inputs.size() == 1) return;
+  throw SpecError("inputs", "the analysis \"" + spec.analysis + "\" takes exactly one run");
+}
+
 const AnalysisKind* find_analysis_kind(const std::string& name) {
   for (const auto& kind : analysis_kinds()) {
     if (kind.name == name) return &kind;

@@ -30,6 +30,9 @@ struct AnalysisKind {
 
 const std::vector<AnalysisKind>& analysis_kinds();
 
+/// Throws SpecError if the spec does not have exactly one input.
+void check_one_input(const AnalysisSpec& spec);
+
 /// Null if there is no such analysis.
 const AnalysisKind* find_analysis_kind(const std::string& name);
 

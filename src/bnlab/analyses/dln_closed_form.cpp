@@ -79,9 +79,7 @@ AnalysisKind dln_closed_form_analysis() {
   return {"dln-closed-form", "internal covariate shift of a deep linear network from its matrices alone",
           [](const AnalysisSpec& spec) {
             JsonFields(spec.parameters, "parameters").finish();
-            if (spec.inputs.size() != 1) {
-              throw SpecError("inputs", "the analysis \"dln-closed-form\" takes exactly one run");
-            }
+            check_one_input(spec);
             return Json::object();
           },
           compute};

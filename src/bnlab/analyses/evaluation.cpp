@@ -13,7 +13,7 @@ std::string parse_split(const AnalysisSpec& spec) {
   JsonFields fields(spec.parameters, "parameters");
   fields.optional("split", split).check(split == "test" || split == "train", "split", "\"test\" or \"train\"");
   fields.finish();
-  if (spec.inputs.size() != 1) throw SpecError("inputs", "the analysis \"evaluation\" takes exactly one run");
+  check_one_input(spec);
   return split;
 }
 

@@ -20,7 +20,7 @@ int64_t parse_starts(const AnalysisSpec& spec) {
   JsonFields fields(spec.parameters, "parameters");
   fields.optional("starts", starts).check(starts >= 1, "starts", "at least 1");
   fields.finish();
-  if (spec.inputs.size() != 1) throw SpecError("inputs", "the analysis \"least-squares-start\" takes exactly one run");
+  check_one_input(spec);
   return starts;
 }
 
@@ -120,9 +120,8 @@ RunOutcome compute(const AnalysisView& view) {
   }
   const at::Tensor pooled = at::adaptive_avg_pool2d(batch.x.to(at::kDouble), {kCells, kCells});
   const at::Tensor x = of_full_rank(centred(pooled.contiguous().flatten(1)));
-  for (int64_t label = 0; label < data.classes(); ++label) {
-    observe_class(view, x, batch.y, label, parse_starts(view.spec));
-  }
+  const int64_t starts = parse_starts(view.spec);
+  for (int64_t label = 0; label < data.classes(); ++label) observe_class(view, x, batch.y, label, starts);
   return RunOutcome::kDone;
 }
 

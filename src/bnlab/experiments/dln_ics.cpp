@@ -61,14 +61,6 @@ double over_layers(RunReader& run, const Window& window) {
   return sum / (kLayers - 1);
 }
 
-std::vector<RunReader*> closed_forms(const Setting& setting, Results& results) {
-  std::vector<RunReader*> runs;
-  for (const int64_t seed : setting.seeds) {
-    if (RunReader* run = results.find(kClosedForm, seed)) runs.push_back(run);
-  }
-  return runs;
-}
-
 double largest_difference(RunReader& run) {
   const std::vector<double> values = run.scalars({"dln-closed-form", 0, "difference"}).values;
   double most = values.empty() ? NAN : 0;
@@ -84,7 +76,7 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
   const std::string quote =
       "(Ours: the note's doubt whether a linear network can have internal covariate shift at all.)";
   const std::string share = "mean over layers 2 to 25 and the window of ‖G − G′‖₂ / ‖G‖₂";
-  const std::vector<RunReader*> closed = closed_forms(setting, results);
+  const std::vector<RunReader*> closed = stored_runs(setting, results, kClosedForm);
   Evidence agreement;
   if (closed.size() < setting.seeds.size()) {
     agreement.missing = "analyses of the closed form are missing";
@@ -121,7 +113,7 @@ Figure layers_figure(const TrainedArms& trained, const Setting& setting, Results
     }
   };
   for (const Arm& arm : arms()) add(arm.name(), trained.runs(arm.name()), "ics");
-  add(kClosedForm, closed_forms(setting, results), "dln-closed-form");
+  add(kClosedForm, stored_runs(setting, results, kClosedForm), "dln-closed-form");
   std::vector<ArmStyle> styles = styles_of(arms());
   styles.push_back({kClosedForm, "#1b1b1b", {2, 4}});
   return {"a", "Shift of every layer's gradient, measured and computed",

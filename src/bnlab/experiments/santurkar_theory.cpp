@@ -77,7 +77,7 @@ std::vector<double> over_all(const TrainedArms& trained, const Protocol& p, cons
 }
 
 std::pair<Claim, Evidence> start_claim(const TrainedArms& trained, const Setting& setting, Results& results) {
-  const std::vector<RunReader*> runs = runs_of_starts(setting, results);
+  const std::vector<RunReader*> runs = stored_runs(setting, results, kStartsArm);
   Evidence evidence;
   if (runs.size() < setting.seeds.size()) {
     evidence.missing = "analyses of least squares are missing";

@@ -31,14 +31,6 @@ double Starts::worst() const {
   return most;
 }
 
-std::vector<RunReader*> runs_of_starts(const Setting& setting, Results& results) {
-  std::vector<RunReader*> runs;
-  for (const int64_t seed : setting.seeds) {
-    if (RunReader* run = results.find(kStartsArm, seed)) runs.push_back(run);
-  }
-  return runs;
-}
-
 namespace {
 
 /// Left against right side of an inequality, a point a channel, at the last observed step of the first seed.
@@ -185,7 +177,7 @@ Figure weights_figure(const TrainedArms& trained, const Protocol& p) {
 
 Figure starts_figure(const Setting& setting, Results& results) {
   Sides sides;
-  const auto runs = runs_of_starts(setting, results);
+  const auto runs = stored_runs(setting, results, kStartsArm);
   if (!runs.empty()) {
     const Starts starts(*runs.front());
     for (size_t i = 0; i < starts.closest.size(); ++i) {

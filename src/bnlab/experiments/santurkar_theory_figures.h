@@ -25,9 +25,6 @@ struct Starts {
   double worst() const;
 };
 
-/// The analyses of least squares that are there, in the order of the seeds.
-std::vector<RunReader*> runs_of_starts(const Setting& setting, Results& results);
-
 /// Theorem 4.1, both sides of each channel; the shares of channels for which Theorems 4.1 and 4.2 hold;
 /// Theorem 4.2; 4.4; Lemma 4.5.
 std::vector<Figure> theory_figures(const TrainedArms& trained, const Setting& setting, Results& results);

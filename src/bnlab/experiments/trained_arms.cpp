@@ -41,14 +41,17 @@ std::function<Plan(const Setting& setting)> runs_of(std::vector<Arm> arms, std::
   };
 }
 
+std::vector<RunReader*> stored_runs(const Setting& setting, Results& results, const std::string& arm) {
+  std::vector<RunReader*> runs;
+  for (const int64_t seed : setting.seeds) {
+    if (RunReader* run = results.find(arm, seed)) runs.push_back(run);
+  }
+  return runs;
+}
+
 TrainedArms::TrainedArms(const Setting& setting, Results& results, const std::vector<Arm>& arms)
     : setting_(setting), results_(results) {
-  for (const Arm& arm : arms) {
-    auto& runs = runs_[arm.name()];
-    for (const int64_t seed : setting.seeds) {
-      if (RunReader* run = results.find(arm.name(), seed)) runs.push_back(run);
-    }
-  }
+  for (const Arm& arm : arms) runs_[arm.name()] = stored_runs(setting, results, arm.name());
 }
 
 std::vector<double> TrainedArms::accuracy(const std::string& arm, const Window& window) const {

@@ -25,6 +25,9 @@ void add_runs(Plan& plan, const Setting& setting, const std::vector<Arm>& arms);
 /// Experiment::plan of an experiment that trains these arms and no more.
 std::function<Plan(const Setting& setting)> runs_of(std::vector<Arm> arms, std::vector<Arm> further = {});
 
+/// The stored runs of one arm that are there, in the order of the seeds.
+std::vector<RunReader*> stored_runs(const Setting& setting, Results& results, const std::string& arm);
+
 /// The stored runs of some arms.
 class TrainedArms {
  public:

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bnlab/probes/bn_twin.h"
+#include "bnlab/probes/by_channel.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
 #include "bnlab/record/statistics.h"

@@ -49,10 +49,6 @@ TwinPass same_twin_pass(const StepView& view, int64_t layer) {
   });
 }
 
-at::Tensor by_channel(const at::Tensor& values) {
-  return values.detach().to(at::kDouble).transpose(0, 1).flatten(1);
-}
-
 std::vector<double> as_vector(const at::Tensor& values) {
   const at::Tensor dense = values.contiguous();
   return {dense.data_ptr<double>(), dense.data_ptr<double>() + dense.numel()};

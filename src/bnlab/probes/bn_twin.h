@@ -22,9 +22,6 @@ TwinPass twin_pass(const StepView& view, int64_t layer);
 /// Its twin with gamma = sigma and beta = mean, held constant (Observation 4.3: it computes what the network does).
 TwinPass same_twin_pass(const StepView& view, int64_t layer);
 
-/// Values of a layer (N, C, …) as (C, m) in double: a row a channel, m values each.
-at::Tensor by_channel(const at::Tensor& values);
-
 /// As the recorder takes it; `values` of type double.
 std::vector<double> as_vector(const at::Tensor& values);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "bnlab/probes/by_channel.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
 
@@ -57,8 +58,8 @@ class MomentChanges : public Probe {
     network.forward(images_, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
       const auto& wanted = parameters_.layers;
       if (point != TapPoint::kActivationInput || std::find(wanted.begin(), wanted.end(), layer) == wanted.end()) return;
-      const at::Tensor by_channel = value.detach().to(at::kDouble).transpose(0, 1).flatten(1);
-      result[layer] = {by_channel.mean(1), by_channel.var(1, /*unbiased=*/false)};
+      const at::Tensor rows = by_channel(value);
+      result[layer] = {rows.mean(1), rows.var(1, /*unbiased=*/false)};
     });
     return result;
   }
