@@ -101,6 +101,16 @@ TEST(Oracle, StatisticsOfAKnownBatch) {
   EXPECT_EQ(found.rstd, (std::vector<double>{1.0 / 3, 0.5}));
 }
 
+TEST(Oracle, ConstantChannelsHaveNoVariance) {
+  for (const double value : {1234.1, -0.3, 1e300, 5e-324}) {
+    const Batch x{128, 1, 105, false, std::vector<double>(std::size_t{128} * 105, value)};
+    const auto found = statistics(x, 4);
+    EXPECT_EQ(found.mean, std::vector<double>{value});
+    EXPECT_EQ(found.var_biased, std::vector<double>{0});
+    EXPECT_EQ(found.rstd, std::vector<double>{0.5});
+  }
+}
+
 TEST(Oracle, ReluStopsZerosAndKeepsNan) {
   const auto y = relu({-1, -0.0, 0, 2, std::nan("")});
   EXPECT_EQ((std::vector<double>{y.begin(), y.begin() + 4}), (std::vector<double>{0, 0, 0, 2}));

@@ -51,8 +51,16 @@ inline Statistics statistics(const Batch& x, double eps) {
   const auto count = static_cast<long double>(x.n * x.s);
   for (std::int64_t c = 0; c < x.c; ++c) {
     long double sum = 0, squares = 0;
-    for_channel(x, c, [&](std::size_t i) { sum += x.values[i]; });
-    const long double mean = sum / count;
+    double least = INFINITY, most = -INFINITY;
+    for_channel(x, c, [&](std::size_t i) {
+      sum += x.values[i];
+      least = std::fmin(least, x.values[i]);
+      most = std::fmax(most, x.values[i]);
+    });
+    // A mean lies between the extremes, its rounding need not: so a constant channel has a variance of exactly 0.
+    long double mean = sum / count;
+    if (mean < least) mean = least;
+    if (mean > most) mean = most;
     for_channel(x, c, [&](std::size_t i) { squares += (x.values[i] - mean) * (x.values[i] - mean); });
     out.mean.push_back(static_cast<double>(mean));
     out.var_biased.push_back(static_cast<double>(squares / count));
