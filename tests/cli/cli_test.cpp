@@ -75,6 +75,25 @@ TEST(Reproduce, ADamagedCheckpointFailsThatRunAloneAndForceRepairsIt) {
   EXPECT_EQ(Program(smoke_into(out.path(), {"--seeds", "1", "--force"})).wait(), 0);
 }
 
+TEST(Train, TheDefaultProbesOfASpecFileAreThoseOfTheFlag) {
+  const std::vector<std::string> flags = {"train", "--data", "gaussian", "--print-spec"};
+  const auto printed = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), flags.begin(), flags.end());
+    Program program(arguments);
+    EXPECT_EQ(program.wait(), 0) << program.err();
+    return Json::parse(program.out());
+  };
+  TempFolder folder;
+  const Json plain = printed({}), probed = printed({"--probe", "default"});
+  ASSERT_EQ(probed["probes"].size(), 2u);
+  for (const Json& probes : {Json("default"), Json::array({"default"})}) {
+    Json spec = plain;
+    spec["probes"] = probes;
+    write_file_atomically(folder / "spec.json", spec.dump());
+    EXPECT_EQ(printed({"--spec", (folder / "spec.json").string()}), probed);
+  }
+}
+
 struct Wrong {
   std::vector<std::string> arguments;
   int status;

@@ -53,6 +53,15 @@ TEST(CompleteRunSpec, ImpossibleSpecsNameTheKey) {
                 s.probes = {{"activations", 0, 1, false, {{"layers", {99}}}}};
               }),
               HasSubstr("probes[0].parameters.layers"));
+  EXPECT_THAT(error([](auto& s) {
+                s.probes = {{"ics", 0, 1, false, {{"layers", {1}}}}, {"ics", 0, 1, false, {{"layers", {2}}}}};
+              }),
+              HasSubstr("probes[1]: would overwrite what probes[0] records"));
+  EXPECT_EQ(
+      error([](auto& s) {
+        s.probes = {{"accuracy", 0, 1, false, {{"split", "test"}}}, {"accuracy", 0, 1, false, {{"split", "train"}}}};
+      }),
+      "accepted");
 }
 
 TEST(CompleteRunSpec, ThreadsComeFromTheSpecAlone) {

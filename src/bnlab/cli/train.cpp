@@ -79,9 +79,7 @@ Json spec_from_flags(const TrainOptions& o, const DataFacts& facts) {
     const auto [name, value] = parse_option("--norm-option", text);
     norm_options[name] = value;
   }
-  for (const auto& text : o.probes) {
-    if (text != kDefaultProbes) probes.push_back(parse_probe(text));
-  }
+  for (const auto& text : o.probes) probes.push_back(text == kDefaultProbes ? Json(text) : parse_probe(text));
   const int64_t pad_to = o.pad_to > 0 ? o.pad_to : std::max<int64_t>(32, facts.shape.size);
   return {{"kind", "train"},
           {"data",
@@ -118,6 +116,30 @@ Json read_spec_file(const std::string& file) {
   } catch (const Json::exception& error) {
     throw SpecError(file, std::string("is not JSON: ") + error.what());
   }
+}
+
+/// Takes "default" out of a spec's probes, or in their place; whether it was there.
+bool take_default_probes(Json& spec) {
+  if (!spec.is_object() || !spec.contains("probes")) return false;
+  Json& probes = spec["probes"];
+  if (probes == kDefaultProbes) probes = Json::array({probes});
+  if (!probes.is_array()) return false;
+  const auto others = std::remove(probes.begin(), probes.end(), Json(kDefaultProbes));
+  const bool found = others != probes.end();
+  probes.erase(others, probes.end());
+  return found;
+}
+
+/// The complete spec that the flags or the file ask for.
+TrainSpec read_spec(const TrainOptions& options, const DataFacts& facts) {
+  Json json = options.spec_file.empty() ? spec_from_flags(options, facts) : read_spec_file(options.spec_file);
+  const bool with_default_probes = take_default_probes(json);
+  RunSpec spec = complete_run_spec(parse_run_spec(json), facts);
+  auto* train = std::get_if<TrainSpec>(&spec);
+  if (!train) throw SpecError("kind", "bnlab train runs specs of kind \"train\"");
+  if (!with_default_probes) return *train;
+  for (auto& probe : default_probes(train->steps, network_facts(*train, facts).layers)) train->probes.push_back(probe);
+  return std::get<TrainSpec>(complete_run_spec(spec, facts));
 }
 
 Json summary(RunReader& run, const std::string& id) {
@@ -171,14 +193,7 @@ void print_summary(const Json& s) {
 int train_one(const TrainOptions& options) {
   const DataChoice data = parse_data_choice(options.data);
   const DataFacts facts = facts_of(load_dataset(data));
-  const Json json = options.spec_file.empty() ? spec_from_flags(options, facts) : read_spec_file(options.spec_file);
-  RunSpec spec = complete_run_spec(parse_run_spec(json), facts);
-  if (!std::holds_alternative<TrainSpec>(spec)) throw SpecError("kind", "bnlab train runs specs of kind \"train\"");
-  if (std::find(options.probes.begin(), options.probes.end(), kDefaultProbes) != options.probes.end()) {
-    auto& train = std::get<TrainSpec>(spec);
-    for (auto& probe : default_probes(train.steps, network_facts(train, facts).layers)) train.probes.push_back(probe);
-    spec = complete_run_spec(spec, facts);
-  }
+  const RunSpec spec = read_spec(options, facts);
   if (options.print_spec) {
     fmt::print("{}\n", to_json(spec).dump(2));
     return kExitDone;

@@ -53,6 +53,13 @@ ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network) {
   return {network.layers, network.sequential, static_cast<uint64_t>(spec.seed)};
 }
 
+/// Whether two probes of complete specs, the first of `kind`, record under the same names.
+bool overwrite_each_other(const ProbeKind& kind, const ProbeSpec& one, const ProbeSpec& other) {
+  if (one.name != other.name) return false;
+  const std::string& key = kind.told_apart_by;
+  return key.empty() || one.parameters.at(key) == other.parameters.at(key);
+}
+
 TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
   const DataFacts& data = facts_for(spec, at_hand);
   if (spec.data.set != data.set || spec.data.digest != data.digest) {
@@ -88,6 +95,12 @@ TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
       throw SpecError(where + ".name", "there is no probe \"" + spec.probes[i].name + "\"; known: " + join_or(known));
     }
     spec.probes[i].parameters = kind->complete(spec.probes[i].parameters, where + ".parameters", setting);
+    for (size_t other = 0; other < i; ++other) {
+      if (overwrite_each_other(*kind, spec.probes[i], spec.probes[other])) {
+        throw SpecError(where, "would overwrite what probes[" + std::to_string(other) +
+                                   "] records, the same probe once more; join the two into one");
+      }
+    }
   }
   if (spec.threads == 0) spec.threads = threads_by_rule(step_macs(spec, network));
   if (spec.trajectory.keep == "none") spec.trajectory = TrajectorySpec{};

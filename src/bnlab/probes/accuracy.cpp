@@ -45,7 +45,7 @@ ProbeKind accuracy_probe() {
             const Parameters parameters = parse(json, where);
             return Json{{"split", parameters.split}, {"examples", parameters.examples}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Accuracy>(spec); }};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Accuracy>(spec); }, "split"};
 }
 
 }  // namespace bnlab

@@ -25,6 +25,8 @@ struct ProbeKind {
   /// Checks `parameters`, an object, and fills in defaults; `where` is its path in the spec. Throws SpecError.
   std::function<Json(const Json& parameters, const std::string& where, const ProbeSetting& setting)> complete;
   std::function<std::unique_ptr<StepObserver>(const ProbeSpec& spec, const ProbeSetting& setting)> make;
+  /// The parameter that tells two such probes' records apart; empty: a run has at most one.
+  std::string told_apart_by = {};
 };
 
 const std::vector<ProbeKind>& probe_kinds();
