@@ -94,7 +94,8 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
             share + ", without BN", window.text(), "share of the gradient's length", Side::above(0), std::nullopt},
            trained.evidence({plain}, {}, [ics, plain](size_t i) { return ics(plain, i); })},
           {{"bn-raises-it", "BN does not reduce a deep linear network's ICS, it raises it.",
-            "(Santurkar et al., Fig. 3: with BN the ICS of the DLN is higher; paraphrased.)",
+            "In this case, the standard network experiences almost no ICS for the entirety of training, whereas for "
+            "BatchNorm it appears that G and G' are almost uncorrelated. (Santurkar et al., section 2.2, of the DLN)",
             "ln of the ratio, with BN to without, of the " + share, window.text(), "log ratio", Side::above(0),
             std::nullopt},
            trained.evidence({plain, bn}, {trained.loss_halved({bn}, window)},

@@ -18,17 +18,18 @@ const std::vector<LandscapeQuantity>& landscape_quantities() {
   static const std::vector<LandscapeQuantity> all = {
       {"loss-range", "the loss varies less over steps of different length",
        "mean over the window of (highest − lowest loss over the distances)",
-       "(Fig. 4a: with BN the range of losses along the gradient is small throughout training; paraphrased.)",
+       "It makes the landscape of the corresponding optimization problem significantly more smooth. (Section 1)",
        "loss_low", "loss_high"},
       {"gradient-range", "the gradient's change varies less over steps of different length",
        "mean over the window of (highest − lowest ‖∇L(w) − ∇L(w − ηg)‖₂ over the distances)",
-       "(Fig. 4b: the gradient is far more predictive with BN; paraphrased.)", "difference_low", "difference_high"},
+       "It makes the gradients more reliable and predictive. (Section 3.1)", "difference_low", "difference_high"},
       {"lipschitz", "the loss changes less per unit of distance",
        "mean over the window of max over η of |L(w) − L(w − ηg)| / ‖ηg‖₂",
-       "(Section 3.1: BN improves the Lipschitzness of the loss function; paraphrased.)", "", "lipschitz"},
+       "The loss changes at a smaller rate and the magnitudes of the gradients are smaller too. (Section 3.1)", "",
+       "lipschitz"},
       {"beta", "the gradient changes less per unit of distance",
        "mean over the window of max over η of ‖∇L(w) − ∇L(w − ηg)‖₂ / ‖ηg‖₂",
-       "(Fig. 4c: the effective β-smoothness is consistently better with BN; paraphrased.)", "", "beta"}};
+       "The loss exhibits a significantly better \"effective\" β-smoothness. (Section 3.1)", "", "beta"}};
   return all;
 }
 

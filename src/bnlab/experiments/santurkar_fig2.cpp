@@ -82,8 +82,8 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
        trained.evidence({kNoisy, kPlain}, {trained.learned({kNoisy}, window)},
                         points_between(accuracy(kNoisy), accuracy(kPlain)))},
       {{"noise-stops-the-plain-network", "The same noise without BN keeps the network from learning at all.",
-        "(Section 2.1, footnote: adding the same noise to the activations of the standard network prevents it from "
-        "training entirely; paraphrased.)",
+        "Adding the same amount of noise to the activations of the standard (non-BatchNorm) network prevents it from "
+        "training entirely. (Section 2.1)",
         "mean training accuracy over the window, above chance; learning is 10 points above it", window.text(),
         "percentage points", Side::below(kChanceMargin), std::nullopt},
        trained.evidence({kNoise}, {}, [&](size_t i) { return 100 * (accuracy(kNoise)[i] - chance); })}};

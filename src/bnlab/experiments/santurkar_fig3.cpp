@@ -98,7 +98,7 @@ void add_claims(const TrainedArms& trained, const Place& place, const Window& wi
        trained.evidence({with, without}, {learned}, log_ratio(mean(with, "l2"), mean(without, "l2")))});
   all.push_back(
       {{"cosine-not-raised-" + place.id, fmt::format("BN does not turn G and G′ of {} closer together.", place.title),
-        "(Fig. 3: cosines with BN lie level with those without, or below; paraphrased.)",
+        "Networks with BatchNorm often exhibit an increase in ICS. (Section 2.2)",
         "mean cos(G, G′) with BN minus without, over the window; \"level\" is up to 0.1, our reading", window.text(),
         "cosine", Side::below(0.1), std::nullopt},
        trained.evidence({with, without}, {learned},

@@ -57,8 +57,8 @@ Findings findings(const Setting& setting, Results& results) {
                           points_between(trained.accuracy(arm, window), trained.accuracy(kPlain, window)))});
     claims.push_back(smoother_claim(trained, landscape_quantities().back(), false, arm, kPlain, window,
                                     trained.learned({arm, kPlain}, window),
-                                    "(Section 3.3: these normalizations make the landscape smoother, too; "
-                                    "paraphrased.)"));
+                                    "All these techniques result in an improved smoothness of the landscape that is "
+                                    "similar to the effect of BatchNorm. (Section 3.3)"));
     claims.back().first.id += "-" + power;
     const std::string dln_arm = dln_lp(power).name();
     claims.push_back(
