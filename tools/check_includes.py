@@ -11,8 +11,8 @@ import pathlib
 import re
 import sys
 
-MODULES = ["kernels", "ops", "nn", "record", "data", "train", "probes", "analyses", "experiments", "bench", "launch",
-           "report"]
+MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
+           "experiments", "bench", "launch", "report"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -21,18 +21,22 @@ ALLOWED = {
     "nn": ["ops", "kernels"],
     "record": [],
     "data": ["record"],
+    "numerics": ["nn", "data", "record", "ops"],
     "train": ["nn", "data", "record", "ops"],
-    "probes": ["train", "nn", "data", "record", "ops"],
-    "analyses": ["train", "nn", "data", "record", "ops"],
-    "experiments": ["probes", "analyses", "train", "nn", "data", "record"],
-    "bench": ["kernels", "ops", "record"],
+    "probes": ["numerics", "train", "nn", "data", "record", "ops"],
+    "analyses": ["numerics", "train", "nn", "data", "record", "ops"],
+    "runs": ["probes", "analyses", "train", "nn", "data", "record", "ops"],
+    "charts": ["record"],
+    "study": ["charts", "runs", "train", "nn", "data", "record"],
+    "experiments": ["study", "charts", "runs", "train", "nn", "data", "record"],
+    "bench": ["charts", "kernels", "ops", "record"],
     "launch": ["record"],
     "report": ["record"],
     "cli": MODULES,
 }
 
 # Modules that are built without libtorch.
-WITHOUT_TORCH = ["kernels", "record", "launch", "report"]
+WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report"]
 
 GENERATED = ["bnlab/version.h", "bnlab/shape_lists.h"]  # by cmake/; every module may include them
 

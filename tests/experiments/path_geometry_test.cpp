@@ -1,5 +1,5 @@
 // Paths whose shape is known.
-#include "bnlab/experiments/path_geometry.h"
+#include "bnlab/experiments/ours/path_geometry.h"
 
 #include <gtest/gtest.h>
 

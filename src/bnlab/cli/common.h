@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/experiments/report_data.h"
+#include "bnlab/study/report_data.h"
 
 namespace bnlab {
 

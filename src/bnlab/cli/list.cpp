@@ -8,6 +8,7 @@
 #include "bnlab/experiments/experiment_list.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
+#include "bnlab/runs/cost.h"
 
 namespace bnlab {
 namespace {

@@ -11,6 +11,7 @@
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/report/report.h"
+#include "bnlab/runs/cost.h"
 
 namespace bnlab {
 namespace {

@@ -12,6 +12,8 @@
 #include "bnlab/nn/model_list.h"
 #include "bnlab/nn/norm_list.h"
 #include "bnlab/probes/probe_list.h"
+#include "bnlab/runs/completion.h"
+#include "bnlab/runs/execution.h"
 
 namespace bnlab {
 namespace {

@@ -6,6 +6,7 @@
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 #include "bnlab/launch/worker_protocol.h"
+#include "bnlab/runs/execution.h"
 
 namespace bnlab {
 namespace {

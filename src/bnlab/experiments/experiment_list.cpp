@@ -6,15 +6,8 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "bnlab/experiments/dln_ics.h"
-#include "bnlab/experiments/open_question_drift.h"
-#include "bnlab/experiments/open_question_spiral.h"
-#include "bnlab/experiments/santurkar_fig1.h"
-#include "bnlab/experiments/santurkar_fig2.h"
-#include "bnlab/experiments/santurkar_fig3.h"
-#include "bnlab/experiments/santurkar_fig4.h"
-#include "bnlab/experiments/santurkar_fig5.h"
-#include "bnlab/experiments/santurkar_theory.h"
+#include "bnlab/experiments/ours/ours.h"
+#include "bnlab/experiments/santurkar/santurkar.h"
 
 namespace bnlab {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/experiments/experiment.h"
+#include "bnlab/study/experiment.h"
 
 namespace bnlab {
 

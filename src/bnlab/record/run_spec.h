@@ -105,7 +105,7 @@ struct AnalysisSpec {
 using RunSpec = std::variant<TrainSpec, AnalysisSpec>;
 
 /// Strict: unknown keys, wrong types and impossible values throw SpecError naming the key. Absent optional keys take
-/// their defaults. (Names of models, kinds and probes are checked where they are known: experiments/run_kinds.h.)
+/// their defaults. (Names of models, kinds and probes are checked where they are known: runs/completion.h.)
 RunSpec parse_run_spec(const Json& json);
 
 /// Every field, defaults included; parse_run_spec(to_json(s)) == s.

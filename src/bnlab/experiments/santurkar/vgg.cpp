@@ -1,0 +1,130 @@
+#include "bnlab/experiments/santurkar/vgg.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace bnlab::santurkar {
+namespace {
+
+// The paper leaves open: whether convolutions keep their bias beside BN (here: yes, in both arms), the momentum of BN's
+// running average (0.1) and its eps (1e-5), and what "activations" of a layer are: here what the ReLU gets, which is
+// BN's output where there is BN.
+constexpr int64_t kPaperLayers = 13;
+constexpr int64_t kShownLayers[] = {2, 3, 9, 10, 11, 13};  // Fig. 1 and 2, and #10 beside its ICS
+constexpr int64_t kIcsLayers[] = {5, 10};                  // Fig. 3
+
+std::vector<int64_t> layers_at(const Protocol& p, const auto& numbers) {
+  std::set<int64_t> layers;
+  for (const int64_t number : numbers) layers.insert(layer_at(p, number));
+  return {layers.begin(), layers.end()};
+}
+
+struct Probes {
+  bool moments = false, ics = false, landscape = false, path = false, theory = false;
+};
+
+TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& norm, double rate, const Probes& with) {
+  const Protocol p = protocol(setting.scale);
+  TrainSpec spec;
+  spec.data = {setting.data.set, setting.data.digest, "z-score", std::max<int64_t>(32, setting.data.shape.size),
+               "none"};
+  spec.model.name = p.model;
+  spec.model.options = {{"width", p.width}};
+  spec.model.norm.kind = norm;
+  spec.optimizer.lr = rate;
+  spec.batch = p.batch;
+  spec.steps = p.steps;
+  spec.seed = seed;
+  const std::vector<int64_t> shown = layers_at(p, kShownLayers);
+  spec.probes.push_back({"accuracy", 0, p.test_every, true, {{"split", "test"}, {"examples", p.test_examples}}});
+  spec.probes.push_back({"activations", 0, p.observe_every, true, {{"layers", shown}}});
+  if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, {{"layers", shown}}});
+  if (with.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, {{"layers", layers_at(p, kIcsLayers)}}});
+  if (with.path) spec.probes.push_back({"gradient-sketch", 0, 1, false, Json::object()});
+  if (with.theory) {
+    spec.probes.push_back({"bn-theory", 0, p.landscape_every, false, Json::object()});
+    spec.probes.push_back({"bn-curvature", 0, 2 * p.landscape_every, false, {{"channels", 2}}});
+  }
+  if (with.landscape) {
+    spec.probes.push_back(
+        {"landscape", 0, p.landscape_every, false, {{"points", p.landscape_points}, {"random", true}}});
+  }
+  return spec;
+}
+
+Arm arm(const std::string& name, const std::string& norm, double rate, const std::string& color,
+        const std::vector<int>& dash, const Probes& with) {
+  return {{name, color, dash},
+          [=](const Setting& setting, int64_t seed) { return train_spec(setting, seed, norm, rate, with); }};
+}
+
+// Of the two main arms, all figures want everything at the paper's rate; at others, Fig. 3 wants ICS.
+Arm main_arm(const std::string& label, const std::string& norm, double rate, const std::string& color) {
+  const bool main = rate == 0.1;
+  const std::vector<int> dash = main         ? std::vector<int>{}
+                                : rate > 0.1 ? std::vector<int>{6, 4}
+                                             : std::vector<int>{2, 3};
+  return arm(fmt::format("{}, rate {}", label, rate), norm, rate, color, dash,
+             {.moments = main, .ics = rate <= 0.1, .landscape = main, .path = main, .theory = main && norm == "none"});
+}
+
+}  // namespace
+
+Protocol protocol(Scale scale) {
+  switch (scale) {
+    case Scale::kSmoke:
+      return {"vgg11", 0.0625, 16, 12, 4, 100, 4, 4, 2};
+    case Scale::kQuick:
+      return {"vgg11", 0.25, 128, 400, 50, 1000, 20, 40, 4};
+    case Scale::kStandard:
+      return {"vgg16", 0.25, 128, 3000, 250, 2000, 75, 150, 8};
+    case Scale::kPaper:
+      return {"vgg16", 1, 128, 15000, 500, 0, 150, 300, 8};
+  }
+  throw std::logic_error("no such scale");
+}
+
+int64_t layer_at(const Protocol& protocol, int64_t number) {
+  const double layers = protocol.model == "vgg11" ? 8 : kPaperLayers;
+  const double depth = static_cast<double>(number) / static_cast<double>(kPaperLayers);
+  return std::max<int64_t>(1, std::lround(depth * layers));
+}
+
+Arm bn(double rate) {
+  return main_arm("BN", "batch", rate, "#c8553d");
+}
+Arm plain(double rate) {
+  return main_arm("no BN", "none", rate, "#2d5d8c");
+}
+Arm noisy_bn() {
+  return arm("noisy BN, rate 0.1", "noisy-batch", 0.1, "#8a5aa0", {}, {.moments = true, .ics = true});
+}
+Arm noise() {
+  return arm("noise, no BN, rate 0.1", "noise", 0.1, "#5b9279", {6, 4}, {.moments = true, .ics = true});
+}
+Arm lp(const std::string& p) {
+  const std::string color = p == "l1" ? "#5b9279" : p == "l2" ? "#c9a227" : "#8a5aa0";
+  return arm(p + " norm, rate 0.1", p, 0.1, color, {}, {.moments = true, .ics = true, .landscape = true});
+}
+
+Window second_half(const Protocol& protocol) {
+  return {protocol.steps / 2, protocol.steps};
+}
+
+std::string what_was_trained(const Setting& setting) {
+  const Protocol p = protocol(setting.scale);
+  return fmt::format(
+      "{} at {} of its width with one linear layer as head, on {}, pixels z-scored per channel{}, no augmentation. "
+      "Plain "
+      "SGD at a fixed rate, batch {}, {} steps, Glorot initialization; with BN after every convolution and before the "
+      "ReLU (γ, β learned, ε 1e-5), and without. {} seed{}; all networks of a seed start from the same weights and see "
+      "the same batches.",
+      p.model == "vgg11" ? "VGG-A (8 convolutions)" : "VGG with 13 convolutions", p.width, setting.data.title,
+      setting.data.shape.size < 32 ? ", padded to 32×32" : "", p.batch, p.steps, setting.seeds.size(),
+      setting.seeds.size() == 1 ? "" : "s");
+}
+
+}  // namespace bnlab::santurkar

@@ -1,9 +1,0 @@
-#pragma once
-
-#include "bnlab/experiments/experiment.h"
-
-namespace bnlab {
-
-Experiment santurkar_fig4();
-
-}  // namespace bnlab

@@ -1,0 +1,12 @@
+// What a run will cost.
+#pragma once
+
+#include "bnlab/runs/data_facts.h"
+
+namespace bnlab {
+
+/// Estimated seconds of a complete spec on one of this machine's cores times its threads: to order and to plan, not to
+/// promise. From the multiply-accumulates of its network at a fixed rate.
+double estimated_seconds(const RunSpec& spec, const DataFacts& data);
+
+}  // namespace bnlab

@@ -1,0 +1,57 @@
+#include "bnlab/runs/execution.h"
+
+#include <ATen/Parallel.h>
+
+#include "bnlab/analyses/analysis_list.h"
+#include "bnlab/runs/completion.h"
+#include "bnlab/train/fingerprint.h"
+
+namespace bnlab {
+namespace {
+
+RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const ExecutionOptions& options) {
+  const auto& spec = std::get<TrainSpec>(writer.spec());
+  Dataset dataset = load_dataset(choice_for(spec, data));
+  const DataFacts facts = facts_of(dataset);
+  complete_run_spec(spec, facts);
+  const TrainingData training_data(std::move(dataset), spec);
+  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts));
+  std::vector<std::unique_ptr<StepObserver>> observers;
+  for (const auto& probe : spec.probes) observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
+  return train(writer, training_data, std::move(observers), options);
+}
+
+RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& folder, const DataChoice& data,
+                            const ExecutionOptions& options) {
+  const auto& spec = std::get<AnalysisSpec>(writer.spec());
+  complete_run_spec(spec, {});
+  std::vector<std::unique_ptr<RunReader>> inputs;
+  for (const auto& id : spec.inputs) {
+    const auto input = folder.parent_path() / id;
+    const RunState state = run_state(input);
+    if (state != RunState::kFinished && state != RunState::kDiverged) {
+      throw StoreError(input.string() + ": this analysis needs that run, which is " + to_string(state) +
+                       "; compute it first (the same command does)");
+    }
+    inputs.push_back(std::make_unique<RunReader>(input));
+  }
+  at::set_num_threads(static_cast<int>(spec.threads));
+  Recorder recorder(writer, spec.analysis);
+  const auto load = [&](const TrainSpec& input) { return TrainingData(load_dataset(choice_for(input, data)), input); };
+  const RunOutcome outcome = find_analysis_kind(spec.analysis)->compute({spec, inputs, load, recorder, options});
+  if (outcome == RunOutcome::kDone) writer.finish(0, "", -1);
+  return outcome;
+}
+
+}  // namespace
+
+RunOutcome execute_run(const std::filesystem::path& folder, const DataChoice& data, const ExecutionOptions& options,
+                       const std::function<void(const std::string&)>& warn) {
+  RunWriter writer(folder, fingerprint().dump());
+  if (writer.finished()) return RunOutcome::kDone;
+  if (!writer.warning().empty()) warn(writer.warning());
+  if (std::holds_alternative<TrainSpec>(writer.spec())) return execute_train(writer, data, options);
+  return execute_analysis(writer, folder, data, options);
+}
+
+}  // namespace bnlab

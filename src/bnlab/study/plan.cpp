@@ -1,0 +1,24 @@
+#include "bnlab/study/plan.h"
+
+#include <stdexcept>
+
+#include "bnlab/runs/completion.h"
+
+namespace bnlab {
+
+std::string Plan::add(const std::string& arm, int64_t seed, const std::string& title, RunSpec spec) {
+  if (auto* train = std::get_if<TrainSpec>(&spec)) train->probe_budget = probe_budget_;
+  PlannedRun run{arm, seed, title, complete_run_spec(std::move(spec), data_), ""};
+  run.id = run_id(run.spec);
+  runs_.push_back(std::move(run));
+  return runs_.back().id;
+}
+
+const PlannedRun& Plan::run(const std::string& arm, int64_t seed) const {
+  for (const auto& run : runs_) {
+    if (run.arm == arm && run.seed == seed) return run;
+  }
+  throw std::out_of_range("the plan has no run of arm \"" + arm + "\" with seed " + std::to_string(seed));
+}
+
+}  // namespace bnlab

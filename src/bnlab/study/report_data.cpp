@@ -1,0 +1,174 @@
+#include "bnlab/study/report_data.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <limits>
+#include <set>
+
+#include "bnlab/train/fingerprint.h"
+#include "bnlab/version.h"
+
+namespace bnlab {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, const RunErrors& errors) {
+  const auto folder = runs_folder / run.id;
+  RunState state = run_state(folder);
+  Json entry = {{"id", run.id},
+                {"title", run.title},
+                {"kind", kind_of(run.spec)},
+                {"steps", nullptr},
+                {"diverged_at", nullptr},
+                {"seconds", nullptr},
+                {"threads", threads_of(run.spec)},
+                {"error", nullptr},
+                {"probe_seconds", nullptr},
+                {"probe_schedule", nullptr}};
+  if (const auto* train = std::get_if<TrainSpec>(&run.spec)) entry["steps"] = train->steps;
+  if (state == RunState::kFinished || state == RunState::kDiverged) {
+    RunReader reader(folder);
+    entry["seconds"] = reader.seconds();
+    if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
+    if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
+      entry["probe_seconds"] = Json::parse(costs);
+    if (const std::string schedule = reader.meta("probe_schedule"); !schedule.empty())
+      entry["probe_schedule"] = Json::parse(schedule);
+  }
+  entry["state"] = to_string(state);
+  if (const auto it = errors.find(run.id); it != errors.end()) {
+    entry["state"] = "failed";
+    entry["error"] = it->second;
+  }
+  return entry;
+}
+
+/// What a probe budget did to the runs of an experiment; "" without one.
+std::string budget_note(const std::vector<Json>& schedules) {
+  if (schedules.empty()) return "";
+  int64_t least = std::numeric_limits<int64_t>::max(), most = 0, above = 0;
+  for (const Json& schedule : schedules) {
+    const auto every = schedule.at("every").get<int64_t>();
+    least = std::min(least, every);
+    most = std::max(most, every);
+    above += schedule.at("expected").get<double>() > schedule.at("budget").get<double>() ? 1 : 0;
+  }
+  std::string note = fmt::format(
+      "A probe budget of {:.3g} % was asked for: in {} run{} probes saw only every n-th of the steps that they ask "
+      "for, "
+      "n from {} to {}.",
+      100 * schedules.front().at("budget").get<double>(), schedules.size(), schedules.size() == 1 ? "" : "s", least,
+      most);
+  if (above > 0) {
+    note += fmt::format(" In {} of them the first looks, or a probe that needs every step, already cost more.", above);
+  }
+  return note;
+}
+
+Json experiment_entry(const PlannedExperiment& planned, const Findings& findings,
+                      const std::map<std::string, Json>& runs) {
+  const Experiment& experiment = planned.experiment;
+  double seconds = 0, probe_seconds = 0;
+  std::map<std::string, double> by_probe;
+  std::vector<Json> schedules;
+  int64_t ended = 0, failed = 0;
+  for (const auto& run : planned.plan.runs()) {
+    const Json& entry = runs.at(run.id);
+    if (entry["state"] == "failed") ++failed;
+    if (!entry["seconds"].is_number()) continue;
+    ++ended;
+    seconds += entry["seconds"].get<double>();
+    if (entry["probe_schedule"].is_object()) schedules.push_back(entry["probe_schedule"]);
+    if (entry["probe_seconds"].is_object()) {
+      for (const auto& probe : entry["probe_seconds"].items()) {
+        probe_seconds += probe.value().get<double>();
+        by_probe[probe.key()] += probe.value().get<double>();
+      }
+    }
+  }
+  const auto total = static_cast<int64_t>(planned.plan.runs().size());
+  Json numbers = Json::array(), notes = Json::array();
+  for (const auto& number : findings.paper_numbers) {
+    numbers.push_back(
+        {{"quantity", number.quantity}, {"paper", number.paper}, {"ours", number.ours}, {"note", number.note}});
+  }
+  if (ended < total)
+    notes.push_back(fmt::format("{} of {} runs have no result yet{}.", total - ended, total,
+                                failed > 0 ? fmt::format(", {} of them failed", failed) : ""));
+  if (probe_seconds > 0 && seconds > 0) {
+    std::string shares;
+    for (const auto& [probe, cost] : by_probe) {
+      shares += fmt::format("{}{} {:.1f} %", shares.empty() ? "" : ", ", probe, 100 * cost / seconds);
+    }
+    notes.push_back(
+        fmt::format("Probes took {:.1f} % of the computing time: {}.", 100 * probe_seconds / seconds, shares));
+  }
+  if (const std::string note = budget_note(schedules); !note.empty()) notes.push_back(note);
+  return {{"name", experiment.name},
+          {"title", experiment.title},
+          {"question", experiment.question},
+          {"source", experiment.source},
+          {"figure", experiment.figure},
+          {"rows", experiment.rows},
+          {"answer", findings.answer},
+          {"what_was_run", experiment.what_was_run(planned.setting)},
+          {"paper_numbers", numbers},
+          {"cost", {{"runs", total}, {"seconds", seconds}, {"probe_seconds", probe_seconds}}},
+          {"state", failed > 0      ? "failed"
+                    : ended < total ? "partial"
+                                    : "complete"},
+          {"notes", notes}};
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+}  // namespace
+
+Json make_report(const std::vector<PlannedExperiment>& experiments, const std::filesystem::path& runs_folder,
+                 const RunErrors& errors) {
+  Json claims = Json::array(), figures = Json::array(), entries = Json::array(), run_list = Json::array();
+  std::map<std::string, Json> runs;
+  bool complete = true;
+  for (const auto& planned : experiments) {
+    for (const auto& run : planned.plan.runs()) {
+      if (runs.count(run.id)) continue;
+      runs[run.id] = run_entry(run, runs_folder, errors);
+      run_list.push_back(runs[run.id]);
+    }
+    Results results(planned.plan, runs_folder);
+    const Findings findings = planned.experiment.findings(planned.setting, results);
+    for (const auto& judged : judge(findings.claims)) claims.push_back(to_json(judged, planned.experiment.name));
+    for (const auto& figure : findings.figures) {
+      figures.push_back({{"experiment", planned.experiment.name},
+                         {"id", figure.id},
+                         {"title", figure.title},
+                         {"caption", figure.caption},
+                         {"spec", figure.spec}});
+    }
+    entries.push_back(experiment_entry(planned, findings, runs));
+    complete = complete && entries.back()["state"] == "complete";
+  }
+  const Setting& setting = experiments.front().setting;
+  Json machine = fingerprint();
+  machine.erase("bnlab");  // the report says it itself
+  return {{"schema_version", kSchemaVersion},
+          {"bnlab", kVersion},
+          {"scale", to_string(setting.scale)},
+          {"data", setting.data.set},
+          {"data_title", setting.data.title},
+          {"created", utc_now()},
+          {"state", complete ? "complete" : "partial"},
+          {"fingerprint", machine},
+          {"claims", claims},
+          {"figures", figures},
+          {"experiments", entries},
+          {"runs", run_list}};
+}
+
+}  // namespace bnlab

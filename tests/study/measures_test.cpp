@@ -1,0 +1,52 @@
+#include "bnlab/study/measures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/small_run.h"
+#include "tests/temp_folder.h"
+
+namespace bnlab {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::small_spec;
+
+TEST(Measures, ClosedForms) {
+  EXPECT_DOUBLE_EQ(spearman({1, 2, 3}, {10, 1000, 2000}), 1);
+  EXPECT_DOUBLE_EQ(spearman({1, 2, 3}, {9, 4, 1}), -1);
+  EXPECT_DOUBLE_EQ(spearman({1, 2, 2, 4}, {1, 3, 2, 4}), std::sqrt(0.9));  // scipy.stats.spearmanr: 0.9486833
+  EXPECT_TRUE(std::isnan(spearman({1, 2}, {5, 5})));
+  EXPECT_TRUE(std::isnan(spearman({1, NAN, 3}, {1, 2, 3})));
+  EXPECT_DOUBLE_EQ(wasserstein1({0, 1, 2}, {1, 2, 3}), 1);
+  EXPECT_DOUBLE_EQ(wasserstein1({0, 0}, {-1, 3}), 2);
+  EXPECT_TRUE(std::isnan(wasserstein1({0}, {1, 2})));
+  EXPECT_DOUBLE_EQ(mean_over({1, 2, 3, 4}, {1, 3}), 2.5);
+  EXPECT_TRUE(std::isnan(mean_over({1, 2}, {1, 3})));
+  EXPECT_THAT(smoothed({1, 3, 5, 7}, 2), ::testing::ElementsAre(1, 2, 4, 6));
+}
+
+TEST(Measures, AnArmOnItsPlateauHasNotLearned) {
+  EXPECT_TRUE(have_learned("n", {{"a", {0.5, 0.3}}}, 10).holds);
+  EXPECT_FALSE(have_learned("n", {{"a", {0.5, 0.15}}}, 10).holds);
+  EXPECT_FALSE(have_learned("n", {{"a", {0.5, NAN}}}, 10).holds);
+  EXPECT_THAT(have_learned("n", {{"the arm", {0.5, 0.15}}}, 10).detail, HasSubstr("the arm"));
+}
+
+TEST(Measures, ADivergedRunGuessesFromThereOn) {
+  testing::TempFolder temp;
+  const TrainSpec spec = small_spec("none", 5);
+  create_run(temp / "run", spec);
+  {
+    RunWriter writer(temp / "run", "f");
+    for (int64_t step = 0; step < 3; ++step) writer.scalar(step, {"train", 0, "accuracy"}, 0.9);
+    writer.finish(2, "x", 2);
+  }
+  RunReader reader(temp / "run");
+  EXPECT_THAT(training_accuracy(reader, 4), ::testing::ElementsAre(0.9, 0.9, 0.25, 0.25, 0.25));
+}
+
+}  // namespace
+}  // namespace bnlab
