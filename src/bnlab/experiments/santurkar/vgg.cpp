@@ -110,6 +110,10 @@ Arm lp(const std::string& p) {
   return arm(p + " norm, rate 0.1", p, 0.1, color, {}, {.moments = true, .ics = true, .landscape = true});
 }
 
+std::string in_front(const std::string& name) {
+  return "linear_" + name;
+}
+
 Window second_half(const Protocol& protocol) {
   return {protocol.steps / 2, protocol.steps};
 }
