@@ -46,6 +46,18 @@ TEST(HeatMapChart, DivergingColorsReachEquallyFarToBothSides) {
   EXPECT_THROW(heat_map_chart(kCells, "", "", "v", {.log = true, .middle = 0}), std::invalid_argument);
 }
 
+TEST(HeatMapChart, OnADarkPageTheMiddleOfDivergingColorsIsDark) {
+  const Json chart = heat_map_chart(kCells, "", "", "v", {.middle = 20, .numbers = true});
+  const Json scale = unit_with(chart, "rect")["encoding"]["color"]["scale"];
+  const Json& dark = chart["usermeta"]["dark"];
+  const std::string middle = dark.at(scale["range"][1].get<std::string>()), ink = dark.at(colors::kInk);
+  EXPECT_GE(contrast(middle, ink), 4.5);
+  for (const size_t end : {0, 2}) {
+    const std::string color = scale["range"][end];
+    EXPECT_GE(contrast(dark.at(color).get<std::string>(), dark.at(colors::kPaper).get<std::string>()), 4);
+  }
+}
+
 TEST(HeatMapChart, NumbersAreLegibleOnTheirCells) {
   const Json chart = heat_map_chart(kCells, "", "", "v", {.numbers = true});
   EXPECT_EQ(chart["data"]["values"][0]["number"], "1");

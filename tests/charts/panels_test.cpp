@@ -76,6 +76,21 @@ TEST(RidgeChart, ADensityHoldsTheWholeSample) {
   EXPECT_NEAR(area / 60, 2.2, 0.05);
 }
 
+TEST(RidgeChart, LaterRowsStandOutMoreOnBothPages) {
+  std::vector<Ridge> ridges;
+  for (int row = 0; row < 6; ++row) ridges.push_back({"p", static_cast<double>(row), {1, 2, 3}});
+  const Json chart = ridge_chart(ridges, {"p"}, 1, "x", "row");
+  const std::string dark_page = on_dark(colors::kPaper);
+  double light = 1, dark = 1;
+  for (const Json& layer : chart["concat"][0]["layer"]) {
+    const std::string color = layer["mark"]["color"], other = chart["usermeta"]["dark"].at(color);
+    EXPECT_GT(contrast(color, colors::kPaper), light);
+    EXPECT_GT(contrast(other, dark_page), dark);
+    light = contrast(color, colors::kPaper);
+    dark = contrast(other, dark_page);
+  }
+}
+
 TEST(RidgeChart, WhatIsNotFiniteIsLeftOutAndCounted) {
   const Json chart =
       ridge_chart({{"p", 0, {1, 2, INFINITY, NAN}}, {"p", NAN, {1}}, {"p", 1, {}}}, {"p"}, 1, "x", "row");

@@ -49,6 +49,7 @@ export function figureConfig(scheme: Scheme): Config {
       titleFontSize: 12,
       titlePadding: 8,
       tickSize: 4,
+      labelSeparation: 6,
     },
     legend: {
       labelColor: text,

@@ -11,6 +11,7 @@
 namespace bnlab {
 namespace {
 
+constexpr char kMiddle[] = "#f1f1ee", kMiddleOnDark[] = "#262b30";
 constexpr double kMostHeight = 460;
 constexpr size_t kMostGaps = 40;  // columns
 
@@ -40,7 +41,7 @@ class Colors {
     if (!log_) scale["zero"] = false;
     if (diverging_) {
       scale.update({{"domain", {value(low_), value(middle_), value(high_)}},
-                    {"range", {colors::kBlue, "#f1f1ee", colors::kRed}},
+                    {"range", {colors::kBlue, kMiddle, colors::kRed}},
                     {"interpolate", "lab"}});
     } else {
       scale.update({{"domain", {value(low_), value(high_)}}, {"scheme", "viridis"}});
@@ -140,7 +141,7 @@ Json heat_map_chart(const std::vector<HeatCell>& cells, const std::string& row_t
                            {"height", std::round(row_height * static_cast<double>(rows.size()))},
                            {"data", {{"values", values}}},
                            {"layer", layers}},
-                          left_out);
+                          left_out, options.middle ? Json{{kMiddle, kMiddleOnDark}} : Json::object());
 }
 
 }  // namespace bnlab

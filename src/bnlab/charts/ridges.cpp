@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kBins = 60;
 constexpr size_t kTicks = 5;
-constexpr double kOverlap = 2.2;  // the median peak's height in rows
+constexpr char kFirst[] = "#aebcd3", kFirstOnDark[] = "#33415c";  // the first row's colours; the last row's is kBlue
+constexpr double kOverlap = 2.2;                                  // the median peak's height in rows
 
 struct Range {
   double low, high;
@@ -81,15 +82,29 @@ Json outline(const std::vector<double>& density, double row, const Range& range,
   return values;
 }
 
-/// age: 0 for the first row, 1 for the last.
-Json row_layer(const Json& values, double age, const Json& x, const Json& y) {
+Json row_layer(const Json& values, double share, const Json& x, const Json& y) {
   return {{"data", {{"values", values}}},
           {"mark",
            {{"type", "area"},
             {"line", {{"color", colors::kPaper}, {"strokeWidth", 0.8}}},
             {"fillOpacity", 0.88},
-            {"color", mixed("#aebcd3", colors::kBlue, age)}}},
+            {"color", mixed(kFirst, colors::kBlue, share)}}},
           {"encoding", {{"x", x}, {"y", y}, {"y2", {{"field", "base"}}}}}};
+}
+
+/// How far a row has come: 0 for the first, 1 for the last.
+double age(size_t row, size_t rows) {
+  return rows > 1 ? static_cast<double>(row) / static_cast<double>(rows - 1) : 1;
+}
+
+/// On a dark page the first rows are dark.
+Json dark_rows(size_t rows) {
+  Json dark = Json::object();
+  for (size_t r = 0; r < rows; ++r) {
+    const double share = age(r, rows);
+    dark[mixed(kFirst, colors::kBlue, share)] = mixed(kFirstOnDark, on_dark(colors::kBlue), share);
+  }
+  return dark;
 }
 
 Json panel_chart(const std::vector<Ridge>& rows, const std::string& title, const std::string& x_title,
@@ -98,8 +113,9 @@ Json panel_chart(const std::vector<Ridge>& rows, const std::string& title, const
   std::vector<std::vector<double>> densities;
   for (const auto& row : rows) densities.push_back(density(row.sorted_sample, range));
   const double peak = common_peak(densities);
-  const double last = static_cast<double>(rows.size() - 1);
-  const double spacing = rows.back().row > rows.front().row ? (rows.back().row - rows.front().row) / last : 1;
+  const double spacing = rows.back().row > rows.front().row
+                             ? (rows.back().row - rows.front().row) / static_cast<double>(rows.size() - 1)
+                             : 1;
   Json ticks = Json::array();
   for (size_t r = 0; r < rows.size(); r += std::max<size_t>(1, rows.size() / kTicks)) ticks.push_back(rows[r].row);
   Json x = charts::channel("x", x_title, false), y = charts::channel("top", row_title, false);
@@ -109,8 +125,8 @@ Json panel_chart(const std::vector<Ridge>& rows, const std::string& title, const
   Json layers = Json::array();
   for (size_t r = 0; r < rows.size(); ++r) {
     for (double& height : densities[r]) height = std::min(height / peak, 2.0);
-    layers.push_back(row_layer(outline(densities[r], rows[r].row, range, kOverlap * spacing),
-                               last > 0 ? static_cast<double>(r) / last : 1, x, y));
+    layers.push_back(
+        row_layer(outline(densities[r], rows[r].row, range, kOverlap * spacing), age(r, rows.size()), x, y));
   }
   return {{"title", title}, {"width", 260}, {"height", 300}, {"layer", layers}};
 }
@@ -128,13 +144,14 @@ Json empty_panel(const std::string& title, const charts::LeftOut& left_out) {
 Json ridge_chart(const std::vector<Ridge>& ridges, const std::vector<std::string>& panels, size_t columns,
                  const std::string& x_title, const std::string& row_title) {
   charts::LeftOut left_out;
-  Json all = Json::array();
+  Json all = Json::array(), dark = Json::object();
   for (const auto& panel : panels) {
     const auto rows = rows_of(ridges, panel, left_out);
+    dark.update(dark_rows(rows.size()));
     all.push_back(rows.empty() ? empty_panel(panel, left_out) : panel_chart(rows, panel, x_title, row_title));
   }
   if (all.empty()) return charts::no_data(x_title, left_out);
-  return charts::finished({{"columns", columns}, {"concat", all}}, left_out);
+  return charts::finished({{"columns", columns}, {"concat", all}}, left_out, dark);
 }
 
 }  // namespace bnlab

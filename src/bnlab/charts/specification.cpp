@@ -137,11 +137,12 @@ Json reference_layer(const ReferenceLine& line, const std::string& channel, bool
   return {{"data", {{"values", Json::array({Json::object()})}}}, {"layer", layers}};
 }
 
-Json finished(Json chart, const LeftOut& left_out) {
-  Json dark = Json::object();
-  collect_colors(chart, dark);
+Json finished(Json chart, const LeftOut& left_out, const Json& dark) {
+  Json all = Json::object();
+  collect_colors(chart, all);
+  all.update(dark);
   chart["$schema"] = kSchema;
-  chart["usermeta"] = {{"notes", left_out.sentences()}, {"dark", dark}};
+  chart["usermeta"] = {{"notes", left_out.sentences()}, {"dark", all}};
   return chart;
 }
 

@@ -79,8 +79,8 @@ std::vector<std::string> names_in_order(const Items& items, NameOf name_of) {
   return names;
 }
 
-/// The whole specification: schema, notes, and the colours for a dark page.
-Json finished(Json chart, const LeftOut& left_out);
+/// The whole specification: schema, notes, and the colours for a dark page, where `dark` gives its own for some.
+Json finished(Json chart, const LeftOut& left_out, const Json& dark = Json::object());
 
 /// A finished chart that says "no data", and of what.
 Json no_data(const std::string& of_what, const LeftOut& left_out);
