@@ -78,15 +78,15 @@ TEST(ClosedStreams, AreNotGivenToFiles) {
   TempFolder folder;
   const std::string probe = "for f in 0 1 2; do readlink /proc/$p/fd/$f; done";
   const Ended ended = shell("\"$B\" train --data gaussian --width 0.1 --batch 8 --steps 100000 --out " +
-                            folder.path().string() + " <&- >&- 2>&- & p=$!; sleep 2; " + probe + "; kill $p; wait $p");
+                            folder.path().string() + " <&- >&- 2>&- & p=$!; until ls " + folder.path().string() +
+                            "/runs/*/run.sqlite; do sleep 0.1; done >/dev/null 2>&1; " + probe + "; kill $p; wait $p");
   EXPECT_EQ(ended.out, "/dev/null\n/dev/null\n/dev/null\n");
   EXPECT_EQ(ended.status, 130);
 }
 
 TEST(ReaderThatLeft, EndsTheProgramQuietly) {
   for (const char* command : {"list", "--help", "list --json"}) {
-    const Ended ended =
-        shell(std::string("exec 3>&1; { sleep 0.3; \"$B\" ") + command + "; echo $? >&3; } | true");
+    const Ended ended = shell(std::string("exec 3>&1; { sleep 0.3; \"$B\" ") + command + "; echo $? >&3; } | true");
     EXPECT_EQ(ended.out, "1\n") << command;
     EXPECT_EQ(ended.err, "") << command;
   }
@@ -107,8 +107,8 @@ class Unreadable : public ::testing::Test {
 };
 
 TEST_F(Unreadable, FolderIsNotCalledAbsent) {
-  const auto denied = AllOf(HasSubstr("cannot be read: Permission denied"), Not(HasSubstr("not found")),
-                            Not(HasSubstr("install")));
+  const auto denied =
+      AllOf(HasSubstr("cannot be read: Permission denied"), Not(HasSubstr("not found")), Not(HasSubstr("install")));
   std::filesystem::permissions(place_, std::filesystem::perms(0));
   for (const std::string set : {"fashion-mnist", "cifar10"}) {
     const Ended check = shell(as_nobody() + " data check " + set + ":" + place_.string());
@@ -118,7 +118,8 @@ TEST_F(Unreadable, FolderIsNotCalledAbsent) {
     EXPECT_EQ(train.status, 1);
     EXPECT_THAT(train.err, denied);
     EXPECT_TRUE(is_one_sentence(train.err)) << train.err;
-    EXPECT_THAT(shell(as_nobody() + " train --print-spec --data " + set + ":" + (place_ / "inner").string()).err, denied);
+    EXPECT_THAT(shell(as_nobody() + " train --print-spec --data " + set + ":" + (place_ / "inner").string()).err,
+                denied);
   }
   EXPECT_THAT(shell("export BNLAB_CIFAR10_DIR=" + place_.string() + "; " + as_nobody() + " data check cifar10").out,
               denied);
@@ -134,8 +135,9 @@ TEST_F(Unreadable, FileIsNotCalledAbsent) {
 
 TEST(ForcedInstructionSet, ThatThisMachineLacksIsRefusedByEveryCommand) {
   for (const char* name : {"sse9", "PORTABLE", " avx2"}) {
-    for (const char* command : {"list", "data list", "data check gaussian", "train --data gaussian --print-spec",
-                                "reproduce --only nothing", "report /absent", "bench --exactness", "worker /absent --data gaussian"}) {
+    for (const char* command :
+         {"list", "data list", "data check gaussian", "train --data gaussian --print-spec", "reproduce --only nothing",
+          "report /absent", "bench --exactness", "worker /absent --data gaussian"}) {
       const Ended ended = shell(std::string("BNLAB_FORCE_ISA='") + name + "' \"$B\" " + command);
       EXPECT_EQ(ended.status, 2) << command;
       EXPECT_THAT(ended.err, StartsWith(std::string("bnlab: BNLAB_FORCE_ISA is \"") + name + "\"")) << command;
@@ -172,8 +174,10 @@ TEST(NumberOfThreads, ThatTheMemoryDoesNotHoldIsRefused) {
 
 TEST(LittleMemory, IsSaidWithWhatMakesTheRunSmaller) {
   TempFolder folder;
-  const Ended ended = shell("ulimit -v 3000000; \"$B\" --version >/dev/null || exit 99; \"$B\" train --data gaussian "
-                            "--batch 2000 --width 4 --steps 2 --out " + folder.path().string());
+  const Ended ended = shell(
+      "ulimit -v 3000000; \"$B\" --version >/dev/null || exit 99; \"$B\" train --data gaussian "
+      "--batch 2000 --width 4 --steps 2 --out " +
+      folder.path().string());
   if (ended.status == 99) GTEST_SKIP() << "the program needs more address space here";
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("bnlab: memory ran out"), HasSubstr("--batch"), Not(HasSubstr("frame #"))));
@@ -181,8 +185,8 @@ TEST(LittleMemory, IsSaidWithWhatMakesTheRunSmaller) {
 
 TEST(WorkingFolder, ThatWasRemovedIsNamedAsTheTrouble) {
   TempFolder folder;
-  const Ended ended = shell("mkdir " + (folder / "gone").string() + " && cd " + (folder / "gone").string() + " && rmdir " +
-                            (folder / "gone").string() + " && \"$B\" train --data gaussian --steps 2");
+  const Ended ended = shell("mkdir " + (folder / "gone").string() + " && cd " + (folder / "gone").string() +
+                            " && rmdir " + (folder / "gone").string() + " && \"$B\" train --data gaussian --steps 2");
   EXPECT_EQ(ended.status, 1);
   EXPECT_TRUE(is_one_sentence(ended.err)) << ended.err;
 }
