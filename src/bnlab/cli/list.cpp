@@ -5,6 +5,7 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/experiments/experiment_list.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
@@ -74,7 +75,7 @@ void list(const ListOptions& options) {
   try {
     facts = facts_of(load_dataset(parse_data_choice(options.data)));
   } catch (const DataError& error) {
-    fmt::print(stderr, "costs and states are left out: {}\n", error.what());
+    say(fmt::format("costs and states are left out: {}\n", error.what()));
   }
   Json entries = Json::array();
   for (const auto& experiment : experiments()) entries.push_back(entry(experiment, facts, options));

@@ -8,6 +8,7 @@
 #include "bnlab/cli/bench_section.h"
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/report/report.h"
@@ -82,9 +83,10 @@ class Reproduction {
       jobs_.push_back(std::move(job));
     }
     reused_ = runs_.size() - jobs_.size();
-    fmt::print(stderr, "{} at scale {} on {}: {} runs, {} already done\n",
-               planned_.size() == 1 ? planned_.front().experiment.name : fmt::format("{} experiments", planned_.size()),
-               options_.scale, facts_.title, runs_.size(), reused_);
+    say(fmt::format(
+        "{} at scale {} on {}: {} runs, {} already done\n",
+        planned_.size() == 1 ? planned_.front().experiment.name : fmt::format("{} experiments", planned_.size()),
+        options_.scale, facts_.title, runs_.size(), reused_));
   }
 
   void compute() {

@@ -8,6 +8,7 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/environment.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/nn/model_list.h"
 #include "bnlab/nn/norm_list.h"
@@ -200,6 +201,7 @@ int train_one(const TrainOptions& options) {
     fmt::print("{}\n", to_json(spec).dump(2));
     return kExitDone;
   }
+  require_threads("--threads", threads_of(spec));
   const std::string id = run_id(spec);
   const auto folder = OutFolder{options.out}.runs() / id;
   if (options.force) std::filesystem::remove_all(folder);

@@ -5,6 +5,8 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/ending.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/launch/worker_protocol.h"
 #include "bnlab/runs/execution.h"
 
@@ -37,8 +39,8 @@ int work(const WorkerOptions& options) {
     const auto outcome = execute_run(options.folder, parse_data_choice(options.data), execution, warn);
     return outcome == RunOutcome::kDone ? kExitDone : kExitInterrupted;
   } catch (const std::exception& error) {
-    say({WorkerMessage::Kind::kError, 0, error.what()});
-    fmt::print(stderr, "{}\n", error.what());
+    say({WorkerMessage::Kind::kError, 0, sentence_of(error)});
+    bnlab::say(sentence_of(error) + "\n");
     return kExitFailed;
   }
 }
