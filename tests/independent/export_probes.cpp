@@ -34,7 +34,7 @@ std::filesystem::path run(const Case& test, int64_t steps, const std::vector<Pro
                           const std::filesystem::path& folder) {
   TrainSpec spec = test.spec;
   spec.steps = steps;
-  return testing::probed_run(folder, test.data, spec, test.layers, probes);
+  return testing::probed_run(folder, test.data, spec, probes);
 }
 
 at::Tensor doubles(const std::vector<double>& values) {

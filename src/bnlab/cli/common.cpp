@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "bnlab/experiments/experiment_list.h"
+#include "bnlab/runs/probe_cost.h"
 
 namespace bnlab {
 namespace {
@@ -34,12 +35,22 @@ void install_stop_handler() {
 }
 
 std::vector<PlannedExperiment> plan_experiments(const Request& request) {
-  const Setting setting{request.scale, request.facts, request.seeds, request.probe_budget};
+  const Setting setting{request.scale, request.facts, request.seeds, request.probe_thinning};
   std::vector<PlannedExperiment> planned;
   for (const auto& experiment : select_experiments(request.only)) {
     planned.push_back({experiment, setting, experiment.plan(setting)});
   }
   return planned;
+}
+
+void choose_thinning(Request& request) {
+  request.probe_thinning = 1;
+  if (!request.probe_budget) return;
+  std::vector<RunSpec> specs;
+  for (const auto& experiment : plan_experiments(request)) {
+    for (const auto& run : experiment.plan.runs()) specs.push_back(run.spec);
+  }
+  request.probe_thinning = thinning_for(*request.probe_budget, specs, request.facts);
 }
 
 void save_request(const OutFolder& out, const Request& request) {
@@ -49,6 +60,7 @@ void save_request(const OutFolder& out, const Request& request) {
                      {"data", request.data},
                      {"seeds", request.seeds},
                      {"probe_budget", request.probe_budget ? Json(*request.probe_budget) : Json()},
+                     {"probe_thinning", request.probe_thinning},
                      {"facts",
                       {{"set", facts.set},
                        {"title", facts.title},
@@ -84,7 +96,8 @@ Request load_request(const OutFolder& out) {
              facts.at("train_count"),
              facts.at("test_count")},
             json.at("seeds"),
-            budget.is_null() ? std::nullopt : std::optional(budget.get<double>())};
+            budget.is_null() ? std::nullopt : std::optional(budget.get<double>()),
+            json.value("probe_thinning", int64_t{1})};
   } catch (const std::exception& error) {
     throw std::runtime_error(out.request().string() + ": is damaged (" + error.what() +
                              "); run bnlab reproduce with the same --out to write it anew, finished runs are kept");

@@ -32,8 +32,11 @@ struct Request {
   std::string data;  ///< as given to --data
   DataFacts facts;
   std::vector<int64_t> seeds;
-  std::optional<double> probe_budget = {};  ///< a share; see TrainSpec::probe_budget
+  std::optional<double> probe_budget = {};  ///< most that probes may cost: a share of a run's steps
+  int64_t probe_thinning = 1;               ///< what follows from it: Setting::probe_thinning
 };
+/// Sets the thinning that keeps the request's budget in each of its runs: one for all. Without a budget: 1.
+void choose_thinning(Request& request);
 std::vector<PlannedExperiment> plan_experiments(const Request& request);
 void save_request(const OutFolder& out, const Request& request);
 Request load_request(const OutFolder& out);

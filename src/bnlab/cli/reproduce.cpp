@@ -45,6 +45,7 @@ class Reproduction {
     Request request{options.only, *parse_scale(options.scale), options.data, {}, first_seeds(options.seeds)};
     if (!options.probe_budget.empty()) request.probe_budget = parse_percent("--probe-budget", options.probe_budget);
     request.facts = facts_of(load_dataset(parse_data_choice(options.data)));
+    choose_thinning(request);
     planned_ = plan_experiments(request);
     std::filesystem::create_directories(out_.runs());
     save_request(out_, request);
@@ -208,9 +209,10 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
   command->add_option("--seeds", options->seeds, "Seeds per arm; verdicts need at least 3")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--probe-budget", options->probe_budget,
-                      "Most that a run's probes may cost, in percent of its time without them, e.g. 5%: they then see "
-                      "fewer steps");
+  command->add_option(
+      "--probe-budget", options->probe_budget,
+      "Most that a run's probes may cost by estimate, in percent of its steps, e.g. 5%: the probes of all "
+      "runs then see fewer steps, all the same");
   command->add_option("--out", options->out, "Folder for runs and report")->capture_default_str();
   command->add_option("--workers", options->workers, "Processes at once (0: as many as fit the cores)")
       ->check(CLI::Range(0, 1024))

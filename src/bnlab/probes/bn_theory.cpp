@@ -54,6 +54,13 @@ double share_of(const at::Tensor& truths) {
   return truths.to(at::kDouble).mean().item<double>();
 }
 
+/// For each layer: two passes with gradients, one without, and a power iteration on that layer alone.
+double cost(const Json& json, const ProbeSetting& setting) {
+  constexpr double kIterations = 20;  // a guess
+  const auto layers = static_cast<double>(json.at("layers").size());
+  return layers * (7.0 / 3 + kIterations / static_cast<double>(setting.network.layers));
+}
+
 class BnTheory : public Probe {
  public:
   explicit BnTheory(const ProbeSpec& spec)
@@ -124,13 +131,11 @@ ProbeKind bn_theory_probe() {
             std::vector<int64_t> layers;
             JsonFields fields(json, where);
             fields.optional("layers", layers).finish();
-            check_layers(layers, setting.layers, where + ".layers");
-            if (!setting.sequential) {
-              throw SpecError(where, "the probe \"bn-theory\" needs a network of layers in a row, e.g. vgg11");
-            }
-            return Json{{"layers", all_if_empty(layers, setting.layers)}};
+            check_layers(layers, setting.network.layers, where + ".layers");
+            check_sequential("bn-theory", where, setting);
+            return Json{{"layers", all_if_empty(layers, setting.network.layers)}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }, cost};
 }
 
 }  // namespace bnlab

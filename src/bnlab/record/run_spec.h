@@ -86,7 +86,8 @@ struct TrainSpec {
   std::optional<double> divergence_loss = 1e3;  ///< diverged when the loss is not finite or above this (Bjorck 2018)
   std::vector<ProbeSpec> probes;
   /// Most that probes may cost, as a share of the time without them, e.g. 0.05: they then see a part of the steps that
-  /// they ask for, chosen from measured costs (train/probe_schedule.h). Absent: whatever they cost.
+  /// they ask for, chosen from measured costs (train/probe_schedule.h). For a run on its own; runs that are compared
+  /// are thinned alike (runs/probe_cost.h). Absent: whatever they cost.
   std::optional<double> probe_budget = {};
   TrajectorySpec trajectory;
   bool operator==(const TrainSpec&) const = default;

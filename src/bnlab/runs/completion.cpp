@@ -49,7 +49,7 @@ TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
     throw SpecError("model.norm.kind or model.norm.options", error.what());
   }
   const NetworkFacts network = network_facts(spec, data);
-  const ProbeSetting setting = probe_setting(spec, network);
+  const ProbeSetting setting = probe_setting(spec, network, data);
   for (size_t i = 0; i < spec.probes.size(); ++i) {
     const std::string where = "probes[" + std::to_string(i) + "]";
     const ProbeKind* kind = find_probe_kind(spec.probes[i].name);
@@ -85,8 +85,9 @@ AnalysisSpec complete_analysis(AnalysisSpec spec) {
 
 }  // namespace
 
-ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network) {
-  return {network.layers, network.sequential, static_cast<uint64_t>(spec.seed)};
+ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network, const DataFacts& at_hand) {
+  const DataFacts& data = facts_for(spec, at_hand);
+  return {spec, network, task_of(spec, data), data.train_count, data.test_count};
 }
 
 RunSpec complete_run_spec(RunSpec spec, const DataFacts& data) {

@@ -11,7 +11,7 @@ namespace bnlab {
 /// SpecError naming the key for whatever cannot run on data of this shape.
 RunSpec complete_run_spec(RunSpec spec, const DataFacts& data);
 
-/// What the probes of `spec` are checked against and made with.
-ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network);
+/// What the probes of `spec`, which must outlive it, are checked against and made with.
+ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network, const DataFacts& at_hand);
 
 }  // namespace bnlab

@@ -15,7 +15,7 @@ RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const Execut
   const DataFacts facts = facts_of(dataset);
   complete_run_spec(spec, facts);
   const TrainingData training_data(std::move(dataset), spec);
-  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts));
+  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts), facts);
   std::vector<std::unique_ptr<StepObserver>> observers;
   for (const auto& probe : spec.probes) observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
   return train(writer, training_data, std::move(observers), options);
