@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -103,6 +104,12 @@ TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
   EXPECT_FALSE(rows.empty());
   { RunWriter resumed(stopped.front(), "another"); }  // drops what lies beyond the checkpoint
   EXPECT_EQ(RunReader(stopped.front()).dump_rows(), rows) << "the checkpoint is not of the last step";
+
+  // Nobody reads what the worker says: no reason to die.
+  const std::string worker = std::string(BNLAB_PROGRAM) + " worker " + out.path().string() + " --data gaussian";
+  std::system(("echo " + stopped.front().filename().string() + " | " + worker + " | true").c_str());
+  EXPECT_EQ(run_state(stopped.front()), RunState::kFinished);
+
   ASSERT_EQ(Program(smoke_into(out.path())).wait(), 0);
   EXPECT_EQ(all_rows(out.path()), all_rows(whole.path()));
 }

@@ -58,9 +58,8 @@ TEST(ExecuteRun, TheLastOfManyInAProcessHasTheBitsOfOneComputedAlone) {
 TEST(DataShelf, ReadsASetOnceAndSharesItsImages) {
   DataShelf shelf({"gaussian"});
   const auto spec = std::get<TrainSpec>(specs().front());
-  const Dataset& first = shelf.dataset(spec);
-  EXPECT_EQ(&first, &shelf.dataset(spec));
-  EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(first.train.images));
+  const at::Tensor images = shelf.dataset(spec).train.images;
+  EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(images));
 }
 
 }  // namespace
