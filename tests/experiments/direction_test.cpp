@@ -1,5 +1,6 @@
-// Every claim of every experiment can come out on either side, and says so for the right arms: made-up runs of which the
-// truth is known must give the effect that was put in, so that two arms that change places anywhere turn a test red.
+// Every claim of every experiment can come out on either side, and says so for the right arms: made-up runs of which
+// the truth is known must give the effect that was put in, so that two arms that change places anywhere turn a test
+// red.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,8 +55,8 @@ struct Truth {
 
 struct Case {
   std::string experiment;
-  std::vector<Truth> truths;  ///< together they put every claim on each of its sides
-  World stuck;                ///< where no comparison means anything
+  std::vector<Truth> truths;                 ///< together they put every claim on each of its sides
+  World stuck;                               ///< where no comparison means anything
   std::set<std::string> unconditional = {};  ///< the claims that hold or fail in any world: they have no precondition
 };
 
@@ -180,9 +181,8 @@ Case fig1() {
 Case fig2() {
   const std::string noisy = "noisy BN, rate 0.1", noise = "noise, no BN, rate 0.1";
   const auto moved = [](double one, double six, double eight) {
-    return std::map<std::string, double>{{"moment-changes/1/mean", one},
-                                         {"moment-changes/6/mean", six},
-                                         {"moment-changes/8/mean", eight}};
+    return std::map<std::string, double>{
+        {"moment-changes/1/mean", one}, {"moment-changes/6/mean", six}, {"moment-changes/8/mean", eight}};
   };
   const Truth holds = {{{kBn, {.accuracy = 0.8}},
                         {noisy, {.accuracy = 0.78, .values = moved(0.3, 0.4, 0.5)}},
@@ -278,7 +278,8 @@ Case fig3() {
                          {"cosine-not-raised-dln-9-1e-07", 0.6},
                          {"ics-not-reduced-dln-17-1e-07", ln(0.2)},
                          {"cosine-not-raised-dln-17-1e-07", 0.5}}};
-  return {"santurkar-fig3", {holds, mirror},
+  return {"santurkar-fig3",
+          {holds, mirror},
           stuck({kBn, kPlain, bn_slow, plain_slow, kDlnBn, kDlnPlain, dln_bn_slow, dln_plain_slow})};
 }
 
@@ -286,8 +287,8 @@ Case fig3() {
 std::map<std::string, double> landscape(double loss, double gradient, double lipschitz, double beta,
                                         const std::string& direction = "") {
   const std::string name = "landscape/" + direction;
-  return {{name + "loss_low", 1},         {name + "loss_high", 1 + loss},
-          {name + "difference_low", 2},   {name + "difference_high", 2 + gradient},
+  return {{name + "loss_low", 1},          {name + "loss_high", 1 + loss},
+          {name + "difference_low", 2},    {name + "difference_high", 2 + gradient},
           {name + "lipschitz", lipschitz}, {name + "beta", beta}};
 }
 
@@ -345,8 +346,7 @@ Case fig5() {
     all.push_back("DLN, " + power + " norm, rate 1e-06");
   }
   return {"santurkar-fig5",
-          {truth({0.79, 0.78, 0.83}, {0.5, 0.4, 0.3}, {1, 2, 3}, 8),
-           truth({0.5, 0.45, 0.4}, {2, 3, 4}, {2, 3, 4}, 1)},
+          {truth({0.79, 0.78, 0.83}, {0.5, 0.4, 0.3}, {1, 2, 3}, 8), truth({0.5, 0.45, 0.4}, {2, 3, 4}, {2, 3, 4}, 1)},
           stuck(all)};
 }
 
@@ -396,7 +396,9 @@ Case dln_ics_case() {
              {"closed form, no BN", {.values = {{"dln-closed-form/difference", difference}}}}},
             {{"linear-networks-have-ics", plain}, {"bn-raises-it", ln(bn / plain)}, {"probe-agrees", difference}}};
   };
-  return {"dln-ics", {truth(0.5, 0.9, 1e-5), truth(0.05, 0.02, 0.1)}, stuck({kDlnBn}),
+  return {"dln-ics",
+          {truth(0.5, 0.9, 1e-5), truth(0.05, 0.02, 0.1)},
+          stuck({kDlnBn}),
           {"probe-agrees", "linear-networks-have-ics"}};
 }
 

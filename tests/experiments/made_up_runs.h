@@ -14,11 +14,11 @@ namespace bnlab::testing {
 
 /// What the runs of an arm record, the same in every seed.
 struct MadeUp {
-  double accuracy = 0.6;        ///< of every step's batch
-  double loss = 1;              ///< of every step but the first, whose is 10
-  double tested = 0.5;          ///< accuracy on the whole test split
-  double turn = 0;              ///< degrees between successive updates
-  double zigzag = 0;            ///< length of the part of an update that changes its sign from step to step; the rest is 1
+  double accuracy = 0.6;  ///< of every step's batch
+  double loss = 1;        ///< of every step but the first, whose is 10
+  double tested = 0.5;    ///< accuracy on the whole test split
+  double turn = 0;        ///< degrees between successive updates
+  double zigzag = 0;      ///< length of the part of an update that changes its sign from step to step; the rest is 1
   /// Scalars at every observed step: "probe/name" for all layers, "probe/layer/name" for one. Of the probe
   /// "activations" the names "drift" and "linear_drift": how far its samples move between observations.
   std::map<std::string, double> values = {};

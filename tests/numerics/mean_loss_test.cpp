@@ -217,8 +217,7 @@ TEST(MeanLoss, SpectrumOfANetworkAgainstItsWholeHessian) {
       const Eigenpairs top = top_eigenpairs(loss.hessian(), {.count = 4, .tolerance = 1e-9});
       ASSERT_TRUE(top.converged);
       for (int64_t i = 0; i < 4; ++i) EXPECT_NEAR(top.pairs[i].value, exact[i].item<double>(), 1e-8);
-      const TraceEstimate trace =
-          hutchinson_trace(loss.hessian(), {.relative_error = 0.05, .most_probes = 5000});
+      const TraceEstimate trace = hutchinson_trace(loss.hessian(), {.relative_error = 0.05, .most_probes = 5000});
       ASSERT_TRUE(trace.converged);
       EXPECT_NEAR(trace.value, exact.sum().item<double>(), 4 * trace.standard_error);
       const SpectralDensity density = spectral_density(loss.hessian(), {.probes = 200, .steps = 6});

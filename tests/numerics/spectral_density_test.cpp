@@ -108,7 +108,8 @@ TEST(DensityCurve, IsTheSumOfGaussians) {
   for (size_t i = 0; i < grid.size(); ++i) {
     double exact = 0;
     for (const double value : values) {
-      exact += std::exp(-std::pow((grid[i] - value) / kWidth, 2) / 2) / (kWidth * std::sqrt(2 * std::numbers::pi)) / 400;
+      exact +=
+          std::exp(-std::pow((grid[i] - value) / kWidth, 2) / 2) / (kWidth * std::sqrt(2 * std::numbers::pi)) / 400;
     }
     EXPECT_NEAR(curve.values[i].value, exact, 5 * curve.values[i].standard_error + 1e-6) << grid[i];
     integral += curve.values[i].value * (grid[1] - grid[0]);

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "bnlab/experiments/experiment_list.h"
+#include "bnlab/launch/worker_process.h"
 #include "bnlab/runs/probe_cost.h"
 
 namespace bnlab {
@@ -14,9 +15,16 @@ namespace {
 std::atomic<bool> stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-void on_signal(int signal_number) {
-  stop = true;
+// The handler stays in place until the second signal: SIGINT after SIGTERM is a second one, too.
+void end_at_second(int signal_number) {
+  if (!stop.exchange(true)) return;
+  kill_all_workers();
   signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+void only_note(int) {
+  stop = true;
 }
 
 }  // namespace
@@ -25,10 +33,10 @@ const std::atomic<bool>& stop_requested() {
   return stop;
 }
 
-void install_stop_handler() {
+void install_stop_handler(SecondSignal second) {
   for (const int signal_number : {SIGINT, SIGTERM}) {
     struct sigaction action {};
-    action.sa_handler = on_signal;
+    action.sa_handler = second == SecondSignal::kIgnored ? only_note : end_at_second;
     action.sa_flags = SA_RESTART;
     sigaction(signal_number, &action, nullptr);
   }
@@ -115,9 +123,13 @@ double parse_percent(const std::string& flag, const std::string& text) {
   throw SpecError(flag, "expected a percentage above 0, e.g. 5%, got \"" + text + "\"");
 }
 
-std::vector<int64_t> first_seeds(int64_t n) {
+int64_t default_seeds(Scale scale) {
+  return scale == Scale::kSmoke ? 1 : 5;
+}
+
+std::vector<int64_t> first_seeds(int64_t n, int64_t first) {
   std::vector<int64_t> seeds(static_cast<size_t>(n));
-  std::iota(seeds.begin(), seeds.end(), int64_t{0});
+  std::iota(seeds.begin(), seeds.end(), first);
   return seeds;
 }
 

@@ -21,9 +21,15 @@ struct OutFolder {
   std::filesystem::path bench() const { return path / "bench.json"; }
 };
 
-/// Set by SIGINT and SIGTERM once install_stop_handler() was called; a second signal ends the process at once.
+/// Set by SIGINT and SIGTERM once install_stop_handler() was called.
 const std::atomic<bool>& stop_requested();
-void install_stop_handler();
+
+/// What a second signal does.
+enum class SecondSignal {
+  kEndsAtOnce,  ///< this process and its workers
+  kIgnored      ///< a worker's own: its launcher and the system may both tell it, and it needs time for its checkpoint
+};
+void install_stop_handler(SecondSignal second = SecondSignal::kEndsAtOnce);
 
 /// What `reproduce` was asked for; kept in OUT/request.json, so that `report OUT` can draw it again.
 struct Request {
@@ -44,8 +50,11 @@ Request load_request(const OutFolder& out);
 /// "5%" or "5" as 0.05. Throws SpecError naming the flag if it is no percentage above 0.
 double parse_percent(const std::string& flag, const std::string& text);
 
-/// 0, 1, … n-1.
-std::vector<int64_t> first_seeds(int64_t n);
+/// Enough for verdicts, except at smoke.
+int64_t default_seeds(Scale scale);
+
+/// The first and those that follow it, `n` in all. Seeds that are judged begin at 1; those from 1000 on are for pilots.
+std::vector<int64_t> first_seeds(int64_t n, int64_t first = 1);
 
 /// "file:///…/report.html".
 std::string file_url(const std::filesystem::path& path);

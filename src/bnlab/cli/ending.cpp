@@ -43,7 +43,8 @@ std::string out_of_memory(std::optional<uint64_t> bytes) {
   rlimit limit{};
   const bool limited = ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
   return fmt::format(
-      "memory ran out{}{}; make the run smaller, with a smaller --batch or --width or fewer examples for the probes, or "
+      "memory ran out{}{}; make the run smaller, with a smaller --batch or --width or fewer examples for the probes, "
+      "or "
       "free some memory",
       bytes ? fmt::format(" when {} more bytes were needed for tensors", *bytes) : "",
       limited ? fmt::format(" (this process may use {} KiB, see ulimit -v)", limit.rlim_cur / 1024) : "");
@@ -83,7 +84,8 @@ std::string sentence_of(const std::exception& error) {
     return text.substr(0, text.find('\n'));
   }
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return out_of_memory(std::nullopt);
-  if (const auto* of_file = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) return sentence_of(*of_file);
+  if (const auto* of_file = dynamic_cast<const std::filesystem::filesystem_error*>(&error))
+    return sentence_of(*of_file);
   return without_backtrace(error.what());
 }
 

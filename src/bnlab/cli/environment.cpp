@@ -35,8 +35,8 @@ void check_threads(const char* variable) {
   int64_t threads = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), threads);
   if (end.ec != std::errc() || end.ptr != text.data() + text.size() || threads < 1 || threads > kMostThreads) {
-    throw std::invalid_argument(fmt::format("{} is \"{}\": expected a whole number of threads from 1 to {}, or unset it",
-                                            variable, value, kMostThreads));
+    throw std::invalid_argument(fmt::format(
+        "{} is \"{}\": expected a whole number of threads from 1 to {}, or unset it", variable, value, kMostThreads));
   }
   require_threads(variable, threads);
 }
@@ -66,8 +66,8 @@ void require_threads(const std::string& what, int64_t threads) {
   const int64_t startable = startable_threads(threads);
   if (startable >= threads) return;
   throw std::invalid_argument(fmt::format(
-      "{}: {} threads were asked for, but only {} can be started here; ask for fewer (ulimit -u and -v limit them)", what,
-      threads, startable));
+      "{}: {} threads were asked for, but only {} can be started here; ask for fewer (ulimit -u and -v limit them)",
+      what, threads, startable));
 }
 
 }  // namespace bnlab

@@ -18,9 +18,9 @@ class OutputError : public std::runtime_error {
   int error_;
 };
 
-/// To be called first. Opens /dev/null at those of the descriptors 0, 1 and 2 that the program was started without, else
-/// the next file opened gets one of them, and what is printed ends up in it. A reader that left becomes an error of the
-/// write instead of a signal, so that a run is not killed for it.
+/// To be called first. Opens /dev/null at those of the descriptors 0, 1 and 2 that the program was started without,
+/// else the next file opened gets one of them, and what is printed ends up in it. A reader that left becomes an error
+/// of the write instead of a signal, so that a run is not killed for it.
 void prepare_standard_streams();
 
 /// Prints on standard output. Throws OutputError.

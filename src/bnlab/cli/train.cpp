@@ -221,8 +221,9 @@ int train_one(const TrainOptions& options) {
         static_cast<double>(step) / static_cast<double>(steps),
         fmt::format("step {} of {}, {:.1f} steps/s, loss {:.3f}", step, steps, (step - first) / seconds, loss));
   };
+  DataShelf shelf(data);
   const auto outcome =
-      execute_run(folder, data, execution, [&](const std::string& text) { display.print("note: " + text); });
+      execute_run(folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); });
   if (outcome == RunOutcome::kInterrupted) {
     display.print("stopped; the same command goes on where it was");
     return kExitStopped;

@@ -13,9 +13,9 @@ class BatchMoments {
   /// mean, var_biased: (C) double, of `count` values a channel.
   void add(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count);
 
-  [[nodiscard]] std::int64_t count() const { return count_; }          ///< values a channel
-  [[nodiscard]] const at::Tensor& mean() const { return mean_; }       ///< (C) double; undefined before any batch
-  [[nodiscard]] at::Tensor var_unbiased() const;  ///< (C) double, for two values or more
+  [[nodiscard]] std::int64_t count() const { return count_; }     ///< values a channel
+  [[nodiscard]] const at::Tensor& mean() const { return mean_; }  ///< (C) double; undefined before any batch
+  [[nodiscard]] at::Tensor var_unbiased() const;                  ///< (C) double, for two values or more
 
  private:
   at::Tensor mean_, squares_;  // squares of differences from the mean, summed

@@ -1,5 +1,5 @@
-// The top eigenvalues of a symmetric operator, and the largest singular value of a matrix, by thick-restart Lanczos with
-// full orthogonalization. Source: Wu & Simon 2000, "Thick-restart Lanczos method for large symmetric eigenvalue
+// The top eigenvalues of a symmetric operator, and the largest singular value of a matrix, by thick-restart Lanczos
+// with full orthogonalization. Source: Wu & Simon 2000, "Thick-restart Lanczos method for large symmetric eigenvalue
 // problems".
 //
 // Lanczos from one vector finds an eigenvalue that repeats only once. Therefore, when all of several wanted eigenvalues

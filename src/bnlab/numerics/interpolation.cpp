@@ -56,10 +56,8 @@ ParameterState on_triangle(const ParameterState& a, const ParameterState& b, con
 }
 
 ParameterState on_patch(const std::array<ParameterState, 4>& corners, double s, double t) {
-  return sum_of({{(1 - s) * (1 - t), &corners[0]},
-                 {s * (1 - t), &corners[1]},
-                 {(1 - s) * t, &corners[2]},
-                 {s * t, &corners[3]}});
+  return sum_of(
+      {{(1 - s) * (1 - t), &corners[0]}, {s * (1 - t), &corners[1]}, {(1 - s) * t, &corners[2]}, {s * t, &corners[3]}});
 }
 
 }  // namespace bnlab

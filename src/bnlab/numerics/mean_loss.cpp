@@ -138,9 +138,8 @@ void MeanLoss::hessian_product(std::span<const double> v, std::span<double> prod
 }
 
 LinearOperator MeanLoss::hessian() const {
-  return {dimension(), [loss = *this](std::span<const double> v, std::span<double> product) {
-            loss.hessian_product(v, product);
-          }};
+  return {dimension(),
+          [loss = *this](std::span<const double> v, std::span<double> product) { loss.hessian_product(v, product); }};
 }
 
 std::vector<double> flattened(const std::vector<at::Tensor>& tensors) {

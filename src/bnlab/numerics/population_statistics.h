@@ -14,8 +14,8 @@ namespace bnlab {
 /// it gets from `inputs`, in one pass in training mode: a layer sees what the layers before it make of each batch with
 /// its own statistics, as in training. Moments of batches are merged in double, not averaged, so that batches may be of
 /// any size. Parameters, modes and random numbers stay as they are; layers that draw random numbers do so.
-/// Throws c10::Error without inputs, if a layer normalizes by other statistics than these (l1, l2, linf), or if it keeps
-/// none. A network without BN is left alone.
+/// Throws c10::Error without inputs, if a layer normalizes by other statistics than these (l1, l2, linf), or if it
+/// keeps none. A network without BN is left alone.
 void set_population_statistics(Network& network, const std::vector<at::Tensor>& inputs);
 
 }  // namespace bnlab

@@ -83,8 +83,8 @@ std::vector<BandPoint> ranges(const ArmRuns& runs, const std::vector<Arm>& arms,
                highs = by_step(runs.of(arm), high);
     for (const auto& [step, values] : lows) {
       if (!middles.count(step) || !highs.count(step)) continue;
-      points.push_back({arm.name(), static_cast<double>(step), mean_of(middles.at(step)), mean_of(values),
-                        mean_of(highs.at(step))});
+      points.push_back(
+          {arm.name(), static_cast<double>(step), mean_of(middles.at(step)), mean_of(values), mean_of(highs.at(step))});
     }
   }
   return points;

@@ -40,8 +40,9 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& no
   spec.seed = seed;
   const std::vector<int64_t> shown = layers_at(p, kShownLayers);
   spec.probes.push_back({"accuracy", 0, p.test_every, true, {{"split", "test"}, {"examples", p.test_examples}}});
-  spec.probes.push_back({"activations", 0, p.observe_every, true, {{"layers", shown}}});
-  if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, {{"layers", shown}}});
+  const Json seen = {{"layers", shown}, {"places", {"linear", "activation-input"}}};
+  spec.probes.push_back({"activations", 0, p.observe_every, true, seen});
+  if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, seen});
   if (with.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, {{"layers", layers_at(p, kIcsLayers)}}});
   if (with.path) spec.probes.push_back({"gradient-sketch", 0, 1, false, Json::object()});
   if (with.theory) {
