@@ -61,7 +61,7 @@ TEST(Reproduce, OneAndTwoWorkersStoppedOrNotGiveTheSameRecordsAndNothingIsComput
   const Json report = Json::parse(again.out());
   EXPECT_EQ(report["schema_version"], 2);
   EXPECT_EQ(report["state"], "complete");
-  EXPECT_EQ(report["claims"].size(), 10u);
+  EXPECT_EQ(report["claims"].size(), 13u);
   EXPECT_EQ(report["figures"].size(), 5u);
   EXPECT_EQ(report, Json::parse(read_file(one / "report.json")));
 }

@@ -13,6 +13,7 @@
 #include "bnlab/data/gaussian.h"
 #include "bnlab/data/idx.h"
 #include "bnlab/data/linear_task.h"
+#include "bnlab/data/random.h"
 #include "bnlab/data/trouble.h"
 
 namespace bnlab {
@@ -158,7 +159,7 @@ namespace {
 
 Dataset read_dataset(const KnownDataset& known, const DataChoice& choice) {
   if (known.format == DataFormat::kSynthetic) {
-    return known.name == "linear" ? make_linear_task({}) : make_gaussian({});
+    return make_synthetic(known.name, choice.draw);
   }
   const auto place = find_place(known, choice.path);
   if (!place) {
@@ -188,6 +189,18 @@ std::string memory_wanted() {
     const size_t first = at + words.size();
     return fmt::format(" ({} bytes more were needed)", text.substr(first, text.find(' ', first) - first));
   }
+}
+
+}  // namespace
+
+namespace {
+
+/// Draw 0 is the set as its own maker makes it.
+Dataset make_synthetic(std::string_view name, int64_t draw) {
+  LinearTaskSpec linear;
+  GaussianSpec gaussian;
+  if (draw != 0) linear.seed = gaussian.seed = mix(linear.seed, "draw", draw);
+  return name == "linear" ? make_linear_task(linear) : make_gaussian(gaussian);
 }
 
 }  // namespace

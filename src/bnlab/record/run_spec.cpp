@@ -19,10 +19,11 @@ DataSpec parse_data(const Json& json, const std::string& where) {
   DataSpec data;
   JsonFields fields(json, where);
   fields.required("set", data.set).required("digest", data.digest).optional("scaling", data.scaling);
-  fields.optional("pad_to", data.pad_to).optional("augment", data.augment);
+  fields.optional("pad_to", data.pad_to).optional("augment", data.augment).optional("draw", data.draw);
   require_one_of(fields, "scaling", data.scaling, {"none", "z-score"});
   require_one_of(fields, "augment", data.augment, {"none", "flip-crop"});
   fields.check(data.pad_to >= 0 && data.pad_to <= 4096, "pad_to", "0 to 4096");
+  fields.check(data.draw >= 0, "draw", "at least 0");
   fields.finish();
   return data;
 }
@@ -141,17 +142,22 @@ Json to_json(const ProbeSpec& probe) {
           {"parameters", probe.parameters}};
 }
 
+Json to_json(const DataSpec& data) {
+  Json json = {{"set", data.set},
+               {"digest", data.digest},
+               {"scaling", data.scaling},
+               {"pad_to", data.pad_to},
+               {"augment", data.augment}};
+  if (data.draw != DataSpec{}.draw) json["draw"] = data.draw;
+  return json;
+}
+
 Json train_to_json(const TrainSpec& train) {
   const auto& [data, model, optimizer] = std::tie(train.data, train.model, train.optimizer);
   Json probes = Json::array();
   for (const auto& probe : train.probes) probes.push_back(to_json(probe));
   return {
-      {"data",
-       {{"set", data.set},
-        {"digest", data.digest},
-        {"scaling", data.scaling},
-        {"pad_to", data.pad_to},
-        {"augment", data.augment}}},
+      {"data", to_json(data)},
       {"model",
        {{"name", model.name},
         {"options", model.options},

@@ -23,6 +23,7 @@ struct DataSpec {
   std::string scaling = "z-score";  ///< "none" or "z-score" (per channel, fitted on the training split)
   int64_t pad_to = 0;               ///< pad images with zeros to this height and width; 0: as they are
   std::string augment = "none";     ///< "none" or "flip-crop"
+  int64_t draw = 0;                 ///< which draw of a synthetic set, e.g. one a seed; left out of the JSON if 0
   bool operator==(const DataSpec&) const = default;
 };
 

@@ -31,6 +31,10 @@ TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
                                 "), and the data at hand is " + data.set + " (digest " + data.digest +
                                 "); choose it with --data");
   }
+  if (spec.data.draw != 0 && &data == &at_hand) {
+    throw SpecError("data.draw", "expected 0: " + data.title + " is no synthetic set and is not drawn, got " +
+                                     std::to_string(spec.data.draw));
+  }
   if (spec.batch > data.train_count) {
     throw SpecError("batch", "expected at most the " + std::to_string(data.train_count) + " training images of " +
                                  data.title + ", got " + std::to_string(spec.batch));

@@ -22,7 +22,7 @@ class DataShelf {
 
  private:
   DataChoice at_hand_;
-  std::map<std::string, Dataset> sets_;
+  std::map<std::pair<std::string, int64_t>, Dataset> sets_;  // by name and draw
 };
 
 }  // namespace bnlab

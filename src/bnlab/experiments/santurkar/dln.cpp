@@ -24,7 +24,7 @@ struct Variant {
 TrainSpec train_spec(const Setting& setting, int64_t seed, const Variant& variant) {
   const DlnProtocol p = dln_protocol(setting.scale);
   TrainSpec spec;
-  spec.data = {"linear", synthetic_facts("linear").digest, "none", 0, "none"};
+  spec.data = {"linear", synthetic_facts("linear", seed).digest, "none", 0, "none", seed};  // x and A of the seed's own
   spec.model.name = "dln";
   spec.model.options = {{"normalized", static_cast<double>(variant.normalized)}};
   spec.model.norm.kind = variant.norm;
