@@ -157,6 +157,17 @@ fs::path idx_file(const fs::path& folder, std::string_view published_name) {
 
 namespace {
 
+/// Draw 0 is the set as its own maker makes it.
+Dataset make_synthetic(std::string_view name, int64_t draw) {
+  LinearTaskSpec linear;
+  GaussianSpec gaussian;
+  if (draw != 0) {
+    linear.seed = mix(linear.seed, "draw", draw);
+    gaussian.seed = mix(gaussian.seed, "draw", draw);
+  }
+  return name == "linear" ? make_linear_task(linear) : make_gaussian(gaussian);
+}
+
 Dataset read_dataset(const KnownDataset& known, const DataChoice& choice) {
   if (known.format == DataFormat::kSynthetic) {
     return make_synthetic(known.name, choice.draw);
@@ -189,18 +200,6 @@ std::string memory_wanted() {
     const size_t first = at + words.size();
     return fmt::format(" ({} bytes more were needed)", text.substr(first, text.find(' ', first) - first));
   }
-}
-
-}  // namespace
-
-namespace {
-
-/// Draw 0 is the set as its own maker makes it.
-Dataset make_synthetic(std::string_view name, int64_t draw) {
-  LinearTaskSpec linear;
-  GaussianSpec gaussian;
-  if (draw != 0) linear.seed = gaussian.seed = mix(linear.seed, "draw", draw);
-  return name == "linear" ? make_linear_task(linear) : make_gaussian(gaussian);
 }
 
 }  // namespace
