@@ -27,7 +27,7 @@ const std::string kDlnBn = "DLN, BN, rate 1e-06", kDlnPlain = "DLN, no BN, rate 
 std::vector<JudgedClaim> judged_in(const std::string& experiment, const World& world) {
   TempFolder temp;
   const Setting setting{Scale::kSmoke, facts_of(small_dataset()), {1, 2, 3}};
-  const Experiment& it = select_experiments(experiment).front();
+  const Experiment it = select_experiments(experiment).front();
   const Plan plan = it.plan(setting);
   MadeUpRuns::write(temp.path(), plan, world);
   Results results(plan, temp.path());

@@ -27,7 +27,8 @@ TEST(SelectExperiments, PatternsAndTypos) {
 TEST(LinearNetwork, EverySeedHasItsOwnTask) {
   const Setting setting{Scale::kSmoke, facts(), {1, 2, 3}};
   std::set<std::string> tasks;
-  for (const auto& run : select_experiments("dln-ics").front().plan(setting).runs()) {
+  const Plan plan = select_experiments("dln-ics").front().plan(setting);
+  for (const auto& run : plan.runs()) {
     if (const auto* train = std::get_if<TrainSpec>(&run.spec)) tasks.insert(train->data.digest);
   }
   EXPECT_EQ(tasks.size(), 3u);
