@@ -32,6 +32,7 @@ SingularValue input_norm(SequentialNetwork& network, int64_t number, const at::T
     zeros.push_back(at::zeros_like(all[place]));
   }
   const auto gram = [&](std::span<const double> in, std::span<double> out) {  // XᵀX v
+    at::AutoGradMode grad(true);  // whoever asks for the product works without
     at::Tensor v = at::empty(weight.sizes(), at::kDouble);
     std::copy(in.begin(), in.end(), v.data_ptr<double>());
     const WithValues without_others(others, zeros), with_v({weight}, {v.to(weight.scalar_type())});
