@@ -90,9 +90,9 @@ TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
   ASSERT_EQ(Program(smoke_into(whole.path())).wait(), 0);
   const std::vector<std::string> only_at_the_end = {"--workers", "1", "--checkpoint-seconds", "1000"};
   std::vector<std::filesystem::path> stopped;
-  for (int attempt = 0; attempt < 8 && stopped.empty(); ++attempt) {  // it may die between two runs
+  for (int attempt = 0; attempt < 16 && stopped.empty(); ++attempt) {  // it may die between two runs, or before the first
     Program program(smoke_into(out.path(), only_at_the_end));
-    testing::sleep_ms(2200);
+    testing::sleep_ms(1500 + 500 * attempt);
     program.signal(SIGKILL);
     program.wait();
     testing::sleep_ms(300);
