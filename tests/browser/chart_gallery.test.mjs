@@ -65,7 +65,7 @@ describe("the gallery of charts", () => {
     await drawn("light", async (page) => {
       const caption = await page.locator("#fig-gallery-band-log figcaption").innerText();
       assert.match(caption, /1 value is not finite and is left out\.[^]*1 interval is not finite/);
-      const words = await page.locator("#fig-gallery-none svg").textContent();
+      const words = await page.locator("#fig-gallery-none svg.marks").textContent();
       assert.match(words, /no data: test accuracy \(%\)/);
     });
   });
@@ -74,7 +74,7 @@ describe("the gallery of charts", () => {
     const counts = await drawn("light", (page) =>
       page.evaluate(() => {
         const count = (id, marks) => document.querySelectorAll(`#fig-gallery-${id} svg ${marks} path`).length;
-        return [count("bars", ".mark-rect"), count("heat", ".mark-rect"), count("strip", ".mark-symbol.role-mark")];
+        return [count("bars", ".mark-rect.role-mark"), count("heat", ".mark-rect.role-mark"), count("strip", ".mark-symbol.role-mark")];
       }),
     );
     assert.deepEqual(counts, [12, 8 * 60 - 1, 45]);

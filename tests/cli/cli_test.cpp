@@ -98,10 +98,10 @@ TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
     testing::sleep_ms(300);
     wait_for_workers(out.path());
     stopped = stopped_runs(out.path());
+    if (!stopped.empty() && RunReader(stopped.front()).dump_rows().empty()) stopped.clear();  // not a step yet
   }
   ASSERT_EQ(stopped.size(), 1u) << "the worker wrote no checkpoint";
   const std::string rows = RunReader(stopped.front()).dump_rows();
-  EXPECT_FALSE(rows.empty());
   { RunWriter resumed(stopped.front(), "another"); }  // drops what lies beyond the checkpoint
   EXPECT_EQ(RunReader(stopped.front()).dump_rows(), rows) << "the checkpoint is not of the last step";
 

@@ -122,10 +122,7 @@ Json heat_map_chart(const std::vector<HeatCell>& cells, const std::string& row_t
   Json cell = {{"mark", {{"type", "rect"}, {"stroke", colors::kPaper}, {"strokeWidth", 1}}},
                {"encoding", {{"x", x}, {"y", y}, {"color", color}, {"tooltip", tips}}}};
   if (columns.size() > kMostGaps) {
-    // No gaps between narrow cells: an outline in the cell's own colour also covers those that a screen would show.
-    cell["mark"] = {{"type", "rect"}, {"strokeWidth", 1}};
-    cell["encoding"]["stroke"] = color;
-    cell["encoding"]["stroke"]["legend"] = nullptr;
+    cell["mark"] = "rect";  // no gaps between narrow cells
   }
   Json layers = {cell};
   if (options.numbers) {
