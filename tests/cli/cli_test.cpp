@@ -90,7 +90,8 @@ TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
   ASSERT_EQ(Program(smoke_into(whole.path())).wait(), 0);
   const std::vector<std::string> only_at_the_end = {"--workers", "1", "--checkpoint-seconds", "1000"};
   std::vector<std::filesystem::path> stopped;
-  for (int attempt = 0; attempt < 16 && stopped.empty(); ++attempt) {  // it may die between two runs, or before the first
+  for (int attempt = 0; attempt < 16 && stopped.empty();
+       ++attempt) {  // it may die between two runs, or before the first
     Program program(smoke_into(out.path(), only_at_the_end));
     testing::sleep_ms(1500 + 500 * attempt);
     program.signal(SIGKILL);
