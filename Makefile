@@ -32,7 +32,7 @@ test-release:
 
 # libtorch keeps what it allocates at start-up, and its libraries repeat each other's symbols.
 ASAN = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0
-ASAN_TESTS = kernels_test ops_test nn_test numerics_test record_test data_test charts_test launch_test
+ASAN_TESTS = kernels_test ops_test nn_test record_test data_test charts_test launch_test
 
 test-asan:
 	cmake --preset asan
