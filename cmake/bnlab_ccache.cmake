@@ -1,7 +1,6 @@
-# Compiles through ccache where it is installed. Precompiled headers need the two sloppiness flags and -fpch-preprocess.
+# Compiles through ccache where it is installed.
 
 find_program(BNLAB_CCACHE ccache DOC "ccache, which makes repeated builds fast")
 if(BNLAB_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${BNLAB_CCACHE})
-  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${BNLAB_CCACHE})
 endif()

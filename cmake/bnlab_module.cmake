@@ -1,8 +1,10 @@
-# bnlab_module(NAME [LINKS target...] [TORCH [NO_PCH]])
+# bnlab_module(NAME [LINKS target...] [UNITY] [BRIEF])
 #
-# The static library bnlab_NAME of every .cpp under src/bnlab/NAME. TORCH adds libtorch with the shared precompiled header.
-# With NO_PCH without it: for modules that include only narrow headers. The precompiled one makes every file instantiate
-# what it holds, 15 s of a processor, where a file that needs ATen/core/Tensor.h takes 4.
+# The static library bnlab_NAME of every .cpp under src/bnlab/NAME. Most of what a file costs to compile is libtorch's
+# headers (10 s of a processor for torch/nn/module.h, 3 for ATen/core/Tensor.h). UNITY compiles the module's files
+# together, so that they are read once: for modules whose files give different names to what they keep to themselves
+# (-DBNLAB_UNITY=OFF compiles each by itself, which shows what includes are missing). A precompiled header helps less:
+# every file instantiates again what it holds, 6 s. BRIEF optimizes little: for modules that compute little.
 
 add_library(bnlab_flags INTERFACE)
 target_include_directories(bnlab_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
@@ -25,25 +27,27 @@ add_library(bnlab_libtorch INTERFACE)
 target_include_directories(bnlab_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(bnlab_libtorch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 
-# Compiled once, used by every module and test that sees libtorch.
-file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
-add_library(bnlab_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
-target_link_libraries(bnlab_torch_pch PRIVATE bnlab_flags bnlab_libtorch)
-target_precompile_headers(bnlab_torch_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/torch_pch.h)
+# Optimizes little, which takes a quarter off the time to compile what is mostly JSON and text.
+function(bnlab_optimize_little target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
 
-function(bnlab_use_torch target scope)
-  target_link_libraries(${target} ${scope} bnlab_libtorch)
-  target_precompile_headers(${target} REUSE_FROM bnlab_torch_pch)
+# Compiles `target`'s files together.
+function(bnlab_compile_together target)
+  if(BNLAB_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  endif()
 endfunction()
 
 function(bnlab_module name)
-  cmake_parse_arguments(arg "TORCH;NO_PCH" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(arg "UNITY;BRIEF" "" "LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bnlab/${name}/*.cpp)
   add_library(bnlab_${name} STATIC ${sources})
   target_link_libraries(bnlab_${name} PUBLIC $<BUILD_INTERFACE:bnlab_flags> ${arg_LINKS})
-  if(arg_TORCH AND arg_NO_PCH)
-    target_link_libraries(bnlab_${name} PUBLIC bnlab_libtorch)
-  elseif(arg_TORCH)
-    bnlab_use_torch(bnlab_${name} PUBLIC)
+  if(arg_UNITY)
+    bnlab_compile_together(bnlab_${name})
+  endif()
+  if(arg_BRIEF)
+    bnlab_optimize_little(bnlab_${name})
   endif()
 endfunction()

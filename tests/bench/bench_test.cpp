@@ -1,6 +1,7 @@
 // Whole benchmarks of tiny batches: that everything is measured and compared, not how long it takes.
 #include "bnlab/bench/bench.h"
 
+#include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>

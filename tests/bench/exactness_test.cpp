@@ -23,7 +23,7 @@ TEST(Exactness, OursHoldsItsBoundInBothLayoutsAndPeersAreMeasured) {
       EXPECT_TRUE(row.errors[i] > 0);
     }
   }
-  EXPECT_THAT(exactness_table(rows), testing::HasSubstr("| PyTorch, channels last |"));
+  EXPECT_THAT(exactness_table(rows), ::testing::HasSubstr("| PyTorch, channels last |"));
 }
 
 }  // namespace

@@ -11,14 +11,14 @@ namespace bnlab {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::kTwoArms;
 using testing::numbers;
 using testing::unit_with;
 
-const std::vector<ArmStyle> kStyles = {{"a", colors::kBlue}, {"b", colors::kRed}};
 const std::vector<Bar> kBars = {{"0.5", "b", 3, 2, 4}, {"0.1", "a", 5, 4, 7}};
 
 TEST(BarChart, HasTitledAxesInTheOrderOfTheData) {
-  const Json chart = bar_chart(kBars, kStyles, "learning rate", "accuracy (%)");
+  const Json chart = bar_chart(kBars, kTwoArms, "learning rate", "accuracy (%)");
   const Json encoding = unit_with(chart, "bar")["encoding"];
   EXPECT_EQ(encoding["x"]["title"], "learning rate");
   EXPECT_EQ(encoding["x"]["scale"]["domain"], (Json{"0.5", "0.1"}));
@@ -29,7 +29,7 @@ TEST(BarChart, HasTitledAxesInTheOrderOfTheData) {
 }
 
 TEST(BarChart, DrawsEachValueWithItsInterval) {
-  const Json chart = bar_chart(kBars, kStyles, "", "y");
+  const Json chart = bar_chart(kBars, kTwoArms, "", "y");
   EXPECT_EQ(chart["data"]["values"][1],
             (Json{{"category", "0.1"}, {"arm", "a"}, {"value", 5}, {"low", 4}, {"high", 7}}));
   const Json interval = unit_with(chart, "rule")["encoding"];
@@ -38,30 +38,30 @@ TEST(BarChart, DrawsEachValueWithItsInterval) {
 }
 
 TEST(BarChart, LevelBarsExchangeTheAxes) {
-  const Json encoding = unit_with(bar_chart(kBars, kStyles, "rate", "y", {.horizontal = true}), "bar")["encoding"];
+  const Json encoding = unit_with(bar_chart(kBars, kTwoArms, "rate", "y", {.horizontal = true}), "bar")["encoding"];
   EXPECT_EQ(encoding["y"]["field"], "category");
   EXPECT_EQ(encoding["x"]["field"], "value");
   EXPECT_TRUE(encoding.contains("yOffset"));
 }
 
 TEST(BarChart, OnALogarithmicAxisItDrawsDotsUnlessBarsHaveABeginning) {
-  const Json dots = bar_chart(kBars, kStyles, "", "y", {.log = true});
+  const Json dots = bar_chart(kBars, kTwoArms, "", "y", {.log = true});
   EXPECT_TRUE(unit_with(dots, "bar").is_null());
   EXPECT_EQ(unit_with(dots, "point")["encoding"]["y"]["scale"]["type"], "log");
-  const Json bars = bar_chart(kBars, kStyles, "", "y", {.log = true, .from = 1});
+  const Json bars = bar_chart(kBars, kTwoArms, "", "y", {.log = true, .from = 1});
   EXPECT_EQ(unit_with(bars, "bar")["encoding"]["y2"]["datum"], 1);
-  EXPECT_THROW(bar_chart(kBars, kStyles, "", "y", {.log = true, .from = 0}), std::invalid_argument);
+  EXPECT_THROW(bar_chart(kBars, kTwoArms, "", "y", {.log = true, .from = 0}), std::invalid_argument);
 }
 
 TEST(BarChart, AReferenceIsADashedLineWithItsWords) {
-  const Json chart = bar_chart(kBars, kStyles, "", "y", {.reference = 10, .reference_label = "chance"});
+  const Json chart = bar_chart(kBars, kTwoArms, "", "y", {.reference = 10, .reference_label = "chance"});
   EXPECT_EQ(unit_with(chart, "text")["mark"]["text"], "chance");
   EXPECT_EQ(unit_with(chart, "text")["encoding"]["y"]["datum"], 10);
 }
 
 TEST(BarChart, WhatCannotBeDrawnIsCounted) {
   const Json chart =
-      bar_chart({{"x", "a", NAN, 0, 1}, {"x", "b", 0, 0, 1}, {"y", "a", 4, NAN, 5}, {"y", "b", 2, -1, 3}}, kStyles, "",
+      bar_chart({{"x", "a", NAN, 0, 1}, {"x", "b", 0, 0, 1}, {"y", "a", 4, NAN, 5}, {"y", "b", 2, -1, 3}}, kTwoArms, "",
                 "y", {.log = true});
   EXPECT_THAT(numbers(chart["data"]["values"], "value"), ElementsAre(4, 2));
   EXPECT_THAT(numbers(chart["data"]["values"], "low"), ElementsAre(4, 2));
@@ -70,7 +70,7 @@ TEST(BarChart, WhatCannotBeDrawnIsCounted) {
 }
 
 TEST(BarChart, WithoutDataItSaysSo) {
-  EXPECT_TRUE(testing::says_no_data(bar_chart({}, kStyles, "x", "y")));
+  EXPECT_TRUE(testing::says_no_data(bar_chart({}, kTwoArms, "x", "y")));
 }
 
 }  // namespace

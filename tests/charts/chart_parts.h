@@ -9,6 +9,8 @@
 
 namespace bnlab::testing {
 
+inline const std::vector<ArmStyle> kTwoArms = {{"a", colors::kBlue}, {"b", colors::kRed}};
+
 /// Every object with "encoding" in the chart: itself, its layers, its panels.
 inline std::vector<Json> units_of(const Json& part) {
   std::vector<Json> units;

@@ -9,10 +9,10 @@ namespace bnlab {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::kTwoArms;
 using testing::numbers;
 using testing::unit_with;
 
-const std::vector<ArmStyle> kStyles = {{"a", colors::kBlue}, {"b", colors::kRed}};
 constexpr ScatterOptions kLogLog = {.log_x = true, .log_y = true};
 
 std::vector<BandPoint> power_law(const std::string& arm, double factor, double exponent) {
@@ -28,7 +28,7 @@ Json fit_of(const Json& chart) {
 }
 
 TEST(ScatterChart, HasTitledAxesWithTheirScalesAndItsData) {
-  const Json chart = scatter_chart({{"a", 1, 2, 0, 0}, {"b", 3, 4, 0, 0}}, kStyles, "drift", "accuracy (%)", kLogLog);
+  const Json chart = scatter_chart({{"a", 1, 2, 0, 0}, {"b", 3, 4, 0, 0}}, kTwoArms, "drift", "accuracy (%)", kLogLog);
   const Json encoding = unit_with(chart, "point")["encoding"];
   EXPECT_EQ(encoding["x"]["title"], "drift");
   EXPECT_EQ(encoding["y"]["title"], "accuracy (%)");
@@ -39,14 +39,14 @@ TEST(ScatterChart, HasTitledAxesWithTheirScalesAndItsData) {
 
 TEST(ScatterChart, PointsOffTheAxesAreLeftOutAndCounted) {
   const Json chart = scatter_chart({{"a", 0, 2, 0, 0}, {"a", 1, -2, 0, 0}, {"a", NAN, 1, 0, 0}, {"a", 1, 1, 0, 0}},
-                                   kStyles, "x", "y", kLogLog);
+                                   kTwoArms, "x", "y", kLogLog);
   EXPECT_EQ(chart["data"]["values"].size(), 1u);
   EXPECT_THAT(notes_of(chart), ElementsAre("1 value is not finite and is left out.",
                                            "2 values of 0 or below are left out: the axis is logarithmic."));
 }
 
 TEST(ScatterChart, TheDiagonalHasTheSameRangeOnBothAxes) {
-  const Json chart = scatter_chart({{"a", 1, 30, 0, 0}, {"a", 4, 2, 0, 0}, {"a", -INFINITY, 2, 0, 0}}, kStyles, "x",
+  const Json chart = scatter_chart({{"a", 1, 30, 0, 0}, {"a", 4, 2, 0, 0}, {"a", -INFINITY, 2, 0, 0}}, kTwoArms, "x",
                                    "y", {.diagonal = true});
   const Json points = unit_with(chart, "point")["encoding"];
   const Json domain = points["x"]["scale"]["domain"];
@@ -62,7 +62,7 @@ TEST(ScatterChart, AFitOnLogarithmicAxesFindsThePowerLawOfEachArm) {
   for (const auto& point : power_law("b", 0.2, -1)) points.push_back(point);
   ScatterOptions options = kLogLog;
   options.fit = true;
-  const Json fit = fit_of(scatter_chart(points, kStyles, "x", "y", options));
+  const Json fit = fit_of(scatter_chart(points, kTwoArms, "x", "y", options));
   ASSERT_EQ(fit.size(), 4u);
   EXPECT_EQ(fit[1]["label"], "slope 0.5");
   EXPECT_EQ(fit[3]["label"], "slope -1");
@@ -74,14 +74,14 @@ TEST(ScatterChart, AFitOnLogarithmicAxesFindsThePowerLawOfEachArm) {
 TEST(ScatterChart, AFitOnLinearAxesIsALineAndSkipsWhatHasNone) {
   const std::vector<BandPoint> points = {
       {"a", 0, 1, 0, 0}, {"a", 1, 3, 0, 0}, {"a", 2, 5, 0, 0}, {"b", 7, 1, 0, 0}, {"b", 7, 2, 0, 0}};
-  const Json fit = fit_of(scatter_chart(points, kStyles, "x", "y", {.fit = true}));
+  const Json fit = fit_of(scatter_chart(points, kTwoArms, "x", "y", {.fit = true}));
   ASSERT_EQ(fit.size(), 2u);
   EXPECT_EQ(fit[1]["label"], "slope 2");
   EXPECT_THAT(numbers(fit, "y"), ElementsAre(1, 5));
 }
 
 TEST(ScatterChart, WithoutDataItSaysSo) {
-  EXPECT_TRUE(testing::says_no_data(scatter_chart({}, kStyles, "x", "y", {.diagonal = true, .fit = true})));
+  EXPECT_TRUE(testing::says_no_data(scatter_chart({}, kTwoArms, "x", "y", {.diagonal = true, .fit = true})));
 }
 
 }  // namespace

@@ -9,10 +9,9 @@ namespace bnlab {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::kTwoArms;
 using testing::numbers;
 using testing::unit_with;
-
-const std::vector<ArmStyle> kStyles = {{"a", colors::kBlue}, {"b", colors::kRed}};
 
 std::vector<SeedValue> three(const std::string& category, const std::string& arm, std::vector<double> values) {
   std::vector<SeedValue> all;
@@ -25,7 +24,7 @@ Json summary_of(const Json& chart) {
 }
 
 TEST(StripChart, HasAPointASeedAndTheMeanWithItsInterval) {
-  const Json chart = strip_chart(three("", "b", {1, 2, 3}), kStyles, "", "accuracy (%)");
+  const Json chart = strip_chart(three("", "b", {1, 2, 3}), kTwoArms, "", "accuracy (%)");
   EXPECT_EQ(chart["data"]["values"][2], (Json{{"category", ""}, {"arm", "b"}, {"seed", 3}, {"value", 3}}));
   const Json mean = summary_of(chart)[0];
   EXPECT_DOUBLE_EQ(mean["mean"].get<double>(), 2);
@@ -35,7 +34,7 @@ TEST(StripChart, HasAPointASeedAndTheMeanWithItsInterval) {
 }
 
 TEST(StripChart, WithoutCategoriesTheRowsNameTheArms) {
-  const Json encoding = unit_with(strip_chart(three("", "b", {1, 2}), kStyles, "rate", "y"), "point")["encoding"];
+  const Json encoding = unit_with(strip_chart(three("", "b", {1, 2}), kTwoArms, "rate", "y"), "point")["encoding"];
   EXPECT_EQ(encoding["y"]["field"], "arm");
   EXPECT_TRUE(encoding["color"]["legend"].is_null());
   EXPECT_EQ(encoding["x"]["title"], "y");
@@ -45,7 +44,7 @@ TEST(StripChart, WithoutCategoriesTheRowsNameTheArms) {
 TEST(StripChart, WithCategoriesEachHasTheArms) {
   auto values = three("0.5", "a", {1, 2});
   for (const auto& v : three("0.1", "b", {3, 4})) values.push_back(v);
-  const Json chart = strip_chart(values, kStyles, "rate", "y");
+  const Json chart = strip_chart(values, kTwoArms, "rate", "y");
   const Json encoding = unit_with(chart, "point")["encoding"];
   EXPECT_EQ(encoding["y"]["title"], "rate");
   EXPECT_EQ(encoding["y"]["scale"]["domain"], (Json{"0.5", "0.1"}));
@@ -55,20 +54,20 @@ TEST(StripChart, WithCategoriesEachHasTheArms) {
 }
 
 TEST(StripChart, OnALogarithmicAxisTheMeanIsThatOfTheLogarithms) {
-  const Json chart = strip_chart(three("", "a", {1, 100}), kStyles, "", "y", {.log = true});
+  const Json chart = strip_chart(three("", "a", {1, 100}), kTwoArms, "", "y", {.log = true});
   EXPECT_NEAR(summary_of(chart)[0]["mean"].get<double>(), 10, 1e-12);
   EXPECT_GT(summary_of(chart)[0]["low"].get<double>(), 0);
   EXPECT_EQ(unit_with(chart, "point")["encoding"]["x"]["scale"]["type"], "log");
 }
 
 TEST(StripChart, OneSeedHasNoInterval) {
-  const Json mean = summary_of(strip_chart(three("", "a", {7}), kStyles, "", "y"))[0];
+  const Json mean = summary_of(strip_chart(three("", "a", {7}), kTwoArms, "", "y"))[0];
   EXPECT_EQ(mean["low"], 7);
   EXPECT_EQ(mean["high"], 7);
 }
 
 TEST(StripChart, WhatCannotBeDrawnIsCountedAndLeftOutOfTheMean) {
-  const Json chart = strip_chart(three("", "a", {1, NAN, 3, -INFINITY}), kStyles, "", "y");
+  const Json chart = strip_chart(three("", "a", {1, NAN, 3, -INFINITY}), kTwoArms, "", "y");
   EXPECT_EQ(summary_of(chart)[0]["mean"], 2);
   EXPECT_EQ(summary_of(chart)[0]["seeds"], 2);
   EXPECT_THAT(notes_of(chart), ElementsAre("2 values are not finite and are left out."));
@@ -76,7 +75,7 @@ TEST(StripChart, WhatCannotBeDrawnIsCountedAndLeftOutOfTheMean) {
 }
 
 TEST(StripChart, WithoutDataItSaysSo) {
-  EXPECT_TRUE(testing::says_no_data(strip_chart({}, kStyles, "", "y")));
+  EXPECT_TRUE(testing::says_no_data(strip_chart({}, kTwoArms, "", "y")));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace bnlab {
 namespace {
 
-at::Tensor random_bytes(at::IntArrayRef sizes) {
+at::Tensor uneven_bytes(at::IntArrayRef sizes) {
   auto images = at::empty(sizes, at::kByte);
   Random random(3);
   for (int64_t i = 0; i < images.numel(); ++i) {
@@ -31,7 +31,7 @@ void expect_moments(const at::Tensor& images, const ChannelScale& scale, double 
 }
 
 TEST(ChannelScale, MatchesReferenceMoments) {
-  const auto images = random_bytes({7, 3, 5, 6});
+  const auto images = uneven_bytes({7, 3, 5, 6});
   expect_moments(images, ChannelScale::fit(images), 1e-11);
   expect_moments(images.to(at::kFloat), ChannelScale::fit(images.to(at::kFloat)), 1e-11);
 }
@@ -43,7 +43,7 @@ TEST(ChannelScale, DoesNotOverflowOnLargePlanes) {
 }
 
 TEST(ChannelScale, WithPaddingGivesTheMomentsOfThePaddedImages) {
-  const auto images = random_bytes({4, 2, 5, 6});
+  const auto images = uneven_bytes({4, 2, 5, 6});
   const auto padded = at::constant_pad_nd(images, {1, 1, 1, 2});
   expect_moments(padded, ChannelScale::fit(images, 8), 1e-11);
   expect_moments(padded.to(at::kFloat), ChannelScale::fit(images.to(at::kFloat), 8), 1e-11);
@@ -55,7 +55,7 @@ TEST(ChannelScale, KeepsTheSpreadOfAFarAwayChannel) {  // large mean, small vari
 }
 
 TEST(ChannelScale, LeavesAConstantChannelUnscaled) {
-  auto images = random_bytes({3, 2, 4, 4});
+  auto images = uneven_bytes({3, 2, 4, 4});
   images.select(1, 1).fill_(77);
   for (const auto& stored : {images, images.to(at::kFloat).div(10)}) {
     const auto scale = ChannelScale::fit(stored);

@@ -3,22 +3,19 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/function.h>
 
 #include <vector>
 
 #include "bnlab/nn/norm_list.h"
+#include "tests/nn/passes.h"
 
 namespace bnlab {
 namespace {
 
-NormChoice norm_choice(const std::string& kind, bool after_activation) {
-  return {kind, after_activation, complete_options(find_norm_kind(kind).options, {}, kind)};
-}
-
-struct Pass {
-  at::Tensor y;
-  std::vector<at::Tensor> gradients, buffers;
-};
+using testing::expect_equal;
+using testing::norm_choice;
+using testing::Pass;
 
 /// A training pass, and the state it leaves.
 Pass run(ConvLayer& layer, const at::Tensor& x, const at::Tensor& dy, const Tap& tap) {
@@ -31,11 +28,6 @@ Pass run(ConvLayer& layer, const at::Tensor& x, const at::Tensor& dy, const Tap&
   for (const at::Tensor& parameter : layer.parameters()) pass.gradients.push_back(parameter.grad().clone());
   for (const at::Tensor& buffer : layer.buffers()) pass.buffers.push_back(buffer.clone());
   return pass;
-}
-
-void expect_equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << i;
 }
 
 TEST(ConvLayer, ATapChangesNoBits) {

@@ -10,12 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "tests/nn/passes.h"
+
 namespace bnlab {
 namespace {
 
-NormChoice norm_choice(const std::string& kind, bool after_activation = false) {
-  return {kind, after_activation, complete_options(find_norm_kind(kind).options, {}, kind)};
-}
+using testing::expect_equal;
+using testing::norm_choice;
+using testing::Pass;
 
 std::shared_ptr<Network> make(const ModelKind& kind, const NormChoice& norm, double width = 1,
                               const TaskShape& shape = {}) {
@@ -125,11 +127,6 @@ TEST(ResNet, IsTheFunctionOfThePaper) {
   }
 }
 
-struct Pass {
-  at::Tensor y;
-  std::vector<at::Tensor> gradients, buffers;
-};
-
 /// A training pass, and the state it leaves.
 Pass run(Network& network, const at::Tensor& x, const at::Tensor& dy, const Tap& tap) {
   network.zero_grad();
@@ -139,11 +136,6 @@ Pass run(Network& network, const at::Tensor& x, const at::Tensor& dy, const Tap&
   for (const at::Tensor& parameter : network.parameters()) pass.gradients.push_back(parameter.grad().clone());
   for (const at::Tensor& buffer : network.buffers()) pass.buffers.push_back(buffer.clone());
   return pass;
-}
-
-void expect_equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i])) << i;
 }
 
 TEST(ResNet, ATapChangesNoBitsAndGradientsFlow) {

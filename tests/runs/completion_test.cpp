@@ -3,18 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/runs/small_facts.h"
 #include "tests/small_run.h"
 
 namespace bnlab {
 namespace {
 
+using testing::facts;
 using ::testing::HasSubstr;
 using testing::small_dataset;
 using testing::small_spec;
-
-DataFacts facts() {
-  return facts_of(small_dataset());
-}
 
 TEST(CompleteRunSpec, EqualWorkHasEqualIds) {
   TrainSpec brief = small_spec("batch");

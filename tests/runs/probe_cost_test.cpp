@@ -4,17 +4,15 @@
 
 #include "bnlab/runs/completion.h"
 #include "bnlab/runs/cost.h"
+#include "tests/runs/small_facts.h"
 #include "tests/small_run.h"
 
 namespace bnlab {
 namespace {
 
+using testing::facts;
 using testing::small_dataset;
 using testing::small_spec;
-
-DataFacts facts() {
-  return facts_of(small_dataset());
-}
 
 TrainSpec with_probes(int64_t steps, const std::vector<ProbeSpec>& probes, int64_t seed = 0) {
   TrainSpec spec = small_spec("batch", steps);

@@ -43,7 +43,7 @@ const TrainSpec& checked_input(RunReader& input) {
   return *spec;
 }
 
-RunOutcome compute(const AnalysisView& view) {
+RunOutcome compute_closed_form(const AnalysisView& view) {
   RunReader& input = *view.inputs.front();
   const TrainSpec& spec = checked_input(input);
   const TrainingData data = view.data(spec);
@@ -82,7 +82,7 @@ AnalysisKind dln_closed_form_analysis() {
             check_one_input(spec);
             return Json::object();
           },
-          compute};
+          compute_closed_form};
 }
 
 }  // namespace bnlab

@@ -17,7 +17,7 @@ std::string parse_split(const AnalysisSpec& spec) {
   return split;
 }
 
-RunOutcome compute(const AnalysisView& view) {
+RunOutcome compute_evaluation(const AnalysisView& view) {
   RunReader& input = *view.inputs.front();
   const auto* spec = std::get_if<TrainSpec>(&input.spec());
   if (!spec) throw SpecError("inputs", "the analysis \"evaluation\" takes a train run, not an analysis");
@@ -41,7 +41,7 @@ AnalysisKind evaluation_analysis() {
           [](const AnalysisSpec& spec) {
             return Json{{"split", parse_split(spec)}};
           },
-          compute};
+          compute_evaluation};
 }
 
 }  // namespace bnlab

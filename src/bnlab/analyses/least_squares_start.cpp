@@ -110,7 +110,7 @@ void observe_class(const AnalysisView& view, const at::Tensor& x, const at::Tens
   view.recorder.scalar(label, 0, "excess", excess);
 }
 
-RunOutcome compute(const AnalysisView& view) {
+RunOutcome compute_starts(const AnalysisView& view) {
   const auto* spec = std::get_if<TrainSpec>(&view.inputs.front()->spec());
   if (!spec) throw SpecError("inputs", "the analysis \"least-squares-start\" takes a train run, for its data");
   const TrainingData data = view.data(*spec);
@@ -133,7 +133,7 @@ AnalysisKind least_squares_start_analysis() {
           [](const AnalysisSpec& spec) {
             return Json{{"starts", parse_starts(spec)}};
           },
-          compute};
+          compute_starts};
 }
 
 }  // namespace bnlab

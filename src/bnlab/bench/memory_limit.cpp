@@ -64,11 +64,11 @@ void stream(Words a, Words b, std::uint64_t* to, std::uint64_t* copy, std::size_
 #endif
 
 /// A thread's part of the batches, in words, from a line's begin to a line's begin.
-struct Part {
+struct Portion {
   std::size_t begin, words;
 };
 
-Part part_of_this_thread(std::size_t bytes) {
+Portion portion_of_this_thread(std::size_t bytes) {
   const auto thread = static_cast<std::size_t>(omp_get_thread_num());
   const auto threads = static_cast<std::size_t>(omp_get_num_threads());
   const std::size_t lines = bytes / kLine;
@@ -76,26 +76,26 @@ Part part_of_this_thread(std::size_t bytes) {
   return {begin * kWords, (end - begin) * kWords};
 }
 
-void move_part(const Traffic& traffic, const std::vector<const void*>& sources, const std::vector<void*>& destinations,
-               const Part& part, bool streaming) {
-  const auto source = [&](int i) { return static_cast<Words>(sources[static_cast<std::size_t>(i)]) + part.begin; };
+void move_portion(const Traffic& traffic, const std::vector<const void*>& sources,
+                  const std::vector<void*>& destinations, const Portion& portion, bool streaming) {
+  const auto source = [&](int i) { return static_cast<Words>(sources[static_cast<std::size_t>(i)]) + portion.begin; };
   const auto destination = [&](int i) {
-    return static_cast<std::uint64_t*>(destinations[static_cast<std::size_t>(i)]) + part.begin;
+    return static_cast<std::uint64_t*>(destinations[static_cast<std::size_t>(i)]) + portion.begin;
   };
-  for (int i = 0; i < traffic.first_reads; ++i) read(source(i), part.words);
+  for (int i = 0; i < traffic.first_reads; ++i) read(source(i), portion.words);
   Words second = traffic.reads == 2 ? source(1) : nullptr;
   std::uint64_t* copy = traffic.writes == 2 ? destination(1) : nullptr;
 #ifdef __SSE2__
-  if (streaming) return stream(source(0), second, destination(0), copy, part.words);
+  if (streaming) return stream(source(0), second, destination(0), copy, portion.words);
 #else
   (void)streaming;
 #endif
   if (second == nullptr) {
-    std::memcpy(destination(0), source(0), part.words * sizeof(std::uint64_t));
+    std::memcpy(destination(0), source(0), portion.words * sizeof(std::uint64_t));
   } else if (copy == nullptr) {
-    combine(source(0), second, destination(0), part.words);
+    combine(source(0), second, destination(0), portion.words);
   } else {
-    combine_and_copy(source(0), second, destination(0), copy, part.words);
+    combine_and_copy(source(0), second, destination(0), copy, portion.words);
   }
 }
 
@@ -123,7 +123,7 @@ Traffic least_traffic(Step step, kernels::Fusion fusion, const kernels::Shape& s
 void move_memory(const Traffic& traffic, const std::vector<const void*>& sources,
                  const std::vector<void*>& destinations, std::size_t bytes, bool streaming) {
 #pragma omp parallel if (bytes >= kWorthThreads)
-  move_part(traffic, sources, destinations, part_of_this_thread(bytes), streaming);
+  move_portion(traffic, sources, destinations, portion_of_this_thread(bytes), streaming);
 }
 
 bool has_streaming_stores() {

@@ -20,7 +20,7 @@ namespace {
 using kernels::Compute;
 using kernels::Fusion;
 
-constexpr Step kSteps[] = {Step::kForwardTraining, Step::kForwardEvaluation, Step::kBackward};
+constexpr Step kOperatorSteps[] = {Step::kForwardTraining, Step::kForwardEvaluation, Step::kBackward};
 
 template <class E>
 constexpr at::ScalarType scalar_type() {
@@ -38,19 +38,19 @@ struct Inputs {
 };
 
 /// The results of a training step, held while they are compared.
-struct Outputs {
+struct Tensors {
   at::Tensor y, dx, dgamma, dbeta, daddend;
 };
 
-class Subject {
+class Operators {
  public:
-  explicit Subject(const Inputs& inputs)
+  explicit Operators(const Inputs& inputs)
       : in_(inputs), running_mean_(inputs.running_mean.clone()), running_var_(inputs.running_var.clone()) {}
-  virtual ~Subject() = default;
+  virtual ~Operators() = default;
   virtual at::Tensor forward_training() = 0;
   virtual at::Tensor forward_evaluation() = 0;
   /// After a forward_training() whose result was kept by keep().
-  virtual Outputs backward() = 0;
+  virtual Tensors backward() = 0;
   /// Runs forward_training() and keeps what the backward pass needs.
   virtual at::Tensor keep() = 0;
 
@@ -59,9 +59,9 @@ class Subject {
   at::Tensor running_mean_, running_var_;  // its own: training changes them
 };
 
-class OurOperators final : public Subject {
+class OurOperators final : public Operators {
  public:
-  using Subject::Subject;
+  using Operators::Operators;
 
   at::Tensor forward_training() override { return std::get<0>(train()); }
   at::Tensor keep() override {
@@ -81,7 +81,7 @@ class OurOperators final : public Subject {
     return ops::batch_norm_add_relu(in_.x, in_.addend, in_.gamma, in_.beta, in_.running_mean, in_.running_var, false,
                                     kMomentum, kEps);
   }
-  Outputs backward() override {
+  Tensors backward() override {
     const auto& [y, mean, rstd, var_biased, relu_mask] = saved_;
     auto [dx, dgamma, dbeta, daddend] = ops::dispatched::batch_norm_training_backward.call(
         in_.dy, in_.x, in_.gamma, mean, rstd, in_.relu() ? ops::OptionalTensor(relu_mask) : c10::nullopt, kEps,
@@ -103,9 +103,9 @@ class OurOperators final : public Subject {
   ops::Quintuple saved_;
 };
 
-class PyTorchOperators final : public Subject {
+class PyTorchOperators final : public Operators {
  public:
-  PyTorchOperators(const Inputs& inputs, bool in_place) : Subject(inputs), in_place_(in_place) {}
+  PyTorchOperators(const Inputs& inputs, bool in_place) : Operators(inputs), in_place_(in_place) {}
 
   at::Tensor forward_training() override { return std::get<0>(run(true)); }
   at::Tensor keep() override {
@@ -113,7 +113,7 @@ class PyTorchOperators final : public Subject {
     return std::get<0>(saved_);
   }
   at::Tensor forward_evaluation() override { return std::get<0>(run(false)); }
-  Outputs backward() override {
+  Tensors backward() override {
     const auto& [y, mean, rstd] = saved_;
     const at::Tensor dz = in_.relu() ? at::threshold_backward(in_.dy, y, 0) : in_.dy;
     auto [dx, dgamma, dbeta] = at::native_batch_norm_backward(dz, in_.x, in_.gamma, running_mean_, running_var_, mean,
@@ -191,14 +191,14 @@ void require_same(const std::string& what, const at::Tensor& got, const at::Tens
 }
 
 template <class E>
-void require_agreement_of(const std::string& who, Subject& subject, const std::string& other_name, Subject& other,
+void require_agreement_of(const std::string& who, Operators& subject, const std::string& other_name, Operators& other,
                           double count) {
   const auto what = [&](const char* tensor) {
     return fmt::format("{}: {} and {} disagree on {}", who, kOurs, other_name, tensor);
   };
   require_same<E>(what("evaluated y"), subject.forward_evaluation(), other.forward_evaluation());
   require_same<E>(what("y"), subject.keep(), other.keep());
-  const Outputs ours = subject.backward(), theirs = other.backward();
+  const Tensors ours = subject.backward(), theirs = other.backward();
   require_same<E>(what("dx"), ours.dx, theirs.dx);
   if (ours.daddend.defined()) require_same<E>(what("daddend"), ours.daddend, theirs.daddend);
   const double scale = std::sqrt(count);  // of a sum of terms of the order of 1
@@ -211,7 +211,7 @@ void require_agreement_of(const std::string& who, Subject& subject, const std::s
   require_same_sums("dbeta", ours.dbeta, theirs.dbeta);
 }
 
-std::function<void()> step_of(Subject& subject, Step step) {
+std::function<void()> step_of(Operators& subject, Step step) {
   switch (step) {
     case Step::kForwardTraining:
       return [&subject] { (void)subject.forward_training(); };
@@ -250,7 +250,7 @@ void measure_operators(const BatchData<E>& batch, std::size_t shape_index, Fusio
   for (const char* layout :
        shape.is_matrix() ? std::vector<const char*>{kMatrix} : std::vector<const char*>{kNchw, kNhwc}) {
     const OperatorBatch<E> tensors(batch, shape, layout, fusion);
-    std::vector<std::pair<std::string, std::unique_ptr<Subject>>> subjects;
+    std::vector<std::pair<std::string, std::unique_ptr<Operators>>> subjects;
     subjects.emplace_back(kOurs, std::make_unique<OurOperators>(tensors.inputs()));
     subjects.emplace_back(kPyTorch, std::make_unique<PyTorchOperators>(tensors.inputs(), false));
     if (fusion != Fusion::kNone) {
@@ -261,7 +261,7 @@ void measure_operators(const BatchData<E>& batch, std::size_t shape_index, Fusio
       require_agreement_of<E>(who, *subjects[0].second, subjects[i].first, *subjects[i].second,
                               static_cast<double>(shape.count()));
     }
-    for (const Step step : kSteps) {
+    for (const Step step : kOperatorSteps) {
       std::vector<Contender> contenders;
       for (const auto& [name, subject] : subjects) contenders.push_back({name, step_of(*subject, step)});
       const std::vector<Samples> samples = measure(contenders, options.measure);

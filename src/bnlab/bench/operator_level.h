@@ -2,6 +2,8 @@
 // allocates its outputs.
 #pragma once
 
+#include <c10/core/Allocator.h>
+
 #include "bnlab/bench/batch_data.h"
 #include "bnlab/bench/kernel_level.h"
 #include "bnlab/bench/results.h"

@@ -30,10 +30,10 @@ std::vector<Bar> drawable(const std::vector<Bar>& bars, const BarOptions& option
   return kept;
 }
 
-class Chart {
+class BarChart {
  public:
-  Chart(const std::vector<Bar>& bars, const std::vector<ArmStyle>& styles, const std::string& category_title,
-        const std::string& value_title, const BarOptions& options)
+  BarChart(const std::vector<Bar>& bars, const std::vector<ArmStyle>& styles, const std::string& category_title,
+           const std::string& value_title, const BarOptions& options)
       : options_(options), along_(options.horizontal ? "x" : "y"), across_(options.horizontal ? "y" : "x") {
     for (const auto& bar : bars) {
       values_.push_back(
@@ -119,7 +119,7 @@ Json bar_chart(const std::vector<Bar>& bars, const std::vector<ArmStyle>& styles
   charts::LeftOut left_out;
   const auto drawn = drawable(bars, options, left_out);
   if (drawn.empty()) return charts::no_data(value_title, left_out);
-  return charts::finished(Chart(drawn, styles, category_title, value_title, options).make(), left_out);
+  return charts::finished(BarChart(drawn, styles, category_title, value_title, options).make(), left_out);
 }
 
 }  // namespace bnlab

@@ -15,7 +15,7 @@ constexpr size_t kTicks = 5;
 constexpr char kFirst[] = "#aebcd3", kFirstOnDark[] = "#33415c";  // the first row's colours; the last row's is kBlue
 constexpr double kOverlap = 2.2;                                  // the median peak's height in rows
 
-struct Range {
+struct Extent {
   double low, high;
 };
 
@@ -38,8 +38,8 @@ std::vector<Ridge> rows_of(const std::vector<Ridge>& ridges, const std::string& 
   return rows;
 }
 
-Range range_of(const std::vector<Ridge>& rows) {
-  Range range{INFINITY, -INFINITY};
+Extent range_of(const std::vector<Ridge>& rows) {
+  Extent range{INFINITY, -INFINITY};
   for (const auto& row : rows) {
     range.low = std::min(range.low, quantile(row.sorted_sample, 0.005));
     range.high = std::max(range.high, quantile(row.sorted_sample, 0.995));
@@ -49,7 +49,7 @@ Range range_of(const std::vector<Ridge>& rows) {
 }
 
 /// Share of the sample in each of kBins equal bins, smoothed over three bins so that the outline is calm.
-std::vector<double> density(const std::vector<double>& sorted, const Range& range) {
+std::vector<double> density(const std::vector<double>& sorted, const Extent& range) {
   std::vector<double> counts(kBins, 0.0), smooth(kBins, 0.0);
   for (const double value : sorted) {
     const double place = (value - range.low) / (range.high - range.low) * static_cast<double>(kBins);
@@ -71,7 +71,7 @@ double common_peak(const std::vector<std::vector<double>>& densities) {
 }
 
 /// The outline of one row; `row_height` in units of the rows' axis.
-Json outline(const std::vector<double>& density, double row, const Range& range, double row_height) {
+Json outline(const std::vector<double>& density, double row, const Extent& range, double row_height) {
   Json values = Json::array();
   for (size_t i = 0; i < kBins; ++i) {
     const double x = range.low + (static_cast<double>(i) + 0.5) * (range.high - range.low) / static_cast<double>(kBins);
@@ -109,7 +109,7 @@ Json dark_rows(size_t rows) {
 
 Json panel_chart(const std::vector<Ridge>& rows, const std::string& title, const std::string& x_title,
                  const std::string& row_title) {
-  const Range range = range_of(rows);
+  const Extent range = range_of(rows);
   std::vector<std::vector<double>> densities;
   for (const auto& row : rows) densities.push_back(density(row.sorted_sample, range));
   const double peak = common_peak(densities);

@@ -44,10 +44,10 @@ Json summaries(const std::vector<SeedValue>& values, bool log) {
   return all;
 }
 
-class Chart {
+class StripChart {
  public:
-  Chart(const std::vector<SeedValue>& values, const std::vector<ArmStyle>& styles, const std::string& category_title,
-        const std::string& value_title, const StripOptions& options)
+  StripChart(const std::vector<SeedValue>& values, const std::vector<ArmStyle>& styles,
+             const std::string& category_title, const std::string& value_title, const StripOptions& options)
       : options_(options), category_title_(category_title), value_title_(value_title) {
     for (const auto& v : values) {
       seeds_.push_back({{"category", v.category}, {"arm", v.arm}, {"seed", v.seed}, {"value", v.value}});
@@ -134,7 +134,7 @@ Json strip_chart(const std::vector<SeedValue>& values, const std::vector<ArmStyl
     if (left_out.draws(v.value, options.log)) drawn.push_back(v);
   }
   if (drawn.empty()) return charts::no_data(value_title, left_out);
-  return charts::finished(Chart(drawn, styles, category_title, value_title, options).make(), left_out);
+  return charts::finished(StripChart(drawn, styles, category_title, value_title, options).make(), left_out);
 }
 
 }  // namespace bnlab

@@ -57,7 +57,7 @@ std::string without_backtrace(std::string_view text) {
   return std::string(text);
 }
 
-std::string sentence_of(const std::filesystem::filesystem_error& error) {
+std::string file_sentence(const std::filesystem::filesystem_error& error) {
   const std::string path = error.path1().string();
   return fmt::format("{}{}", path.empty() ? "a file operation failed: " : path + ": ", error.code().message());
 }
@@ -85,7 +85,7 @@ std::string sentence_of(const std::exception& error) {
   }
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return out_of_memory(std::nullopt);
   if (const auto* of_file = dynamic_cast<const std::filesystem::filesystem_error*>(&error))
-    return sentence_of(*of_file);
+    return file_sentence(*of_file);
   return without_backtrace(error.what());
 }
 

@@ -79,7 +79,7 @@ void print_entry(const Json& entry) {
 void list(const ListOptions& options) {
   std::optional<DataFacts> facts;
   try {
-    facts = facts_of(load_dataset(parse_data_choice(options.data)));
+    facts = load_facts(parse_data_choice(options.data));
   } catch (const DataError& error) {
     say(fmt::format("costs and states are left out: {}\n", error.what()));
   }

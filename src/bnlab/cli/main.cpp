@@ -13,7 +13,7 @@
 #include "bnlab/cli/ending.h"
 #include "bnlab/cli/environment.h"
 #include "bnlab/cli/output.h"
-#include "bnlab/data/dataset.h"
+#include "bnlab/data/data_error.h"
 #include "bnlab/record/json_fields.h"
 #include "bnlab/version.h"
 

@@ -44,7 +44,7 @@ Request request_of(const ReproduceOptions& options) {
   const int64_t seeds = options.seeds > 0 ? options.seeds : default_seeds(scale);
   Request request{options.only, scale, options.data, {}, first_seeds(seeds, options.first_seed)};
   if (!options.probe_budget.empty()) request.probe_budget = parse_percent("--probe-budget", options.probe_budget);
-  request.facts = facts_of(load_dataset(parse_data_choice(options.data)));
+  request.facts = load_facts(parse_data_choice(options.data));
   choose_thinning(request);
   return request;
 }

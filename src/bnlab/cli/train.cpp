@@ -195,7 +195,7 @@ void print_summary(const Json& s) {
 
 int train_one(const TrainOptions& options) {
   const DataChoice data = parse_data_choice(options.data);
-  const DataFacts facts = facts_of(load_dataset(data));
+  const DataFacts facts = load_facts(data);
   const RunSpec spec = read_spec(options, facts);
   if (options.print_spec) {
     fmt::print("{}\n", to_json(spec).dump(2));

@@ -26,7 +26,7 @@ struct WorkerOptions {
 };
 
 // A launcher that has died hears nothing more: no reason not to go on to the checkpoint.
-void say(const WorkerMessage& message) {
+void tell_launcher(const WorkerMessage& message) {
   std::fputs(format_message(message).c_str(), stdout);
   std::fflush(stdout);
 }
@@ -51,9 +51,9 @@ RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, double 
   execution.progress = [&](int64_t step, int64_t steps, double) {
     if (Clock::now() - said < std::chrono::milliseconds(200)) return;
     said = Clock::now();
-    say({WorkerMessage::Kind::kProgress, static_cast<double>(step) / static_cast<double>(steps), ""});
+    tell_launcher({WorkerMessage::Kind::kProgress, static_cast<double>(step) / static_cast<double>(steps), ""});
   };
-  const auto warn = [](const std::string& text) { say({WorkerMessage::Kind::kWarning, 0, text}); };
+  const auto warn = [](const std::string& text) { tell_launcher({WorkerMessage::Kind::kWarning, 0, text}); };
   return execute_run(folder, data, execution, warn);
 }
 
@@ -66,12 +66,12 @@ int work(const WorkerOptions& options) {
       if (compute(out.runs() / id, data, options.checkpoint_seconds) == RunOutcome::kInterrupted) {
         return kExitInterrupted;
       }
-      say({WorkerMessage::Kind::kDone, 1, ""});
+      tell_launcher({WorkerMessage::Kind::kDone, 1, ""});
     }
     return kExitDone;
   } catch (const std::exception& error) {
-    say({WorkerMessage::Kind::kError, 0, sentence_of(error)});
-    bnlab::say(sentence_of(error) + "\n");
+    tell_launcher({WorkerMessage::Kind::kError, 0, sentence_of(error)});
+    say(sentence_of(error) + "\n");
     return kExitFailed;
   }
 }

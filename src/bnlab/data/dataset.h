@@ -1,19 +1,14 @@
-// What a data set is once it is in memory, and the error that all of its readers throw.
+// What a data set is once it is in memory.
 #pragma once
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace bnlab {
+#include "bnlab/data/data_error.h"
 
-/// A data set cannot be used. what() is one sentence: which file, what was expected, what was found, what to do.
-class DataError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+namespace bnlab {
 
 /// Images and their classes, or inputs and their targets; contiguous, on the CPU.
 struct Split {

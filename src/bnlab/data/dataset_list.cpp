@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "bnlab/data/dataset.h"
+#include "bnlab/data/data_error.h"
 
 namespace bnlab {
 namespace {

@@ -20,14 +20,6 @@ namespace bnlab {
 namespace fs = std::filesystem;
 namespace {
 
-fs::path expand_home(std::string_view path) {
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && path.starts_with("~/")) {
-    return fs::path(home) / path.substr(2);
-  }
-  return fs::path(path);
-}
-
 bool holds(const KnownDataset& known, const fs::path& place) {
   if (known.format == DataFormat::kCifar) {
     return find_cifar(place).has_value();
@@ -86,24 +78,6 @@ Reading read_cifar_set(const KnownDataset& known, const fs::path& path) {
 }
 
 }  // namespace
-
-DataChoice parse_data_choice(std::string_view text) {
-  const auto colon = text.find(':');
-  const auto& known = find_known_dataset(text.substr(0, colon));
-  DataChoice choice{std::string(known.name), {}};
-  if (colon == std::string_view::npos) {
-    return choice;
-  }
-  if (known.format == DataFormat::kSynthetic) {
-    throw DataError(fmt::format("--data {}: {} has no files; write --data {}", text, known.name, known.name));
-  }
-  if (colon + 1 == text.size()) {
-    throw DataError(
-        fmt::format("--data {}: the path after the colon is empty; write --data {}:PATH", text, known.name));
-  }
-  choice.path = expand_home(text.substr(colon + 1));
-  return choice;
-}
 
 std::vector<fs::path> places_of(const KnownDataset& known, const fs::path& chosen) {
   if (!chosen.empty()) {

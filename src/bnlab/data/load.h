@@ -1,26 +1,15 @@
-// From the value of `--data` to a data set in memory.
+// From a choice of data to a data set in memory.
 #pragma once
-#include <array>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "bnlab/data/data_choice.h"
 #include "bnlab/data/dataset.h"
 #include "bnlab/data/dataset_list.h"
 
 namespace bnlab {
-
-/// The value of `--data`.
-struct DataChoice {
-  std::string name;                 ///< of a known data set
-  std::filesystem::path path = {};  ///< folder or archive; empty: look where the set usually is
-  int64_t draw = 0;                 ///< of a synthetic set: which draw of everything in it that is random
-};
-
-/// Parses "NAME" or "NAME:PATH"; "~/" at the start of the path is the home folder.
-/// DataError: an unknown name (the message lists the known ones), an empty path, a path for a set that has no files.
-DataChoice parse_data_choice(std::string_view text);
 
 /// Reads or makes the set and computes its digest. A set whose content is not the published one is loaded, and its
 /// title says so. DataError: not found, or not usable.

@@ -8,15 +8,9 @@
 
 #include "bnlab/nn/network.h"
 #include "bnlab/nn/norm_list.h"
+#include "bnlab/nn/task_shape.h"
 
 namespace bnlab {
-
-/// What goes in and comes out.
-struct TaskShape {
-  int64_t channels = 3;
-  int64_t size = 32;     ///< height and width
-  int64_t classes = 10;  ///< or outputs of a regression
-};
 
 /// Which normalization, and where in a layer.
 struct NormChoice {

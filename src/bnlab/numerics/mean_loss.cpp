@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "bnlab/nn/no_trace.h"
+#include "bnlab/numerics/products.h"
 
 namespace bnlab {
 namespace {
@@ -49,11 +50,6 @@ at::Tensor slope_along(const Tensors& gradients, const Tensors& directions) {
     slope = slope.defined() ? slope + part : part;
   }
   return slope;
-}
-
-std::vector<double> as_doubles(const at::Tensor& vector) {
-  const auto* values = vector.data_ptr<double>();
-  return {values, values + vector.numel()};
 }
 
 }  // namespace

@@ -51,4 +51,9 @@ void Basis::replace(const at::Tensor& rows) {
   size_ = rows.size(0);
 }
 
+std::vector<double> as_doubles(const at::Tensor& values) {
+  const at::Tensor whole = values.contiguous();
+  return {whole.data_ptr<double>(), whole.data_ptr<double>() + whole.numel()};
+}
+
 }  // namespace bnlab

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <vector>
 
 #include "bnlab/data/random.h"
 #include "bnlab/numerics/linear_operator.h"
@@ -58,6 +59,9 @@ class Basis {
   at::Tensor memory_;  // (capacity, n)
   int64_t size_ = 0;
 };
+
+/// Of a double tensor of any layout, in logical order.
+std::vector<double> as_doubles(const at::Tensor& values);
 
 /// Below this share of an operator's scale, a direction is rounding noise: the space is invariant.
 constexpr double kInvariant = 1e-12;

@@ -14,12 +14,7 @@
 namespace bnlab {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<double> as_doubles(const at::Tensor& values) {
-  const at::Tensor whole = values.contiguous();
-  return {whole.data_ptr<double>(), whole.data_ptr<double>() + whole.numel()};
-}
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 /// A in the basis that Lanczos builds from one vector.
 struct Tridiagonal {
@@ -63,12 +58,12 @@ double weighted(const Quadrature& quadrature, const std::function<double(size_t)
 }
 
 ProbeMean mean_of(const std::vector<double>& values) {
-  if (values.empty()) return {kNan, kNan};
+  if (values.empty()) return {kUnknown, kUnknown};
   const auto count = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
   double squares = 0;
   for (const double value : values) squares += (value - mean) * (value - mean);
-  return {mean, values.size() < 2 ? kNan : std::sqrt(squares / (count - 1) / count)};
+  return {mean, values.size() < 2 ? kUnknown : std::sqrt(squares / (count - 1) / count)};
 }
 
 /// The mean over probes of Σ τ f(θ).

@@ -8,13 +8,13 @@
 namespace bnlab {
 namespace {
 
-struct Parameters {
+struct AccuracyParameters {
   std::string split = "test";
   int64_t examples = 0;
 };
 
-Parameters parse(const Json& json, const std::string& where) {
-  Parameters parameters;
+AccuracyParameters parse_accuracy(const Json& json, const std::string& where) {
+  AccuracyParameters parameters;
   JsonFields fields(json, where);
   fields.optional("split", parameters.split).optional("examples", parameters.examples);
   fields.check(parameters.split == "test" || parameters.split == "train", "split", "\"test\" or \"train\"");
@@ -25,7 +25,7 @@ Parameters parse(const Json& json, const std::string& where) {
 
 class Accuracy : public Probe {
  public:
-  explicit Accuracy(const ProbeSpec& spec) : Probe(spec), parameters_(parse(spec.parameters, "parameters")) {}
+  explicit Accuracy(const ProbeSpec& spec) : Probe(spec), parameters_(parse_accuracy(spec.parameters, "parameters")) {}
   void observe(const StepView& view) override { record(view); }
   void observe_end(const NetworkView& view) override { record(view); }
 
@@ -36,7 +36,7 @@ class Accuracy : public Probe {
     view.recorder.scalar(view.step, 0, parameters_.split + "_loss", result.loss);
   }
 
-  Parameters parameters_;
+  AccuracyParameters parameters_;
 };
 
 }  // namespace
@@ -45,12 +45,12 @@ ProbeKind accuracy_probe() {
   return {"accuracy",
           "accuracy and loss on the first images of a split, in evaluation mode",
           [](const Json& json, const std::string& where, const ProbeSetting&) {
-            const Parameters parameters = parse(json, where);
+            const AccuracyParameters parameters = parse_accuracy(json, where);
             return Json{{"split", parameters.split}, {"examples", parameters.examples}};
           },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Accuracy>(spec); },
           [](const Json& json, const ProbeSetting& setting) {
-            const Parameters parameters = parse(json, "parameters");
+            const AccuracyParameters parameters = parse_accuracy(json, "parameters");
             const int64_t all = parameters.split == "train" ? setting.train_count : setting.test_count;
             return forward_cost(parameters.examples == 0 ? all : std::min(parameters.examples, all), setting);
           },

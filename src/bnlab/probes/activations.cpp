@@ -14,15 +14,15 @@
 namespace bnlab {
 namespace {
 
-struct Parameters {
+struct ActivationParameters {
   std::vector<int64_t> layers;
   int64_t images = 128;
   int64_t samples = 2048;
   Places places;
 };
 
-Parameters parse(const Json& json, const std::string& where) {
-  Parameters parameters;
+ActivationParameters parse_activations(const Json& json, const std::string& where) {
+  ActivationParameters parameters;
   JsonFields fields(json, where);
   fields.required("layers", parameters.layers).optional("images", parameters.images);
   fields.optional("samples", parameters.samples);
@@ -34,8 +34,8 @@ Parameters parse(const Json& json, const std::string& where) {
   return parameters;
 }
 
-Json complete(const Json& json, const std::string& where, const ProbeSetting& setting) {
-  const Parameters parameters = parse(json, where);
+Json complete_activations(const Json& json, const std::string& where, const ProbeSetting& setting) {
+  const ActivationParameters parameters = parse_activations(json, where);
   check_layers(parameters.layers, setting.network.layers, where + ".layers");
   Json complete = {{"layers", parameters.layers}, {"images", parameters.images}, {"samples", parameters.samples}};
   parameters.places.complete(complete);
@@ -45,7 +45,7 @@ Json complete(const Json& json, const std::string& where, const ProbeSetting& se
 class Activations : public Probe {
  public:
   Activations(const ProbeSpec& spec, uint64_t seed)
-      : Probe(spec), parameters_(parse(spec.parameters, "parameters")), seed_(seed) {}
+      : Probe(spec), parameters_(parse_activations(spec.parameters, "parameters")), seed_(seed) {}
 
   void observe(const StepView& view) override { record(view); }
   void observe_end(const NetworkView& view) override { record(view); }
@@ -83,7 +83,7 @@ class Activations : public Probe {
     view.recorder.array(view.step, layer, prefix + "samples", samples);
   }
 
-  Parameters parameters_;
+  ActivationParameters parameters_;
   uint64_t seed_;
   at::Tensor images_;
 };
@@ -91,12 +91,13 @@ class Activations : public Probe {
 }  // namespace
 
 ProbeKind activations_probe() {
-  return {"activations", "the distribution of chosen layers' values, on the same images at every observation", complete,
+  return {"activations", "the distribution of chosen layers' values, on the same images at every observation",
+          complete_activations,
           [](const ProbeSpec& spec, const ProbeSetting& setting) {
             return std::make_unique<Activations>(spec, setting.seed());
           },
           [](const Json& json, const ProbeSetting& setting) {
-            return forward_cost(parse(json, "parameters").images, setting);
+            return forward_cost(parse_activations(json, "parameters").images, setting);
           }};
 }
 

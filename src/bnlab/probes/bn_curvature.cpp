@@ -15,13 +15,13 @@
 namespace bnlab {
 namespace {
 
-struct Parameters {
+struct CurvatureParameters {
   std::vector<int64_t> layers;
   int64_t channels = 4;
 };
 
-Parameters parse(const Json& json, const std::string& where) {
-  Parameters parameters;
+CurvatureParameters parse_curvature(const Json& json, const std::string& where) {
+  CurvatureParameters parameters;
   JsonFields fields(json, where);
   fields.optional("layers", parameters.layers).optional("channels", parameters.channels);
   fields.check(parameters.channels >= 1, "channels", "at least 1");
@@ -83,8 +83,8 @@ Sides sides_of(int64_t channel, const Gradient& twin_y, const Gradient& twin_z, 
 
 /// For each layer two passes and three gradients that can be differentiated; for each channel four backward passes of
 /// second order, each as long as two plain ones.
-double cost(const Json& json, const ProbeSetting&) {
-  const Parameters parameters = parse(json, "parameters");
+double curvature_cost(const Json& json, const ProbeSetting&) {
+  const CurvatureParameters parameters = parse_curvature(json, "parameters");
   constexpr double kForward = 1.0 / 3, kBackward = 2.0 / 3;
   const double of_layer = 2 * kForward + 3 * kBackward + static_cast<double>(parameters.channels) * 4 * 2 * kBackward;
   return static_cast<double>(parameters.layers.size()) * of_layer;
@@ -92,7 +92,8 @@ double cost(const Json& json, const ProbeSetting&) {
 
 class BnCurvature : public Probe {
  public:
-  explicit BnCurvature(const ProbeSpec& spec) : Probe(spec), parameters_(parse(spec.parameters, "parameters")) {}
+  explicit BnCurvature(const ProbeSpec& spec)
+      : Probe(spec), parameters_(parse_curvature(spec.parameters, "parameters")) {}
 
   void observe(const StepView& view) override {
     NoTrace no_trace(view.network);
@@ -138,7 +139,7 @@ class BnCurvature : public Probe {
     if (meets > 0) view.recorder.scalar(view.step, layer, "second_holds", second_holds / meets);
   }
 
-  Parameters parameters_;
+  CurvatureParameters parameters_;
 };
 
 }  // namespace
@@ -146,12 +147,13 @@ class BnCurvature : public Probe {
 ProbeKind bn_curvature_probe() {
   return {"bn-curvature", "both sides of Santurkar's Theorem 4.2, on the network and its twin with one BN layer",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
-            const Parameters parameters = parse(json, where);
+            const CurvatureParameters parameters = parse_curvature(json, where);
             check_layers(parameters.layers, setting.network.layers, where + ".layers");
             return Json{{"layers", all_if_empty(parameters.layers, setting.network.layers)},
                         {"channels", parameters.channels}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnCurvature>(spec); }, cost};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnCurvature>(spec); },
+          curvature_cost};
 }
 
 }  // namespace bnlab

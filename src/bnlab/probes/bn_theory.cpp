@@ -56,7 +56,7 @@ double share_of(const at::Tensor& truths) {
 }
 
 /// For each layer: two passes with gradients, one without, and a power iteration on that layer alone.
-double cost(const Json& json, const ProbeSetting& setting) {
+double theory_cost(const Json& json, const ProbeSetting& setting) {
   constexpr double kIterations = 20;  // a guess
   const auto layers = static_cast<double>(json.at("layers").size());
   return layers * (7.0 / 3 + kIterations / static_cast<double>(setting.network.layers));
@@ -136,7 +136,7 @@ ProbeKind bn_theory_probe() {
             check_sequential("bn-theory", where, setting);
             return Json{{"layers", all_if_empty(layers, setting.network.layers)}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }, cost};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }, theory_cost};
 }
 
 }  // namespace bnlab

@@ -21,7 +21,7 @@ int64_t parse_size(const Json& json, const std::string& where) {
 // An element of the gradient is taken to last as long as that many multiply-accumulates: 5 ns at 40 GMAC/s.
 constexpr double kMacsPerElement = 200;
 
-double cost(const Json&, const ProbeSetting& setting) {
+double sketch_cost(const Json&, const ProbeSetting& setting) {
   const double step = 3 * static_cast<double>(setting.network.macs) * static_cast<double>(setting.spec.batch);
   return kMacsPerElement * static_cast<double>(setting.network.parameters) / step;
 }
@@ -75,7 +75,7 @@ ProbeKind gradient_sketch_probe() {
             return Json{{"size", parse_size(json, where)}};
           },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<GradientSketch>(spec); },
-          cost,
+          sketch_cost,
           /*told_apart_by=*/"",
           /*thinnable=*/false};
 }

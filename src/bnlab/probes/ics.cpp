@@ -11,7 +11,7 @@
 namespace bnlab {
 namespace {
 
-Json complete(const Json& json, const std::string& where, const ProbeSetting& setting) {
+Json complete_ics(const Json& json, const std::string& where, const ProbeSetting& setting) {
   std::vector<int64_t> layers;
   JsonFields fields(json, where);
   fields.optional("layers", layers).finish();
@@ -21,7 +21,7 @@ Json complete(const Json& json, const std::string& where, const ProbeSetting& se
 }
 
 /// A forward pass, and for each layer a step of the network from that layer on, layers taken as equally dear.
-double cost(const Json& json, const ProbeSetting& setting) {
+double ics_cost(const Json& json, const ProbeSetting& setting) {
   double steps = forward_cost(setting.spec.batch, setting);
   for (const auto layer : json.at("layers").get<std::vector<int64_t>>()) {
     steps += 1 - static_cast<double>(layer - 1) / static_cast<double>(setting.network.layers);
@@ -82,8 +82,8 @@ class Ics : public Probe {
 }  // namespace
 
 ProbeKind ics_probe() {
-  return {"ics", "the change of each layer's gradient by the update of the layers before it", complete,
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Ics>(spec); }, cost};
+  return {"ics", "the change of each layer's gradient by the update of the layers before it", complete_ics,
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Ics>(spec); }, ics_cost};
 }
 
 }  // namespace bnlab

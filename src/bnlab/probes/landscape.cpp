@@ -13,15 +13,15 @@
 namespace bnlab {
 namespace {
 
-struct Parameters {
+struct LandscapeParameters {
   double near = 0.5;
   double far = 4;
   int64_t points = 8;
   bool random = false;
 };
 
-Parameters parse(const Json& json, const std::string& where) {
-  Parameters parameters;
+LandscapeParameters parse_landscape(const Json& json, const std::string& where) {
+  LandscapeParameters parameters;
   JsonFields fields(json, where);
   fields.optional("near", parameters.near).optional("far", parameters.far).optional("points", parameters.points);
   fields.optional("random", parameters.random);
@@ -47,7 +47,7 @@ double distance_between(const std::vector<at::Tensor>& a, const std::vector<at::
 class Landscape : public Probe {
  public:
   Landscape(const ProbeSpec& spec, uint64_t seed)
-      : Probe(spec), parameters_(parse(spec.parameters, "parameters")), seed_(seed) {}
+      : Probe(spec), parameters_(parse_landscape(spec.parameters, "parameters")), seed_(seed) {}
 
   void observe(const StepView& view) override {
     at::NoGradGuard no_grad;
@@ -99,7 +99,7 @@ class Landscape : public Probe {
     return direction;
   }
 
-  Parameters parameters_;
+  LandscapeParameters parameters_;
   uint64_t seed_;
 };
 
@@ -108,14 +108,14 @@ class Landscape : public Probe {
 ProbeKind landscape_probe() {
   return {"landscape", "loss and gradient along the step's gradient, and along a random direction",
           [](const Json& json, const std::string& where, const ProbeSetting&) {
-            const Parameters p = parse(json, where);
+            const LandscapeParameters p = parse_landscape(json, where);
             return Json{{"near", p.near}, {"far", p.far}, {"points", p.points}, {"random", p.random}};
           },
           [](const ProbeSpec& spec, const ProbeSetting& setting) {
             return std::make_unique<Landscape>(spec, setting.seed());
           },
           [](const Json& json, const ProbeSetting&) {
-            const Parameters p = parse(json, "parameters");
+            const LandscapeParameters p = parse_landscape(json, "parameters");
             return static_cast<double>(p.points) * (p.random ? 2 : 1);
           }};
 }

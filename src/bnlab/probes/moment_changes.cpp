@@ -15,14 +15,14 @@
 namespace bnlab {
 namespace {
 
-struct Parameters {
+struct MomentChangeParameters {
   std::vector<int64_t> layers;
   int64_t images = 128;
   Places places;
 };
 
-Parameters parse(const Json& json, const std::string& where) {
-  Parameters parameters;
+MomentChangeParameters parse_moment_changes(const Json& json, const std::string& where) {
+  MomentChangeParameters parameters;
   JsonFields fields(json, where);
   fields.required("layers", parameters.layers).optional("images", parameters.images);
   fields.check(!parameters.layers.empty(), "layers", "at least one layer");
@@ -39,7 +39,8 @@ struct ChannelMoments {
 
 class MomentChanges : public Probe {
  public:
-  explicit MomentChanges(const ProbeSpec& spec) : Probe(spec), parameters_(parse(spec.parameters, "parameters")) {}
+  explicit MomentChanges(const ProbeSpec& spec)
+      : Probe(spec), parameters_(parse_moment_changes(spec.parameters, "parameters")) {}
 
   void observe(const StepView& view) override {
     if (!images_.defined()) images_ = view.data.evaluation_loader(/*train_split=*/true, parameters_.images).next().x;
@@ -74,7 +75,7 @@ class MomentChanges : public Probe {
     return result;
   }
 
-  Parameters parameters_;
+  MomentChangeParameters parameters_;
   at::Tensor images_;
 };
 
@@ -83,7 +84,7 @@ class MomentChanges : public Probe {
 ProbeKind moment_changes_probe() {
   return {"moment-changes", "how far a step moves the mean and variance of chosen layers' values",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
-            const Parameters parameters = parse(json, where);
+            const MomentChangeParameters parameters = parse_moment_changes(json, where);
             check_layers(parameters.layers, setting.network.layers, where + ".layers");
             Json complete = {{"layers", parameters.layers}, {"images", parameters.images}};
             parameters.places.complete(complete);
@@ -91,7 +92,7 @@ ProbeKind moment_changes_probe() {
           },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<MomentChanges>(spec); },
           [](const Json& json, const ProbeSetting& setting) {
-            return 2 * forward_cost(parse(json, "parameters").images, setting);
+            return 2 * forward_cost(parse_moment_changes(json, "parameters").images, setting);
           }};
 }
 

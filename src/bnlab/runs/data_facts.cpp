@@ -3,6 +3,7 @@
 #include <map>
 
 #include "bnlab/data/dataset_list.h"
+#include "bnlab/data/load.h"
 
 namespace bnlab {
 namespace {
@@ -23,11 +24,15 @@ DataFacts facts_of(const Dataset& dataset) {
           dataset.train.count(), dataset.test.count()};
 }
 
+DataFacts load_facts(const DataChoice& choice) {
+  return facts_of(load_dataset(choice));
+}
+
 const DataFacts& synthetic_facts(const std::string& set, int64_t draw) {
   static std::map<std::pair<std::string, int64_t>, DataFacts> known;
   const std::pair key{set, draw};
   if (const auto it = known.find(key); it != known.end()) return it->second;
-  return known[key] = facts_of(load_dataset({set, {}, draw}));
+  return known[key] = load_facts({set, {}, draw});
 }
 
 const DataFacts& facts_for(const TrainSpec& spec, const DataFacts& data) {

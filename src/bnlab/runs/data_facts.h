@@ -3,11 +3,13 @@
 
 #include <string>
 
-#include "bnlab/data/load.h"
-#include "bnlab/nn/model_list.h"
+#include "bnlab/data/data_choice.h"
+#include "bnlab/nn/task_shape.h"
 #include "bnlab/record/run_spec.h"
 
 namespace bnlab {
+
+struct Dataset;
 
 struct DataFacts {
   std::string set;    ///< e.g. "cifar10"
@@ -18,6 +20,8 @@ struct DataFacts {
   int64_t test_count = 0;
 };
 DataFacts facts_of(const Dataset& dataset);
+/// Of the set, which is read or made for it. Throws DataError.
+DataFacts load_facts(const DataChoice& choice);
 
 /// Of a draw of a set that needs no files, by its name, e.g. "linear". Made once.
 const DataFacts& synthetic_facts(const std::string& set, int64_t draw = 0);
