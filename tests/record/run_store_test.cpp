@@ -152,13 +152,6 @@ TEST_F(RunStoreTest, OneWriterAtATime) {
   remove_run(folder_);
 }
 
-TEST_F(RunStoreTest, WhoeverComesToARemovedRunDoesNotHoldItsLock) {
-  auto removed = FileLock::try_lock(RunPaths{folder_}.lock());
-  std::filesystem::remove(RunPaths{folder_}.lock());
-  OtherWriter other(folder_);
-  EXPECT_THAT(refusal(folder_), HasSubstr("another process"));
-}
-
 TEST_F(RunStoreTest, ALockThatCannotBeTakenIsNoOtherProcess) {
   std::filesystem::remove(RunPaths{folder_}.lock());
   std::filesystem::create_directory(RunPaths{folder_}.lock());
@@ -350,24 +343,6 @@ std::string left_in(const std::filesystem::path& folder) {
   return left + fmt::format("{}", fmt::join(names, " "));
 }
 
-/// Kills `run` at its nth hook for every n, `kills` times in a row (a first chance may make no headway), then lets it
-/// end: it leaves the same as undisturbed. Returns the number of hooks.
-int kill_everywhere(const testing::TempFolder& temp, int kills,
-                    const std::function<void(const std::filesystem::path&, const WriteHook&)>& run) {
-  run(temp / "whole", {});
-  const std::string expected = left_in(temp / "whole");
-  for (int nth = 1;; ++nth) {
-    const auto folder = temp / ("killed" + std::to_string(nth));
-    const auto work = [&](const WriteHook& hook) { run(folder, hook); };
-    int killed = 0;
-    while (killed < kills && testing::killed_at(nth, work)) ++killed;
-    run(folder, {});
-    EXPECT_EQ(left_in(folder), expected) << "killed at " << nth;
-    std::filesystem::remove_all(folder);
-    if (killed == 0) return nth - 1;
-  }
-}
-
 class KilledAnywhere : public ::testing::TestWithParam<int> {
  protected:
   testing::TempFolder temp_;
@@ -375,7 +350,8 @@ class KilledAnywhere : public ::testing::TestWithParam<int> {
 
 TEST_P(KilledAnywhere, AFinishedRunEndsWithTheSameBits) {
   const Toy toy;
-  EXPECT_GT(kill_everywhere(temp_, GetParam(), [&](const auto& folder, const auto& hook) { toy.run(folder, hook); }),
+  EXPECT_GT(testing::kill_everywhere(temp_, GetParam(), left_in,
+                                     [&](const auto& folder, const auto& hook) { toy.run(folder, hook); }),
             70);
 }
 
@@ -383,13 +359,14 @@ TEST_P(KilledAnywhere, ADivergedRunEndsWithTheSameBits) {
   for (const int64_t step : {3, 4, 0}) {
     testing::TempFolder temp;
     const Toy toy{6, step};
-    EXPECT_GT(kill_everywhere(temp, GetParam(), [&](const auto& folder, const auto& hook) { toy.run(folder, hook); }),
+    EXPECT_GT(testing::kill_everywhere(temp, GetParam(), left_in,
+                                       [&](const auto& folder, const auto& hook) { toy.run(folder, hook); }),
               20);
   }
 }
 
 TEST_P(KilledAnywhere, AnAnalysisEndsWithTheSameBits) {
-  EXPECT_GT(kill_everywhere(temp_, GetParam(), toy_analysis), 20);
+  EXPECT_GT(testing::kill_everywhere(temp_, GetParam(), left_in, toy_analysis), 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(TimesInARow, KilledAnywhere, ::testing::Values(1, 3));
