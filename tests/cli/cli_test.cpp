@@ -79,7 +79,7 @@ std::vector<std::filesystem::path> stopped_runs(const std::filesystem::path& out
 
 void wait_for_workers(const std::filesystem::path& out) {
   for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
-    const int lock = open(RunPaths{run.path()}.spec().c_str(), O_RDONLY);
+    const int lock = open(RunPaths{run.path()}.lock().c_str(), O_RDONLY);
     flock(lock, LOCK_EX);  // as long as a worker writes this run
     close(lock);
   }

@@ -42,23 +42,29 @@ TEST(LeastThinning, ProbesOfSuccessiveStepsSeeThemAllAndOthersPay) {
   EXPECT_DOUBLE_EQ(cost_at(costs, 10), 3);
 }
 
-/// Takes its time.
+void compute(std::chrono::duration<double> time) {
+  for (const double end = cpu_seconds() + time.count(); cpu_seconds() < end;) {
+  }
+}
+
+/// Takes 20 ms for each look, by `work`.
 class Slow final : public StepObserver {
  public:
-  Slow(std::chrono::milliseconds time, bool may_skip, std::vector<int64_t>& seen)
-      : time_(time), may_skip_(may_skip), seen_(seen) {}
+  using Work = std::function<void(std::chrono::milliseconds)>;
+  Slow(Work work, bool may_skip, std::vector<int64_t>& seen)
+      : work_(std::move(work)), may_skip_(may_skip), seen_(seen) {}
   const std::string& name() const override { return name_; }
   bool wants(int64_t) const override { return true; }
   bool may_skip() const override { return may_skip_; }
   void observe(const StepView& view) override {
-    std::this_thread::sleep_for(time_);
+    work_(std::chrono::milliseconds(20));
     view.recorder.scalar(view.step, 0, "seen", 1);
     seen_.push_back(view.step);
   }
 
  private:
   std::string name_ = "slow";
-  std::chrono::milliseconds time_;
+  Work work_;
   bool may_skip_;
   std::vector<int64_t>& seen_;
 };
@@ -66,15 +72,15 @@ class Slow final : public StepObserver {
 class Budget : public ::testing::Test {
  protected:
   /// Trains 40 steps in `folder`, or until step `until`; returns the steps that a slow probe saw.
-  std::vector<int64_t> run(const std::string& folder, std::optional<double> budget, bool may_skip,
-                           int64_t until = 1000) {
+  std::vector<int64_t> run(const std::string& folder, std::optional<double> budget, bool may_skip, int64_t until = 1000,
+                           const Slow::Work& work = compute) {
     TrainSpec spec = testing::small_spec("batch", 40);
     spec.probe_budget = budget;
     create_run(temp_ / folder, spec);
     RunWriter writer(temp_ / folder, "test");
     std::vector<int64_t> seen;
     std::vector<std::unique_ptr<StepObserver>> observers;
-    observers.push_back(std::make_unique<Slow>(std::chrono::milliseconds(20), may_skip, seen));
+    observers.push_back(std::make_unique<Slow>(work, may_skip, seen));
     std::atomic<bool> stop{false};
     ExecutionOptions options;
     options.stop = &stop;
@@ -101,6 +107,13 @@ TEST_F(Budget, AProbeThatCostsTooMuchSeesNothingAfterTheFirstSteps) {
   EXPECT_GT(schedule("little").at("expected").get<double>(), 0.01);
   run("needs all", 0.01, false);
   EXPECT_EQ(recorded("needs all").size(), 40U);
+}
+
+TEST_F(Budget, WhatCountsIsProcessorTime) {
+  run("waits", 0.5, true, 1000, [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); });
+  EXPECT_EQ(recorded("waits").size(), 40U);
+  const double spent = Json::parse(RunReader(temp_ / "waits").meta("probe_seconds")).at("slow").get<double>();
+  EXPECT_LT(spent, 0.4) << "of 0.8 s on the clock";
 }
 
 TEST_F(Budget, EnoughForEverythingChangesNothing) {

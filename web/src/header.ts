@@ -7,7 +7,8 @@ import { countVerdicts, ofRank, verdictLabel, verdicts, verdictWords } from "./v
 
 const fingerprintNames: Record<string, string> = {
   cpu: "processor",
-  isa: "instruction set",
+  cpu_isa: "widest instruction set",
+  isa: "instruction set in use",
   libtorch: "libtorch",
   commit: "commit",
 };

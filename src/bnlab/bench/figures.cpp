@@ -164,7 +164,7 @@ void add_to_report(const Json& bench, Json& report) {
        {"rows", Json::array()},
        {"what_was_run", what_was_run(bench)},
        {"paper_numbers", Json::array()},
-       {"cost", {{"runs", nullptr}, {"seconds", nullptr}, {"probe_seconds", nullptr}}},
+       {"cost", {{"runs", nullptr}, {"cpu_seconds", nullptr}, {"seconds", nullptr}, {"probe_seconds", nullptr}}},
        {"state", "complete"},
        {"notes", notes(bench)}});
 }

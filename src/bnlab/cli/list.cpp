@@ -33,8 +33,7 @@ AtScale at_scale(const Plan& plan, const DataFacts& facts, const OutFolder& out,
   for (const auto& run : plan.runs()) {
     ++result.runs;
     result.seconds += core_seconds(run.spec, facts) / static_cast<double>(available_cores());
-    const RunState state = run_state(out.runs() / run.id);
-    result.done += state == RunState::kFinished || state == RunState::kDiverged;
+    result.done += run_ended(out.runs() / run.id);
   }
   result.core_seconds = shares.add(plan);
   return result;

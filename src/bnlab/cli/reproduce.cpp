@@ -95,9 +95,8 @@ class Reproduction {
   void prepare() {
     for (const auto& run : runs_) {
       const auto folder = out_.runs() / run.id;
-      if (options_.force) std::filesystem::remove_all(folder);
-      const RunState state = run_state(folder);
-      if (state == RunState::kFinished || state == RunState::kDiverged) {
+      if (options_.force) remove_run(folder);
+      if (run_ended(folder)) {
         report_.run_ended(run.id);
         continue;
       }

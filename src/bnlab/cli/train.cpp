@@ -151,9 +151,12 @@ Json summary(RunReader& run, const std::string& id) {
   double mean_accuracy = 0;
   for (size_t i = accuracy.values.size() - last; i < accuracy.values.size(); ++i)
     mean_accuracy += accuracy.values[i] / last;
+  const std::optional<double> cpu = run.cpu_seconds();
+  const double cost = cpu.value_or(run.seconds());
   Json result = {{"id", id},
                  {"folder", run.paths().folder.string()},
                  {"state", to_string(run.state())},
+                 {"cpu_seconds", cpu ? Json(*cpu) : Json()},
                  {"seconds", run.seconds()},
                  {"last_loss", loss.values.back()},
                  {"mean_accuracy_of_last_steps", mean_accuracy},
@@ -161,7 +164,7 @@ Json summary(RunReader& run, const std::string& id) {
   if (const std::string costs = run.meta("probe_seconds"); !costs.empty()) {
     double probes = 0;
     for (const auto& [probe, seconds] : Json::parse(costs).get<std::map<std::string, double>>()) probes += seconds;
-    if (probes > 0) result["probe_overhead"] = probes / (run.seconds() - probes);
+    if (probes > 0) result["probe_overhead"] = probes / (cost - probes);
   }
   const Series test = run.scalars({"accuracy", 0, "test_accuracy"});
   if (!test.values.empty()) result["test_accuracy"] = test.values.back();
@@ -190,7 +193,8 @@ void print_summary(const Json& s) {
   if (s.contains("probe_overhead")) {
     fmt::print(", probes {:.1f} % on top of training", 100 * s["probe_overhead"].get<double>());
   }
-  fmt::print(" ({}).\nThe run is in {}\n", duration_text(s["seconds"]), s["folder"].get<std::string>());
+  const Json& cost = s["cpu_seconds"].is_number() ? s["cpu_seconds"] : s["seconds"];
+  fmt::print(" ({} of computing time).\nThe run is in {}\n", duration_text(cost), s["folder"].get<std::string>());
 }
 
 int train_one(const TrainOptions& options) {
@@ -204,7 +208,7 @@ int train_one(const TrainOptions& options) {
   require_threads("--threads", threads_of(spec));
   const std::string id = run_id(spec);
   const auto folder = OutFolder{options.out}.runs() / id;
-  if (options.force) std::filesystem::remove_all(folder);
+  if (options.force) remove_run(folder);
   create_run(folder, spec);
   ProgressDisplay display;
   ExecutionOptions execution;

@@ -9,15 +9,6 @@
 namespace bnlab {
 namespace {
 
-RunSpec read_spec(const RunPaths& paths) {
-  try {
-    return parse_run_spec(Json::parse(read_file(paths.spec())));
-  } catch (const Json::exception& error) {
-    throw StoreError(fmt::format("{}: is not JSON ({}); remove the folder to compute this run anew",
-                                 paths.spec().string(), error.what()));
-  }
-}
-
 template <class T>
 void append_as_doubles(const std::vector<uint8_t>& bytes, std::vector<double>& out) {
   for (size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
@@ -28,6 +19,15 @@ void append_as_doubles(const std::vector<uint8_t>& bytes, std::vector<double>& o
 }
 
 }  // namespace
+
+RunSpec read_spec(const RunPaths& paths) {
+  try {
+    return parse_run_spec(Json::parse(read_file(paths.spec())));
+  } catch (const Json::exception& error) {
+    throw StoreError(fmt::format("{}: is not JSON ({}); remove the folder to compute this run anew",
+                                 paths.spec().string(), error.what()));
+  }
+}
 
 std::string to_string(RunState state) {
   switch (state) {
@@ -60,6 +60,8 @@ std::string RunReader::meta(const char* key) {
 }
 
 RunState RunReader::state() {
+  // Killed between the database's creation and its tables; the writer begins it anew.
+  if (!database_.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").next()) return RunState::kUnfinished;
   const std::string state = meta("state");
   if (state == "finished") return RunState::kFinished;
   if (state == "diverged") return RunState::kDiverged;
@@ -74,6 +76,11 @@ int64_t RunReader::diverged_at() {
 double RunReader::seconds() {
   const std::string seconds = meta("seconds");
   return seconds.empty() ? 0 : std::stod(seconds);
+}
+
+std::optional<double> RunReader::cpu_seconds() {
+  const std::string seconds = meta("cpu_seconds");
+  return seconds.empty() ? std::nullopt : std::optional(std::stod(seconds));
 }
 
 Series RunReader::scalars(const Key& key) {
@@ -127,14 +134,16 @@ std::string RunReader::dump_rows() {
 
 RunState run_state(const std::filesystem::path& folder) {
   const RunPaths paths{folder};
-  if (!std::filesystem::exists(paths.spec())) return RunState::kMissing;
-  if (!std::filesystem::exists(paths.database())) return RunState::kUnfinished;
-  try {
-    return RunReader(folder).state();
-  } catch (const DatabaseError&) {
-    // Killed between the database's creation and its tables; the writer begins it anew.
-    return RunState::kUnfinished;
-  }
+  if (!file_exists(paths.spec())) return RunState::kMissing;
+  if (!file_exists(paths.database())) return RunState::kUnfinished;
+  return RunReader(folder).state();
+}
+
+bool run_ended(const std::filesystem::path& folder) try {
+  const RunState state = run_state(folder);
+  return state == RunState::kFinished || state == RunState::kDiverged;
+} catch (const std::runtime_error&) {
+  return false;
 }
 
 Trajectory read_trajectory(const std::filesystem::path& file) {
@@ -143,6 +152,9 @@ Trajectory read_trajectory(const std::filesystem::path& file) {
   uint64_t header[2] = {0, 0};
   if (content.size() < sizeof header) return trajectory;
   std::memcpy(header, content.data(), sizeof header);
+  if (header[0] != kTrajectoryMagic)
+    throw StoreError(file.string() + ": is no trajectory; use --force to compute this run anew");
+  if (header[1] > content.size() / sizeof(float)) return trajectory;
   const size_t frame = sizeof(int64_t) + header[1] * sizeof(float);
   for (size_t at = sizeof header; at + frame <= content.size(); at += frame) {
     int64_t step;

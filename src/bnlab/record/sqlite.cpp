@@ -26,9 +26,11 @@ Database::~Database() {
 }
 
 void Database::fail(const std::string& what) const {
-  const bool full = sqlite3_errcode(handle_) == SQLITE_FULL;
-  throw DatabaseError(fmt::format("{}: cannot {}: {}{}", path_.string(), what, sqlite3_errmsg(handle_),
-                                  full ? "; free some space and run the same command again" : ""));
+  const int code = sqlite3_errcode(handle_);
+  const char* hint = code == SQLITE_FULL ? "; free some space and run the same command again"
+                     : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? "; use --force to compute this run anew"
+                                                                       : "";
+  throw DatabaseError(fmt::format("{}: cannot {}: {}{}", path_.string(), what, sqlite3_errmsg(handle_), hint));
 }
 
 void Database::execute(const char* sql) {

@@ -23,6 +23,7 @@ void add_record(Json& entry, const std::filesystem::path& folder) {
   if (state != RunState::kFinished && state != RunState::kDiverged) return;
   RunReader reader(folder);
   entry["seconds"] = reader.seconds();
+  if (const auto seconds = reader.cpu_seconds()) entry["cpu_seconds"] = *seconds;
   if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
   if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
     entry["probe_seconds"] = Json::parse(costs);
@@ -36,6 +37,7 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
                 {"kind", kind_of(run.spec)},
                 {"steps", nullptr},
                 {"diverged_at", nullptr},
+                {"cpu_seconds", nullptr},
                 {"seconds", nullptr},
                 {"threads", threads_of(run.spec)},
                 {"error", nullptr},
@@ -114,7 +116,8 @@ Section section_of(const PlannedExperiment& planned, const std::filesystem::path
 Json experiment_entry(const PlannedExperiment& planned, const Section& section,
                       const std::map<std::string, Json>& runs) {
   const Experiment& experiment = planned.experiment;
-  double seconds = 0, probe_seconds = 0;
+  double seconds = 0, cpu_seconds = 0, probe_seconds = 0;
+  bool all_have_cpu_seconds = true;
   std::map<std::string, double> by_probe;
   std::vector<Json> schedules;
   int64_t ended = 0, failed = 0;
@@ -124,6 +127,11 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
     if (!entry["seconds"].is_number()) continue;
     ++ended;
     seconds += entry["seconds"].get<double>();
+    if (entry["cpu_seconds"].is_number()) {
+      cpu_seconds += entry["cpu_seconds"].get<double>();
+    } else {
+      all_have_cpu_seconds = false;
+    }
     if (entry["probe_schedule"].is_object()) schedules.push_back(entry["probe_schedule"]);
     if (entry["probe_seconds"].is_object()) {
       for (const auto& probe : entry["probe_seconds"].items()) {
@@ -145,13 +153,13 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
   if (ended < total)
     notes.push_back(fmt::format("{} of {} runs have no result yet{}.", total - ended, total,
                                 failed > 0 ? fmt::format(", {} of them failed", failed) : ""));
-  if (probe_seconds > 0 && seconds > 0) {
+  const double cost = all_have_cpu_seconds ? cpu_seconds : seconds;
+  if (probe_seconds > 0 && cost > 0) {
     std::string shares;
-    for (const auto& [probe, cost] : by_probe) {
-      shares += fmt::format("{}{} {:.1f} %", shares.empty() ? "" : ", ", probe, 100 * cost / seconds);
+    for (const auto& [probe, of_probe] : by_probe) {
+      shares += fmt::format("{}{} {:.1f} %", shares.empty() ? "" : ", ", probe, 100 * of_probe / cost);
     }
-    notes.push_back(
-        fmt::format("Probes took {:.1f} % of the computing time: {}.", 100 * probe_seconds / seconds, shares));
+    notes.push_back(fmt::format("Probes took {:.1f} % of the computing time: {}.", 100 * probe_seconds / cost, shares));
   }
   if (const std::string note = budget_note(schedules); !note.empty()) notes.push_back(note);
   return {{"name", experiment.name},
@@ -163,7 +171,11 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
           {"answer", section.findings.answer},
           {"what_was_run", section.what_was_run},
           {"paper_numbers", numbers},
-          {"cost", {{"runs", total}, {"seconds", seconds}, {"probe_seconds", probe_seconds}}},
+          {"cost",
+           {{"runs", total},
+            {"cpu_seconds", all_have_cpu_seconds ? Json(cpu_seconds) : Json()},
+            {"seconds", seconds},
+            {"probe_seconds", probe_seconds}}},
           {"state", failed > 0 || !section.error.empty() ? "failed"
                     : ended < total                      ? "partial"
                                                          : "complete"},

@@ -15,7 +15,7 @@ class Results {
  public:
   Results(const Plan& plan, std::filesystem::path runs_folder) : plan_(plan), folder_(std::move(runs_folder)) {}
 
-  /// The run of an arm and seed if it is finished or diverged, else null.
+  /// The run of an arm and seed if it has ended and can be read, else null.
   RunReader* find(const std::string& arm, int64_t seed);
   const Plan& plan() const { return plan_; }
 

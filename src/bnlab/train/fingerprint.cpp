@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "bnlab/ops/conveniences.h"
 #include "bnlab/version.h"
 
 namespace bnlab {
@@ -17,8 +18,7 @@ std::string cpu_model() {
   return "unknown";
 }
 
-// By which libtorch, oneDNN and the kernels choose their code paths.
-const char* instruction_set() {
+const char* widest_instruction_set() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f")) return "avx512";
   if (__builtin_cpu_supports("avx2")) return "avx2";
@@ -29,7 +29,8 @@ const char* instruction_set() {
 
 Json fingerprint() {
   return {{"cpu", cpu_model()},
-          {"isa", instruction_set()},
+          {"cpu_isa", widest_instruction_set()},
+          {"isa", ops::instruction_set()},
           {"libtorch", TORCH_VERSION},
           {"bnlab", kVersion},
           {"commit", kCommit}};

@@ -7,8 +7,9 @@
 
 namespace bnlab {
 
-/// {"cpu", "isa", "libtorch", "bnlab", "commit"}: processor model, the widest vector instruction set of the processor,
-/// versions.
+/// {"cpu", "cpu_isa", "isa", "libtorch", "bnlab", "commit"}: processor model, the widest vector instruction set of the
+/// processor (by which libtorch and oneDNN choose), the one that our kernels use (see kernels/instruction_set.h),
+/// versions. Throws c10::Error after a bad BNLAB_FORCE_ISA.
 Json fingerprint();
 
 }  // namespace bnlab

@@ -16,7 +16,7 @@ namespace bnlab {
 struct ProbeCost {
   int64_t first = 0;      ///< number of the next step that it wants
   int64_t end = 0;        ///< and that behind the last one
-  double seconds = 0;     ///< of a look
+  double seconds = 0;     ///< of processors, for a look
   bool thinnable = true;  ///< see StepObserver::may_skip()
 };
 
@@ -35,8 +35,8 @@ class ProbeSchedule {
  public:
   static constexpr size_t kWarmSteps = 3;
 
-  /// `budget`: share of the time of all steps without probes, e.g. 0.05. `first`: the step at which the run begins or
-  /// goes on.
+  /// `budget`: share of the processor time of all steps without probes, e.g. 0.05. `first`: the step at which the run
+  /// begins or goes on.
   ProbeSchedule(RunWriter& writer, const std::vector<std::unique_ptr<StepObserver>>& observers, int64_t steps,
                 std::optional<double> budget, int64_t first);
 

@@ -20,13 +20,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 constexpr std::chrono::seconds kCommitInterval{2};
 
-/// Seconds spent in each probe, kept beside the run's results.
+/// Processor seconds spent in each probe, kept beside the run's results.
 class ProbeCosts {
  public:
   explicit ProbeCosts(RunWriter& writer) : writer_(writer) {
@@ -35,9 +31,9 @@ class ProbeCosts {
   }
   template <class Work>
   void time(const std::string& probe, const Work& work) {
-    const auto start = Clock::now();
+    const double start = cpu_seconds();
     work();
-    seconds_[probe] += seconds_since(start);
+    seconds_[probe] += cpu_seconds() - start;
   }
   double total() const {
     double sum = 0;
@@ -119,7 +115,7 @@ class Training {
 
   /// False if the loss met the divergence criterion; the weights are then still those before the step.
   bool make_step() {
-    const Clock::time_point start = Clock::now();
+    const double start = cpu_seconds();
     const Batch batch = loader_.next();
     optimizer_->zero_grad();
     const at::Tensor logits = network_->forward(batch.x);
@@ -134,7 +130,7 @@ class Training {
     if (diverged(loss_value)) return false;
     loss.backward();
     const double lr = learning_rate(spec_.optimizer, step_);
-    show_step(batch, loss_value, lr, seconds_since(start));
+    show_step(batch, loss_value, lr, cpu_seconds() - start);
     keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
     set_learning_rate(*optimizer_, lr);
     optimizer_->step();
@@ -142,7 +138,7 @@ class Training {
     return true;
   }
 
-  /// `seconds`: what the step has cost until here, which is nearly all of it.
+  /// `seconds`: of processors, what the step has cost until here, which is nearly all of it.
   void show_step(const Batch& batch, double loss, double lr, double seconds) {
     std::vector<at::Tensor> gradients;
     for (const auto& parameter : parameters_) gradients.push_back(parameter.grad());
@@ -196,7 +192,7 @@ class Training {
   Loader loader_;
   ProbeCosts costs_;
   std::optional<ProbeSchedule> schedule_;
-  std::vector<double> look_seconds_;  ///< of each probe's last look
+  std::vector<double> look_seconds_;  ///< of processors, as all costs: of each probe's last look
   std::vector<double> step_seconds_;  ///< of the first steps without probes, but for the process's first
   bool warm_ = false;
   int64_t step_ = 0;
