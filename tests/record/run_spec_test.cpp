@@ -15,7 +15,7 @@ Json minimal_train() {
 
 TrainSpec unusual_spec() {
   TrainSpec spec;
-  spec.data = {"cifar10", "0123", "none", 32, "flip-crop"};
+  spec.data = {"cifar10", "0123", "none", 32, "flip-crop", 2, 5};
   spec.model = {"vgg16", {{"width", 0.25}}, {"batch", "after-activation", {{"eps", 1e-3}}}, "glorot-normal"};
   spec.optimizer = {"sgd", 0.3, 0.9, 5e-4, {10, 20}, 0.2};
   spec.batch = 7;

@@ -22,7 +22,10 @@ DataSpec parse_data(const Json& json, const std::string& where) {
   fields.optional("pad_to", data.pad_to).optional("augment", data.augment);
   require_one_of(fields, "scaling", data.scaling, {"none", "z-score"});
   require_one_of(fields, "augment", data.augment, {"none", "flip-crop"});
+  fields.optional("pool", data.pool).optional("draw", data.draw);
   fields.check(data.pad_to >= 0 && data.pad_to <= 4096, "pad_to", "0 to 4096");
+  fields.check(data.pool >= 1 && data.pool <= 4096, "pool", "1 to 4096");
+  fields.check(data.draw >= 0, "draw", "at least 0");
   fields.finish();
   return data;
 }
@@ -151,7 +154,9 @@ Json train_to_json(const TrainSpec& train) {
         {"digest", data.digest},
         {"scaling", data.scaling},
         {"pad_to", data.pad_to},
-        {"augment", data.augment}}},
+        {"augment", data.augment},
+        {"pool", data.pool},
+        {"draw", data.draw}}},
       {"model",
        {{"name", model.name},
         {"options", model.options},

@@ -23,6 +23,8 @@ struct DataSpec {
   std::string scaling = "z-score";  ///< "none" or "z-score" (per channel, fitted on the training split)
   int64_t pad_to = 0;               ///< pad images with zeros to this height and width; 0: as they are
   std::string augment = "none";     ///< "none" or "flip-crop"
+  int64_t pool = 1;  ///< images are reduced to the means of blocks of pool x pool pixels, before the rest
+  int64_t draw = 0;  ///< which random draw of a synthetic set, e.g. "linear"
   bool operator==(const DataSpec&) const = default;
 };
 
