@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "bnlab/record/hash.h"
+#include "bnlab/record/parse_json.h"
 #include "bnlab/record/run_store.h"
 
 namespace bnlab {
@@ -52,7 +53,9 @@ void create_run(const std::filesystem::path& folder, const RunSpec& spec) {
 }
 
 RunWriter::RunWriter(const std::filesystem::path& folder, const std::string& fingerprint, WriteHook hook)
-    : paths_{folder}, spec_(parse_run_spec(Json::parse(read_file(paths_.spec())))), hook_(std::move(hook)) {
+    : paths_{folder},
+      spec_(parse_run_spec(parse_json(read_file(paths_.spec()), paths_.spec().string()))),
+      hook_(std::move(hook)) {
   lock();
   database_ = std::make_unique<Database>(paths_.database(), Database::Mode::kReadWrite);
   create_tables();

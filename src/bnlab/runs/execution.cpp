@@ -10,10 +10,9 @@ namespace bnlab {
 namespace {
 
 RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const ExecutionOptions& options) {
-  const auto& spec = std::get<TrainSpec>(writer.spec());
-  Dataset dataset = load_dataset(choice_for(spec, data));
+  Dataset dataset = load_dataset(choice_for(std::get<TrainSpec>(writer.spec()), data));
   const DataFacts facts = facts_of(dataset);
-  complete_run_spec(spec, facts);
+  const auto spec = std::get<TrainSpec>(full_run_spec(writer.spec(), facts));
   const TrainingData training_data(std::move(dataset), spec);
   const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts));
   std::vector<std::unique_ptr<StepObserver>> observers;
@@ -23,8 +22,7 @@ RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const Execut
 
 RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& folder, const DataChoice& data,
                             const ExecutionOptions& options) {
-  const auto& spec = std::get<AnalysisSpec>(writer.spec());
-  complete_run_spec(spec, {});
+  const auto spec = std::get<AnalysisSpec>(full_run_spec(writer.spec(), {}));
   std::vector<std::unique_ptr<RunReader>> inputs;
   for (const auto& id : spec.inputs) {
     const auto input = folder.parent_path() / id;
