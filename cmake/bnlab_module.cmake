@@ -1,6 +1,8 @@
-# bnlab_module(NAME [LINKS target...] [TORCH])
+# bnlab_module(NAME [LINKS target...] [TORCH [NO_PCH]])
 #
 # The static library bnlab_NAME of every .cpp under src/bnlab/NAME. TORCH adds libtorch with the shared precompiled header.
+# With NO_PCH without it: for modules that include only narrow headers. The precompiled one makes every file instantiate
+# what it holds, 15 s of a processor, where a file that needs ATen/core/Tensor.h takes 4.
 
 add_library(bnlab_flags INTERFACE)
 target_include_directories(bnlab_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
@@ -35,11 +37,13 @@ function(bnlab_use_torch target scope)
 endfunction()
 
 function(bnlab_module name)
-  cmake_parse_arguments(arg "TORCH" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(arg "TORCH;NO_PCH" "" "LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bnlab/${name}/*.cpp)
   add_library(bnlab_${name} STATIC ${sources})
   target_link_libraries(bnlab_${name} PUBLIC $<BUILD_INTERFACE:bnlab_flags> ${arg_LINKS})
-  if(arg_TORCH)
+  if(arg_TORCH AND arg_NO_PCH)
+    target_link_libraries(bnlab_${name} PUBLIC bnlab_libtorch)
+  elseif(arg_TORCH)
     bnlab_use_torch(bnlab_${name} PUBLIC)
   endif()
 endfunction()

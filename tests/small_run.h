@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bnlab/data/gaussian.h"
+#include "bnlab/data/linear_task.h"
 #include "bnlab/nn/norm_list.h"
 #include "bnlab/record/run_spec.h"
 #include "bnlab/train/training_data.h"
@@ -26,6 +27,18 @@ inline TrainSpec small_spec(const std::string& norm, int64_t steps = 6) {
   spec.batch = 16;
   spec.steps = steps;
   spec.threads = 1;
+  return spec;
+}
+
+/// A deep linear network of three layers on make_linear_task({}).
+inline TrainSpec small_linear_spec(const std::string& norm, int64_t steps = 6) {
+  TrainSpec spec = small_spec(norm, steps);
+  spec.data = {"linear", make_linear_task({}).digest, "none", 0, "none"};
+  spec.model.name = "dln";
+  spec.model.options = {{"layers", 3}, {"normalized", 2}};
+  spec.model.init = "glorot-normal";
+  spec.optimizer.lr = 1e-4;
+  spec.divergence_loss = std::nullopt;
   return spec;
 }
 

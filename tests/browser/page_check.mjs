@@ -22,10 +22,10 @@ export function openBrowser() {
   });
 }
 
-/** Notes in `problems` whatever the page logs as an error, throws, or asks the network for. */
+/** Notes in `problems` whatever the page logs as an error or a warning, throws, or asks the network for. */
 function watch(page, url, problems) {
   page.on("console", (message) => {
-    if (message.type() === "error") problems.push(`console error: ${message.text()}`);
+    if (["error", "warning"].includes(message.type())) problems.push(`console ${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`error in the page: ${error.message}`));
   page.on("request", (request) => {
@@ -52,6 +52,7 @@ function lookAtPage() {
     broken: broken(figure),
   }));
   for (const details of document.querySelectorAll("main details:not(.plot details)")) details.open = true;
+  for (const button of document.querySelectorAll("button.fold[aria-expanded='false']")) button.click();
   const svgTexts = [...document.querySelectorAll("svg text")].map((text) => text.textContent);
   return {
     holdsReport: report !== null,

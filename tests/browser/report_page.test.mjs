@@ -47,6 +47,11 @@ async function assertProblem(report, pattern, markup = "") {
   );
 }
 
+/** Unfolds the secondary claims of every experiment in the table of claims. */
+async function unfold(page) {
+  for (const button of await page.locator("button.fold").all()) await button.click();
+}
+
 const drawnFigures = (page) => page.locator("figure svg.marks").count();
 
 /** The sample's experiments under many names, and `runs` runs. */
@@ -77,7 +82,7 @@ describe("the report's page", () => {
   });
 
   it("an empty report is in order", async () => {
-    assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 1 })), []);
+    assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 2 })), []);
   });
 
   it("nulls and unknown fields are in order", async () => {
@@ -124,6 +129,7 @@ describe("the report's page", () => {
 
   it("the check sees console errors, page errors and broken words", async () => {
     await assertProblem(sample(), /console error: oh/, "<script>console.error('oh')</script>");
+    await assertProblem(sample(), /console warning: oh/, "<script>console.warn('oh')</script>");
     await assertProblem(sample(), /error in the page: oh/, "<script>throw new Error('oh')</script>");
     const report = sample();
     report.claims[0].statistic = "a mean of NaN";
@@ -149,14 +155,10 @@ describe("the report's page", () => {
     await withPage(sample(), async (page) => {
       const text = await page.locator("main").innerText();
       assert.ok(text.indexOf("The claims") < text.indexOf("The experiments"));
-      assert.match(text, /4\s*✓\s*supported\s*1\s*✕\s*not supported\s*3\s*\?\s*undecided/);
-      assert.match(text, /After Holm's correction: 3 supported, 1 not supported, 4 undecided/);
       const row = (id) => page.locator(`[id="claim-santurkar-fig1-${id}"]`).innerText();
       assert.match(await row("faster-at-0.1"), /33\.4 percentage points\s+95 %: 28\.9 to 37\.9/);
-      assert.match(
-        await row("generalizes-better"),
-        /9\.9[^]*0\.7 to 19\.0[^]*10\.3[^]*✓\s*supported[^]*\?\s*undecided/,
-      );
+      await unfold(page);
+      assert.match(await row("generalizes-better"), /9\.9[^]*0\.7 to 19\.0[^]*10\.3[^]*\?\s*undecided/);
       assert.match(await row("same-gradients-at-0.5"), /−4\.3 log ratio \(×0\.013\)/);
       assert.match(
         await row("same-gradients-at-0.5"),
@@ -166,10 +168,107 @@ describe("the report's page", () => {
     });
   });
 
+  it("the headline counts the primary claims, and says so; the secondary ones in small print", async () => {
+    await withPage(sample(), async (page) => {
+      const text = await page.locator(".tally").innerText();
+      assert.match(text, /^4 primary claims – those that the sources state as their findings/);
+      assert.match(text, /2\s*✓\s*supported\s*0\s*✕\s*not supported\s*2\s*\?\s*undecided/);
+      assert.match(text, /and 4 secondary claims \(.*\): 1 supported, 1 not supported, 2 undecided\./);
+    });
+  });
+
+  it("there is one verdict, and the one without correction only behind quote and method", async () => {
+    await withPage(sample(), async (page) => {
+      await unfold(page);
+      const claim = page.locator("#claim-santurkar-fig1-generalizes-better");
+      assert.equal(await claim.locator(".verdict").count(), 1);
+      assert.equal(await claim.locator(".verdict").textContent(), "?undecided");
+      const method = claim.locator("xpath=following-sibling::tr[1]");
+      assert.equal(await method.locator("dd:visible").count(), 0);
+      await method.locator("summary").click();
+      const words = await method.innerText();
+      assert.match(words, /taken alone\s+supported \(p = 0\.044, two-sided\)/);
+      assert.match(words, /corrected\s+undecided \(adjusted p = 0\.087\): .* Holm's method within the secondary claims/);
+      const listed = page.locator("article .claim-list li", { hasText: "higher test accuracy" });
+      assert.equal(await listed.locator(".verdict").textContent(), "?undecided");
+    });
+  });
+
+  it("a report of version 1 is read: the corrected verdict, every claim primary", async () => {
+    const report = sample();
+    report.schema_version = 1;
+    for (const claim of report.claims) {
+      claim.verdict = claim.verdict_raw;
+      for (const name of ["rank", "p", "p_adjusted", "verdict_raw"]) delete claim[name];
+    }
+    assert.deepEqual(await checkReport(browser, pageFile(report)), []);
+    await withPage(report, async (page) => {
+      assert.match(await page.locator(".tally").innerText(), /^8 primary claims[^]*\n3\s[^]*\n1\s[^]*\n4\s/);
+      assert.equal(await page.locator("main > .notice").count(), 0);
+      const claim = page.locator("#claim-santurkar-fig1-generalizes-better");
+      assert.equal(await claim.locator(".verdict").textContent(), "?undecided");
+    });
+  });
+
+  it("secondary claims are folded until asked for, by their button, by their address or by printing", async () => {
+    const id = "claim-santurkar-fig1-generalizes-better";
+    const seen = (page) => page.locator("tr.claim:visible").count();
+    await withPage(sample(), async (page) => {
+      assert.equal(await seen(page), 4);
+      const button = page.getByRole("button", { name: "3 secondary claims" });
+      assert.equal(await button.getAttribute("aria-expanded"), "false");
+      await button.press("Enter");
+      assert.equal(await button.getAttribute("aria-expanded"), "true");
+      assert.equal(await seen(page), 7);
+      await button.click();
+      assert.equal(await seen(page), 4);
+      await page.emulateMedia({ media: "print" });
+      assert.equal(await seen(page), 8);
+    });
+    await withPage(sample(), async (page) => assert.ok(await page.locator(`#${id}`).isVisible()), `#${id}`);
+  });
+
+  it("an experiment lists its primary claims, and its secondary ones when unfolded", async () => {
+    await withPage(sample(), async (page) => {
+      const article = page.locator("article").first();
+      assert.equal(await article.locator(".claim-list li:visible").count(), 2);
+      await article.getByText("and 3 secondary claims").click();
+      assert.equal(await article.locator(".claim-list li:visible").count(), 5);
+      const marks = page.locator("nav .verdict-marks");
+      assert.deepEqual(await marks.allTextContents(), ["✓✓", "??"]);
+    });
+  });
+
+  it("an experiment that failed says why in place of its figures", async () => {
+    await withPage(sample(), async (page) => {
+      const notice = page.locator("article").last().locator(".failure");
+      assert.match(await notice.innerText(), /could not be drawn[^]*run 5084c63f7b949e54 recorded no moments/);
+      assert.equal(await page.locator("article").last().locator(".notice").count(), 1);
+    });
+  });
+
+  it("the cost is the processors' time where it was recorded, else the clock's", async () => {
+    await withPage(sample(), async (page) => {
+      const costs = await page.locator("article").allInnerTexts();
+      assert.match(costs[0], /Cost: 12 runs, 2 min 51 s of computing time/);
+      assert.match(costs[1], /Cost: 6 runs, 4 min 24 s of computing time/);
+    });
+  });
+
+  it("what a figure leaves out is said below it", async () => {
+    const report = sample();
+    report.figures[0].spec.usermeta = { notes: ["2 values are not finite and are left out."] };
+    await withPage(report, async (page) => {
+      const caption = await page.locator("figure").first().locator("figcaption").innerText();
+      assert.match(caption, /2 values are not finite and are left out\./);
+    });
+  });
+
   it("a failed precondition that the reason names is said once", async () => {
     const report = sample();
     report.claims[3].reason = 'precondition "both arms have learned" does not hold: accuracy 0.10';
     await withPage(report, async (page) => {
+      await unfold(page);
       const row = await page.locator('[id="claim-santurkar-fig1-same-gradients-at-0.5"]').innerText();
       assert.match(row, /Precondition "both arms have learned" does not hold: accuracy 0\.10/);
       assert.doesNotMatch(row, /Precondition not met/);
@@ -193,13 +292,27 @@ describe("the report's page", () => {
     });
   });
 
-  it("the filter shows the claims of one verdict", async () => {
+  it("the filters show the claims of one verdict and of one rank", async () => {
     await withPage(sample(), async (page) => {
-      await page.getByRole("button", { name: "1 not supported" }).click();
-      assert.equal(await page.locator("tr.claim:visible").count(), 1);
+      const seen = () => page.locator("tr.claim:visible").count();
+      const press = (name) => page.getByRole("button", { name, exact: true }).click();
+      await press("4 secondary");
+      assert.equal(await seen(), 4);
+      await press("1 not supported");
+      assert.equal(await seen(), 1);
       assert.equal(await page.locator("tr.group:visible").count(), 1);
-      await page.getByRole("button", { name: "all 8" }).click();
-      assert.equal(await page.locator("tr.claim:visible").count(), 8);
+      assert.equal(await page.locator(".filter-result").innerText(), "1 claim of 8");
+      await press("4 primary");
+      assert.equal(await seen(), 0);
+      await press("all 4");
+      assert.equal(await seen(), 4);
+      await press("both ranks");
+      await press("4 undecided");
+      assert.equal(await seen(), 2);
+      await page.getByRole("button", { name: "2 secondary claims" }).click(); // its name begins with the triangle
+      assert.equal(await seen(), 4);
+      await press("all 8");
+      assert.equal(await seen(), 7);
     });
   });
 

@@ -1,8 +1,13 @@
 // What a user types, and what comes of it.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <map>
+#include <set>
 
 #include "bnlab/record/run_store.h"
 #include "tests/cli/program.h"
@@ -31,34 +36,120 @@ std::map<std::string, std::string> all_rows(const std::filesystem::path& out) {
 
 TEST(Reproduce, OneAndTwoWorkersStoppedOrNotGiveTheSameRecordsAndNothingIsComputedTwice) {
   TempFolder one, two;
-  ASSERT_EQ(Program(smoke_into(one.path(), {"--workers", "1"})).wait(), 0);
+  ASSERT_EQ(Program(smoke_into(one.path(), {"--workers", "1", "--seeds", "2"})).wait(), 0);
 
-  Program interrupted(smoke_into(two.path(), {"--workers", "2"}));
-  testing::sleep_ms(4000);
+  Program interrupted(smoke_into(two.path(), {"--workers", "2", "--seeds", "2"}));
+  testing::sleep_ms(3000);
   interrupted.signal(SIGINT);
   EXPECT_EQ(interrupted.wait(), 130);
   EXPECT_THAT(interrupted.out(), HasSubstr("the same command goes on"));
   EXPECT_TRUE(std::filesystem::exists(two / "report.html"));
-  ASSERT_EQ(Program(smoke_into(two.path(), {"--workers", "2"})).wait(), 0);
+  ASSERT_EQ(Program(smoke_into(two.path(), {"--workers", "2", "--seeds", "2"})).wait(), 0);
 
   const auto rows = all_rows(one.path());
-  EXPECT_EQ(rows.size(), 39u);
+  EXPECT_EQ(rows.size(), 26u);
   EXPECT_EQ(rows, all_rows(two.path()));
 
   std::map<std::string, std::filesystem::file_time_type> written;
   for (const auto& [id, ignored] : rows) written[id] = last_write_time(RunPaths{one.path() / "runs" / id}.checkpoint());
-  Program again(smoke_into(one.path(), {"--json"}));
+  Program again(smoke_into(one.path(), {"--json", "--seeds", "2"}));
   ASSERT_EQ(again.wait(), 0);
-  EXPECT_THAT(again.err(), HasSubstr("39 runs, 39 already done"));
+  EXPECT_THAT(again.err(), HasSubstr("26 runs, 26 already done"));
   for (const auto& [id, time] : written)
     EXPECT_EQ(last_write_time(RunPaths{one.path() / "runs" / id}.checkpoint()), time);
 
   const Json report = Json::parse(again.out());
-  EXPECT_EQ(report["schema_version"], 1);
+  EXPECT_EQ(report["schema_version"], 2);
   EXPECT_EQ(report["state"], "complete");
-  EXPECT_EQ(report["claims"].size(), 10u);
+  EXPECT_EQ(report["claims"].size(), 13u);
   EXPECT_EQ(report["figures"].size(), 5u);
   EXPECT_EQ(report, Json::parse(read_file(one / "report.json")));
+}
+
+/// Folders of runs that have a checkpoint and are not at their end.
+std::vector<std::filesystem::path> stopped_runs(const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> stopped;
+  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
+    if (std::filesystem::exists(RunPaths{run.path()}.checkpoint()) && run_state(run.path()) == RunState::kUnfinished) {
+      stopped.push_back(run.path());
+    }
+  }
+  return stopped;
+}
+
+void wait_for_workers(const std::filesystem::path& out) {
+  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
+    const int lock = open(RunPaths{run.path()}.spec().c_str(), O_RDONLY);
+    flock(lock, LOCK_EX);  // as long as a worker writes this run
+    close(lock);
+  }
+}
+
+TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
+  TempFolder whole, out;
+  ASSERT_EQ(Program(smoke_into(whole.path())).wait(), 0);
+  const std::vector<std::string> only_at_the_end = {"--workers", "1", "--checkpoint-seconds", "1000"};
+  std::vector<std::filesystem::path> stopped;
+  for (int attempt = 0; attempt < 16 && stopped.empty();
+       ++attempt) {  // it may die between two runs, or before the first
+    Program program(smoke_into(out.path(), only_at_the_end));
+    testing::sleep_ms(1500 + 500 * attempt);
+    program.signal(SIGKILL);
+    program.wait();
+    testing::sleep_ms(300);
+    wait_for_workers(out.path());
+    stopped = stopped_runs(out.path());
+    if (!stopped.empty() && RunReader(stopped.front()).dump_rows().empty()) stopped.clear();  // not a step yet
+  }
+  ASSERT_EQ(stopped.size(), 1u) << "the worker wrote no checkpoint";
+  const std::string rows = RunReader(stopped.front()).dump_rows();
+  { RunWriter resumed(stopped.front(), "another"); }  // drops what lies beyond the checkpoint
+  EXPECT_EQ(RunReader(stopped.front()).dump_rows(), rows) << "the checkpoint is not of the last step";
+
+  // Nobody reads what the worker says: no reason to die.
+  const std::string worker = std::string(BNLAB_PROGRAM) + " worker " + out.path().string() + " --data gaussian";
+  std::system(("echo " + stopped.front().filename().string() + " | " + worker + " | true").c_str());
+  EXPECT_EQ(run_state(stopped.front()), RunState::kFinished);
+
+  ASSERT_EQ(Program(smoke_into(out.path())).wait(), 0);
+  EXPECT_EQ(all_rows(out.path()), all_rows(whole.path()));
+}
+
+TEST(Reproduce, CtrlCTwiceEndsAtOnce) {
+  TempFolder out;
+  Program program(smoke_into(out.path(), {"--seeds", "5"}));
+  testing::sleep_ms(2500);
+  program.signal(SIGINT);
+  program.signal(SIGTERM);
+  EXPECT_LT(program.wait(), 0) << "it went on to its report";
+}
+
+TEST(Reproduce, AReportThatCannotBeWrittenEndsNoRun) {
+  TempFolder out;
+  std::filesystem::create_directories(out / "report.html" / "in the way");
+  Program program(smoke_into(out.path()));
+  EXPECT_EQ(program.wait(), 1);
+  EXPECT_THAT(program.err(), HasSubstr("no report yet"));
+  EXPECT_THAT(program.err(), HasSubstr("report.html"));
+  EXPECT_EQ(all_rows(out.path()).size(), 13u);
+  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
+    EXPECT_EQ(run_state(run.path()), RunState::kFinished);
+  }
+  std::filesystem::remove_all(out / "report.html");
+  EXPECT_EQ(Program(smoke_into(out.path())).wait(), 0);
+}
+
+TEST(Reproduce, PilotSeedsAreOtherRuns) {
+  TempFolder out;
+  std::vector<std::string> arguments = smoke_into(out.path(), {"--first-seed", "1000", "--seeds", "2"});
+  arguments[6] = "dln-ics";
+  ASSERT_EQ(Program(arguments).wait(), 0);
+  std::set<int64_t> seeds;
+  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
+    const RunSpec spec = RunReader(run.path()).spec();
+    if (const auto* train = std::get_if<TrainSpec>(&spec)) seeds.insert(train->seed);
+  }
+  EXPECT_EQ(seeds, (std::set<int64_t>{1000, 1001}));
 }
 
 TEST(Reproduce, ADamagedCheckpointFailsThatRunAloneAndForceRepairsIt) {
@@ -152,6 +243,7 @@ TEST(List, JsonHasWhatProgramsRelyOn) {
       EXPECT_TRUE(experiment.contains(key)) << key;
     }
     EXPECT_GT(experiment["scales"]["quick"]["estimated_seconds"].get<double>(), 0);
+    EXPECT_GE(experiment["scales"]["quick"]["core_seconds"].get<double>(), 0);
     EXPECT_EQ(experiment["state"]["quick"], "not run");
   }
 }

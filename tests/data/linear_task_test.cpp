@@ -27,6 +27,11 @@ TEST(LinearTask, IsTheSameEachTimeAndServedInBatches) {
   const Dataset task = load_dataset({"linear"});
   EXPECT_EQ(task.digest, make_linear_task({}).digest);
   EXPECT_NE(task.digest, make_linear_task({.seed = 2}).digest);
+  const Dataset one = load_dataset({"linear", {}, 1}), two = load_dataset({"linear", {}, 2});
+  EXPECT_EQ(load_dataset({"linear", {}, 0}).digest, task.digest);
+  EXPECT_EQ(load_dataset({"linear", {}, 1}).digest, one.digest);
+  EXPECT_NE(one.digest, task.digest);
+  EXPECT_NE(one.digest, two.digest);
   EXPECT_EQ(outputs_of(task), 10);
   Loader loader(task.train, {.batch = 300, .seed = 1});
   const Batch batch = loader.next();

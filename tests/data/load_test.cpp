@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <fstream>
 #include <optional>
 
 #include "bnlab/data/scale.h"
@@ -120,12 +122,45 @@ TEST(LoadDataset, SaysWhatIsMissingAndHowToGetIt) {
   EXPECT_THAT(load_error(folder / "absent"), AllOf(HasSubstr("absent (does not exist)"),
                                                    HasSubstr("install the Debian package dataset-fashion-mnist")));
   testing::write_tiny_idx_set(folder.path());
-  EXPECT_THAT(load_error(folder / "train-images-idx3-ubyte.gz"), HasSubstr("Fashion-MNIST was not found"));
+  EXPECT_THAT(load_error(folder / "train-images-idx3-ubyte.gz"), HasSubstr("is a file, not a folder; mend that"));
   std::filesystem::remove(folder / "t10k-labels-idx1-ubyte.gz");
   EXPECT_THAT(load_error(folder.path()), HasSubstr("t10k-labels-idx1-ubyte.gz: no such file"));
   std::filesystem::create_directory(folder / "t10k-labels-idx1-ubyte.gz");
   EXPECT_THAT(load_error(folder.path()), HasSubstr("expected a file, found a folder"));
   EXPECT_THAT(data_error([&] { load_dataset({"cifar10", folder.path()}); }), HasSubstr("CIFAR-10 was not found"));
+}
+
+TEST(LoadDataset, SaysWhereALinkLeadsNowhere) {
+  const TempFolder folder;
+  std::filesystem::create_symlink(folder / "gone", folder / "dangling");
+  std::filesystem::create_symlink(folder / "circle", folder / "circle");
+  std::filesystem::create_symlink(folder / "gone", folder / "train-images-idx3-ubyte");
+  std::filesystem::create_symlink(folder / "gone", folder / "test_batch.bin");
+  const char nowhere[] = " is a link to something that does not exist";
+  EXPECT_THAT(load_error(folder / "dangling"), HasSubstr((folder / "dangling").string() + nowhere));
+  EXPECT_THAT(load_error(folder / "circle"), HasSubstr("circle cannot be read: Too many levels of symbolic links"));
+  EXPECT_THAT(load_error(folder.path()), HasSubstr((folder / "train-images-idx3-ubyte").string() + nowhere));
+  EXPECT_THAT(data_error([&] {
+                load_dataset({"cifar10", folder.path()});
+              }),
+              HasSubstr((folder / "test_batch.bin").string() + nowhere));
+}
+
+TEST(LoadDataset, SaysHowManyBytesDidNotFitIntoMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer's own address space is larger than the limit";
+#endif
+  const TempFolder folder;
+  std::ofstream(folder / "train-images-idx3-ubyte") << "x";
+  std::filesystem::resize_file(folder / "train-images-idx3-ubyte", uintmax_t{1} << 42);
+  rlimit before{}, little{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
+  little = before;
+  little.rlim_cur = rlim_t{1} << 41;
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &little), 0);
+  const std::string error = load_error(folder.path());
+  ::setrlimit(RLIMIT_AS, &before);
+  EXPECT_THAT(error, AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("no memory for its 4398046511104 bytes")));
 }
 
 TEST(LoadDataset, MakesTheGaussianSet) {

@@ -24,6 +24,16 @@ TEST(SelectExperiments, PatternsAndTypos) {
   EXPECT_THROW(select_experiments("santurkar-fig99"), std::invalid_argument);
 }
 
+TEST(LinearNetwork, EverySeedHasItsOwnTask) {
+  const Setting setting{Scale::kSmoke, facts(), {1, 2, 3}};
+  std::set<std::string> tasks;
+  const Plan plan = select_experiments("dln-ics").front().plan(setting);
+  for (const auto& run : plan.runs()) {
+    if (const auto* train = std::get_if<TrainSpec>(&run.spec)) tasks.insert(train->data.digest);
+  }
+  EXPECT_EQ(tasks.size(), 3u);
+}
+
 class EveryExperiment : public ::testing::TestWithParam<size_t> {
  protected:
   const Experiment& experiment() const { return experiments()[GetParam()]; }

@@ -1,5 +1,5 @@
 """A second pair of eyes: recomputes what the probes "ics", "landscape", "bn-theory" and "bn-curvature"
-recorded, in PyTorch and double precision.
+recorded, and products of the Hessian in both modes of BN, in PyTorch and double precision.
 
 Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
 definitions of Santurkar et al. 2018 (Definition 2.1; sections 3.1 and 4) are written here anew, each layer's G' by a whole
@@ -24,6 +24,8 @@ def normalized(x, p, prefix):
     shape = [1, -1] + [1] * (x.dim() - 2)
     mean = x.mean(dims, keepdim=True)
     var = ((x - mean) ** 2).mean(dims, keepdim=True)
+    if prefix + "running_mean" in p:
+        mean, var = p[prefix + "running_mean"].view(shape), p[prefix + "running_var"].view(shape)
     return (x - mean) / torch.sqrt(var + 1e-5) * p[prefix + "weight"].view(shape) + p[prefix + "bias"].view(shape)
 
 
@@ -148,6 +150,22 @@ def theory(saved):
     return result
 
 
+def hessian_products(saved):
+    """H v by torch.autograd.functional, with batch statistics and with the running ones as constants."""
+    p = {k[len("parameter."):]: v.double() for k, v in saved.items() if k.startswith("parameter.")}
+    running = {k[len("buffer."):]: v.double() for k, v in saved.items() if k.startswith("buffer.")}
+    x, y = saved["x"].double(), saved["y"]
+    pieces = torch.split(saved["hessian.v"], [value.numel() for value in p.values()])
+    v = tuple(piece.view_as(value) for piece, value in zip(pieces, p.values()))
+    result = {}
+    for name, constants in [("hessian.batch", {}), ("hessian.population", running)]:
+        def loss(*values):
+            return vgg_loss({**dict(zip(p, values)), **constants}, x, y)
+        product = torch.autograd.functional.hvp(loss, tuple(p.values()), v)[1]
+        result[name] = torch.cat([piece.flatten() for piece in product]).tolist()
+    return result
+
+
 def check(name, saved, result):
     failures = 0
     for key, values in result.items():
@@ -155,6 +173,8 @@ def check(name, saved, result):
         scale = theirs.abs()
         if key == "ics.l2":  # of a difference: its error is relative to the gradients
             scale = torch.maximum(scale, torch.tensor(result["ics.gradient_norm"], dtype=torch.double))
+        if key.startswith("hessian."):  # a sum over many entries: its error is relative to the largest
+            scale = scale.max()
         if key == "ics.cosine":
             scale = torch.ones_like(scale)
         error = ((ours - theirs).abs() / scale).max().item()
@@ -173,6 +193,8 @@ def main():
             saved = torch.load(folder / f"{network}-{kind}.pt")
             result = recomputed(saved, loss_of, weight.format, layers)
             failures += check(f"{network}-{kind}", saved, result)
+            if network == "vgg":
+                failures += check(f"{network}-{kind}", saved, hessian_products(saved))
             if (network, kind) == ("vgg", "none"):
                 failures += check(f"{network}-{kind}", saved, theory(saved))
     sys.exit(1 if failures else 0)

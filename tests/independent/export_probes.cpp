@@ -1,14 +1,16 @@
 // Trains small networks, shows their last step to the probes "ics" and "landscape", those without normalization also to
 // "bn-theory" and "bn-curvature", and writes to a file that
-// torch.load() reads: the weights before that step, its batch, and what the probes recorded. check_probes.py computes
-// the same numbers without any of our code. Usage: export_probes FOLDER
+// torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the Hessian.
+// check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "bnlab/data/linear_task.h"
+#include "bnlab/numerics/mean_loss.h"
 #include "bnlab/train/checkpoint.h"
 #include "tests/probed_run.h"
 #include "tests/small_run.h"
@@ -32,11 +34,25 @@ std::filesystem::path run(const Case& test, int64_t steps, const std::vector<Pro
                           const std::filesystem::path& folder) {
   TrainSpec spec = test.spec;
   spec.steps = steps;
-  return testing::probed_run(folder, test.data, spec, test.layers, probes);
+  return testing::probed_run(folder, test.data, spec, probes);
 }
 
 at::Tensor doubles(const std::vector<double>& values) {
   return at::tensor(values, at::kDouble);
+}
+
+/// The network's buffers, and the products of its Hessian with one vector in both modes of BN.
+void export_hessian(Network& network, const Batch& batch, Tensors& tensors) {
+  for (const auto& item : network.named_buffers()) tensors.insert("buffer." + item.key(), item.value().clone());
+  make_double(network);
+  std::vector<double> v(flattened(network.parameters()).size()), product(v.size());
+  for (size_t i = 0; i < v.size(); ++i) v[i] = std::cos(static_cast<double>(i));
+  tensors.insert("hessian.v", doubles(v));
+  for (const auto& [name, statistics] :
+       {std::pair("hessian.batch", BnStatistics::kBatch), std::pair("hessian.population", BnStatistics::kPopulation)}) {
+    MeanLoss(network, {{batch.x, batch.y}}, batch_loss, statistics).hessian_product(v, product);
+    tensors.insert(name, doubles(product));
+  }
 }
 
 void export_case(const Case& test, const std::filesystem::path& out) {
@@ -83,6 +99,7 @@ void export_case(const Case& test, const std::filesystem::path& out) {
     tensors.insert(std::string("landscape.") + what,
                    doubles(reader.arrays({"landscape", 0, what}).front().as_doubles()));
   }
+  if (test.name.starts_with("vgg")) export_hessian(*network, batch, tensors);
   tensors.insert("landscape.beta", doubles({reader.scalar_at({"landscape", 0, "beta"}, kStep).value()}));
   const std::vector<char> bytes = torch::jit::pickle_save(tensors);
   std::ofstream(out / (test.name + ".pt"), std::ios::binary).write(bytes.data(), static_cast<int64_t>(bytes.size()));

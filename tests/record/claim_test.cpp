@@ -32,7 +32,7 @@ TEST(Judge, TheWholeIntervalDecides) {
 TEST(Judge, FewerThanThreeSeedsNeverDecide) {
   const JudgedClaim two = judge_one(Side::above(0), evidence({100.0, 100.0}));
   EXPECT_EQ(two.verdict, Verdict::kUndecided);
-  EXPECT_EQ(two.verdict_corrected, Verdict::kUndecided);
+  EXPECT_EQ(two.verdict_raw, Verdict::kUndecided);
   EXPECT_THAT(two.reason, HasSubstr("at least 3"));
 }
 
@@ -51,13 +51,36 @@ TEST(Judge, NotFiniteEffectsNeverDecide) {
 
 TEST(Judge, HolmCountsEveryClaimOfTheExperiment) {
   const Evidence just = evidence({1.0, 2.0, 1.6});  // p = 0.034
-  EXPECT_EQ(judge({{claim(Side::above(0)), just}})[0].verdict_corrected, Verdict::kSupported);
+  EXPECT_EQ(judge({{claim(Side::above(0)), just}})[0].verdict, Verdict::kSupported);
   Evidence missing;
   missing.missing = "runs are missing";
   const auto two = judge({{claim(Side::above(0)), just}, {claim(Side::above(0)), missing}});
-  EXPECT_EQ(two[0].verdict, Verdict::kSupported);
-  EXPECT_EQ(two[0].verdict_corrected, Verdict::kUndecided);
-  EXPECT_THAT(two[0].reason, HasSubstr("Holm"));
+  EXPECT_EQ(two[0].verdict_raw, Verdict::kSupported);
+  EXPECT_EQ(two[0].verdict, Verdict::kUndecided);
+  EXPECT_THAT(two[0].reason, HasSubstr("Holm's correction over 2 secondary claims"));
+  EXPECT_NEAR(two[0].p_adjusted, 2 * two[0].p, 1e-15);
+}
+
+TEST(Judge, HolmCountsWithinARankOnly) {
+  const Evidence just = evidence({1.0, 2.0, 1.6});  // p = 0.034: decided alone, not among two
+  Claim primary = claim(Side::above(0));
+  primary.rank = Rank::kPrimary;
+  std::vector<std::pair<Claim, Evidence>> claims = {{primary, just}};
+  for (int i = 0; i < 10; ++i) claims.push_back({claim(Side::above(0)), just});
+  const auto judged = judge(claims);
+  EXPECT_EQ(judged[0].verdict, Verdict::kSupported);
+  EXPECT_EQ(judged[0].p_adjusted, judged[0].p);
+  for (size_t i = 1; i < judged.size(); ++i) {
+    EXPECT_EQ(judged[i].verdict, Verdict::kUndecided);
+    EXPECT_NEAR(judged[i].p_adjusted, 10 * judged[i].p, 1e-12);
+  }
+}
+
+TEST(Judge, TheDirectionIsKeptThroughTheCorrection) {
+  const auto judged = judge({{claim(Side::above(0)), evidence({-1.0, -1.01, -0.99, -1.0})},
+                             {claim(Side::above(0)), evidence({1.0, 1.01, 0.99, 1.0})}});
+  EXPECT_EQ(judged[0].verdict, Verdict::kNotSupported);
+  EXPECT_EQ(judged[1].verdict, Verdict::kSupported);
 }
 
 TEST(JudgeSimulation, HolmKeepsFalseDecisionsOfAFamilyBelowFivePercent) {
@@ -71,8 +94,8 @@ TEST(JudgeSimulation, HolmKeepsFalseDecisionsOfAFamilyBelowFivePercent) {
       family.push_back({claim(Side::above(0)), evidence({normal(random), normal(random), normal(random)})});
     bool any_raw = false, any_corrected = false;
     for (const auto& judged : judge(family)) {
-      any_raw = any_raw || judged.verdict != Verdict::kUndecided;
-      any_corrected = any_corrected || judged.verdict_corrected != Verdict::kUndecided;
+      any_raw = any_raw || judged.verdict_raw != Verdict::kUndecided;
+      any_corrected = any_corrected || judged.verdict != Verdict::kUndecided;
     }
     raw += any_raw;
     corrected += any_corrected;
@@ -83,14 +106,19 @@ TEST(JudgeSimulation, HolmKeepsFalseDecisionsOfAFamilyBelowFivePercent) {
 
 TEST(ClaimJson, HasEveryFieldOfTheReportsForm) {
   const Json json = to_json(judge_one(Side::within(-1, 1), evidence({0.1, 0.2, 0.3})), "experiment");
-  for (const char* key : {"experiment", "id", "sentence", "quote", "statistic", "window", "paper_value", "effect",
-                          "interval", "seeds", "preconditions", "verdict", "verdict_corrected", "reason", "runs"}) {
+  for (const char* key :
+       {"experiment", "id", "sentence", "quote", "statistic", "window", "paper_value", "effect", "interval", "seeds",
+        "preconditions", "rank", "p", "p_adjusted", "verdict", "verdict_corrected", "verdict_raw", "reason", "runs"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["threshold"], Json({-1.0, 1.0}));
   EXPECT_TRUE(json["reason"].is_null());
   EXPECT_NEAR(json["effect"].get<double>(), 0.2, 1e-12);
-  EXPECT_TRUE(to_json(judge_one(Side::above(0), evidence({})), "e")["effect"].is_null());
+  EXPECT_EQ(json["rank"], "secondary");
+  EXPECT_GT(json["p"].get<double>(), 0);
+  const Json nothing = to_json(judge_one(Side::above(0), evidence({})), "e");
+  EXPECT_TRUE(nothing["effect"].is_null());
+  EXPECT_TRUE(nothing["p"].is_null());
 }
 
 }  // namespace

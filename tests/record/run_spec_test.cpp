@@ -15,7 +15,7 @@ Json minimal_train() {
 
 TrainSpec unusual_spec() {
   TrainSpec spec;
-  spec.data = {"cifar10", "0123", "none", 32, "flip-crop", 2, 5};
+  spec.data = {"cifar10", "0123", "none", 32, "flip-crop", 5, 2};
   spec.model = {"vgg16",
                 {{"width", 0.25}, {"activation", "tanh"}},
                 {"batch", "after-activation", {{"eps", 1e-3}}},

@@ -90,6 +90,7 @@ TEST(CompleteRunSpec, ImpossibleSpecsNameTheKey) {
   EXPECT_THAT(error([](auto& s) { s.data.pad_to = 0; }), HasSubstr("data.pad_to"));
   EXPECT_THAT(error([](auto& s) { s.data.digest = "x"; }), HasSubstr("data"));
   EXPECT_THAT(error([](auto& s) { s.batch = 65; }), HasSubstr("batch"));
+  EXPECT_THAT(error([](auto& s) { s.data.draw = 1; }), HasSubstr("data"));
   EXPECT_THAT(error([](auto& s) { s.probes = {{"nope", 0, 1, false, {}}}; }), HasSubstr("known: accuracy"));
   EXPECT_THAT(error([](auto& s) {
                 s.probes = {{"activations", 0, 1, false, {{"layers", {99}}}}};

@@ -2,10 +2,10 @@
 import { el } from "./dom";
 import { experimentAnchor } from "./experiment";
 import type { Experiment, Report } from "./report";
-import { verdictMarks } from "./verdict";
+import { ofRank, verdictMarks } from "./verdict";
 
 function experimentEntry(report: Report, experiment: Experiment): HTMLElement {
-  const claims = report.claims.filter((claim) => claim.experiment === experiment.name);
+  const claims = ofRank(report.claims, "primary").filter((claim) => claim.experiment === experiment.name);
   const link = el("a", { href: `#${experimentAnchor(experiment.name)}`, title: experiment.title }, experiment.name);
   return el("li", {}, link, claims.length > 0 ? verdictMarks(claims) : null);
 }

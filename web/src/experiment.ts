@@ -4,8 +4,8 @@ import { claimAnchor } from "./claims";
 import { anchor, el, headerRow, scrollable } from "./dom";
 import { figureElement } from "./figure";
 import { count, duration, number, unknown } from "./format";
-import type { Experiment, Figure, PaperNumber, Report } from "./report";
-import { verdictLabel } from "./verdict";
+import type { Claim, Experiment, Figure, PaperNumber, Report } from "./report";
+import { ofRank, verdictLabel, verdictMarks } from "./verdict";
 
 export function experimentAnchor(name: string): string {
   return anchor("exp", name);
@@ -21,7 +21,7 @@ function sourceLine(experiment: Experiment): HTMLElement | null {
 }
 
 function stateNotice(experiment: Experiment): HTMLElement | null {
-  if (experiment.state === "complete") return null;
+  if (experiment.state === "complete" || experiment.error !== "") return null;
   const words =
     experiment.state === "failed"
       ? "This experiment failed: what follows is what could be computed."
@@ -29,13 +29,43 @@ function stateNotice(experiment: Experiment): HTMLElement | null {
   return el("p", { class: "notice", role: "note" }, words);
 }
 
-function claimList(report: Report, experiment: Experiment): HTMLElement | null {
-  const claims = report.claims.filter((claim) => claim.experiment === experiment.name);
+/** Why there is nothing to show, in place of the figures. */
+function failureNotice(experiment: Experiment): HTMLElement | null {
+  if (experiment.error === "") return null;
+  return el(
+    "p",
+    { class: "notice failure", role: "note" },
+    "The findings of this experiment could not be drawn from its runs: ",
+    el("span", {}, experiment.error),
+  );
+}
+
+function claimList(claims: Claim[], label: string): HTMLElement | null {
   if (claims.length === 0) return null;
   const items = claims.map((claim) =>
     el("li", {}, verdictLabel(claim.verdict), el("a", { href: `#${claimAnchor(claim)}` }, claim.sentence)),
   );
-  return el("ul", { class: "claim-list", "aria-label": "Claims of this experiment" }, ...items);
+  return el("ul", { class: "claim-list", "aria-label": label }, ...items);
+}
+
+function secondaryClaims(claims: Claim[], hasPrimary: boolean): HTMLElement | null {
+  if (claims.length === 0) return null;
+  const words = `${hasPrimary ? "and " : ""}${count(claims.length, "secondary claim")}`;
+  return el(
+    "details",
+    { class: "secondary-claims" },
+    el("summary", {}, words, " ", verdictMarks(claims)),
+    claimList(claims, "Secondary claims of this experiment"),
+  );
+}
+
+function claimLists(report: Report, experiment: Experiment): (HTMLElement | null)[] {
+  const claims = report.claims.filter((claim) => claim.experiment === experiment.name);
+  const primary = ofRank(claims, "primary");
+  return [
+    claimList(primary, "Primary claims of this experiment"),
+    secondaryClaims(ofRank(claims, "secondary"), primary.length > 0),
+  ];
 }
 
 function quantity(value: number | string | null): string {
@@ -72,7 +102,7 @@ function costLine(experiment: Experiment): HTMLElement | null {
     computedNow === null || earlier <= 0
       ? ""
       : `; ${computedNow} computed for this report, ${earlier} taken from earlier work`;
-  return el("p", { class: "small" }, `Cost: ${count(runs, "run")}, ${duration(seconds)} of computing${reuse}.`);
+  return el("p", { class: "small" }, `Cost: ${count(runs, "run")}, ${duration(seconds)} of computing time${reuse}.`);
 }
 
 function prose(title: string, paragraphs: string[]): HTMLElement[] {
@@ -94,8 +124,9 @@ export function experimentSection(report: Report, experiment: Experiment, figure
     experiment.question === "" ? null : el("p", { class: "question" }, experiment.question),
     sourceLine(experiment),
     stateNotice(experiment),
-    claimList(report, experiment),
+    ...claimLists(report, experiment),
     answerBlock(experiment),
+    failureNotice(experiment),
     ...figures.map(figureElement),
     ...prose("What was run", experiment.whatWasRun),
     ...paperTable(experiment.paperNumbers),

@@ -3,7 +3,7 @@
 import embed, { type EmbedOptions, type Result, type VisualizationSpec } from "vega-embed";
 import { anchor, el } from "./dom";
 import type { Figure } from "./report";
-import { currentScheme, figureConfig, onSchemeChange, type Scheme } from "./theme";
+import { currentScheme, figureConfig, inScheme, onSchemeChange, type Scheme } from "./theme";
 
 interface Drawing {
   figure: Figure;
@@ -32,7 +32,7 @@ async function draw(drawing: Drawing, scheme: Scheme): Promise<void> {
   drawing.result?.finalize();
   drawing.result = null;
   try {
-    const spec = drawing.figure.spec as unknown as VisualizationSpec;
+    const spec = inScheme(drawing.figure.spec, scheme) as unknown as VisualizationSpec;
     drawing.result = await embed(drawing.plot, spec, embedOptions(drawing.figure, scheme));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -53,6 +53,12 @@ function expectedHeight(spec: Record<string, unknown>): number {
   return (typeof spec.height === "number" ? spec.height : 260) + 70;
 }
 
+/** What the chart's maker says could not be drawn (src/bnlab/charts/specification.h). */
+function notesOf(spec: Record<string, unknown>): string[] {
+  const notes = (spec.usermeta as { notes?: unknown } | undefined)?.notes;
+  return Array.isArray(notes) ? notes.filter((note): note is string => typeof note === "string") : [];
+}
+
 export function figureElement(figure: Figure): HTMLElement {
   const id = anchor("fig", figure.experiment, figure.id);
   const label = figure.title || figure.caption || figure.id;
@@ -62,6 +68,7 @@ export function figureElement(figure: Figure): HTMLElement {
     {},
     figure.title === "" ? null : el("strong", {}, `${figure.title.replace(/\.$/, "")}. `),
     figure.caption,
+    ...notesOf(figure.spec).map((note) => el("p", { class: "figure-note" }, note)),
   );
   const element = el("figure", { id, "aria-label": label }, el("div", { class: "scroll" }, plot), caption);
   drawings.set(element, { figure, plot, scheme: null, result: null, work: Promise.resolve() });

@@ -3,7 +3,7 @@
 import { el, type Child } from "./dom";
 import { count, date, duration } from "./format";
 import type { Report } from "./report";
-import { countVerdicts, verdictLabel, verdicts } from "./verdict";
+import { countVerdicts, ofRank, verdictLabel, verdicts, verdictWords } from "./verdict";
 
 const fingerprintNames: Record<string, string> = {
   cpu: "processor",
@@ -22,26 +22,39 @@ function facts(report: Report): [string, string][] {
     ["data set", report.data],
     ["scale", report.scale],
     ["created", date(report.created)],
-    ["total cost", `${count(report.runs.length, "run")}, ${duration(seconds)} of computing`],
+    ["total cost", `${count(report.runs.length, "run")}, ${duration(seconds)} of computing time`],
     ["bnlab", report.version],
     ...machine,
   ];
 }
 
+/** What the verdicts of the secondary claims are, in small print. */
+function secondaryTally(report: Report): HTMLElement | null {
+  const claims = ofRank(report.claims, "secondary");
+  if (claims.length === 0) return null;
+  return el(
+    "p",
+    { class: "small" },
+    `and ${count(claims.length, "secondary claim")} (other layers, rates, placements and networks): ` +
+      `${verdictWords(claims)}.`,
+  );
+}
+
 function tally(report: Report): HTMLElement {
-  const raw = countVerdicts(report.claims, (claim) => claim.verdict);
-  const corrected = countVerdicts(report.claims, (claim) => claim.verdictCorrected);
-  const items = verdicts.map((verdict) => el("li", {}, el("strong", {}, String(raw[verdict])), verdictLabel(verdict)));
-  const same = verdicts.every((verdict) => raw[verdict] === corrected[verdict]);
-  const after = same
-    ? "The counts are the same after Holm's correction."
-    : `After Holm's correction: ${verdicts.map((verdict) => `${corrected[verdict]} ${verdict}`).join(", ")}.`;
+  const primary = ofRank(report.claims, "primary");
+  const counts = countVerdicts(primary);
+  const items = verdicts.map((verdict) => el("li", {}, el("strong", {}, String(counts[verdict])), verdictLabel(verdict)));
   return el(
     "div",
     { class: "tally" },
-    el("p", {}, `${count(report.claims.length, "claim")} of the literature, measured here:`),
+    el(
+      "p",
+      {},
+      el("strong", {}, count(primary.length, "primary claim")),
+      " – those that the sources state as their findings – measured here:",
+    ),
     el("ul", {}, ...items),
-    report.claims.length > 0 ? el("p", { class: "small" }, after) : null,
+    secondaryTally(report),
   );
 }
 
@@ -107,24 +120,34 @@ export function howToRead(): HTMLElement {
           "followed by the factor it stands for.",
       ),
       entry(
+        "Primary and secondary",
+        "A primary claim is one that its source states as a finding; an experiment has at most four. Secondary claims " +
+          "ask the same of other layers, learning rates, placements or networks. The counts at the top of this page " +
+          "and the marks in its contents are those of the primary claims.",
+      ),
+      entry(
+        "One correction (Holm)",
+        "Who checks many claims finds some decided by luck. Holm's method therefore asks for more evidence the more " +
+          "claims are judged together, so that the chance of even one lucky verdict among them stays below 5 %. " +
+          "Judged together are the primary claims of an experiment, and apart from them its secondary ones, so that " +
+          "many side questions do not make its findings harder to decide. Every verdict on this page is the one after " +
+          "this correction; what the claim would get alone stands behind its \u201cQuote and method\u201d.",
+      ),
+      entry(
         verdictLabel("supported"),
-        "The whole interval lies on the claim's side of the threshold (shaded in the drawing).",
+        "The whole interval lies on the claim's side of the threshold (shaded in the drawing), clearly enough for the " +
+          "correction.",
       ),
       entry(
         verdictLabel("not supported"),
-        "The whole interval lies on the other side. This holds for the networks, the data and the scale used " +
-          "here; it does not refute a paper that used others.",
+        "The whole interval lies on the other side, clearly enough for the correction. This holds for the networks, " +
+          "the data and the scale used here; it does not refute a paper that used others.",
       ),
       entry(
         verdictLabel("undecided"),
-        "The interval reaches over the threshold, or there are fewer than three seeds, or a precondition does not " +
-          "hold: for instance, a network that has learned nothing has small gradients for a reason that is not the " +
-          "claim's.",
-      ),
-      entry(
-        "Corrected (Holm)",
-        "Who checks many claims finds some supported by luck. Holm's method asks for more evidence the more " +
-          "claims an experiment makes, so that the chance of even one lucky verdict in it stays below 5 %.",
+        "The interval reaches over the threshold or is decided only without the correction, or there are fewer than " +
+          "three seeds, or a precondition does not hold: for instance, a network that has learned nothing has small " +
+          "gradients for a reason that is not the claim's.",
       ),
     ),
   );

@@ -9,7 +9,7 @@ import { el } from "./dom";
 import { experimentSection } from "./experiment";
 import { drawAll, drawWhenNear, figureElement } from "./figure";
 import { headerSection, howToRead } from "./header";
-import { readReport, schemaVersion, type Report } from "./report";
+import { readReport, schemaVersions, type Report } from "./report";
 import { runsSection } from "./runs";
 
 declare global {
@@ -44,10 +44,10 @@ function pageParts(report: Report): HTMLElement[] {
   const main = el(
     "main",
     {},
-    report.schemaVersion === schemaVersion
+    report.schemaVersion !== null && schemaVersions.includes(report.schemaVersion)
       ? null
       : notice(
-          `This page reads reports of version ${schemaVersion}; this one is of version ` +
+          `This page reads reports of versions ${schemaVersions.join(" and ")}; this one is of version ` +
             `${report.schemaVersion ?? "unknown"}, so parts of it may be missing.`,
         ),
     headerSection(report),

@@ -1,9 +1,13 @@
 // report.json as the page uses it. Reading is lenient: unknown fields are ignored, missing ones get an empty value,
-// and a number that JSON cannot hold (NaN is written as null) stays null.
+// and a number that JSON cannot hold (NaN is written as null) stays null. Version 1 knew no ranks, and its "verdict" was
+// the one without the correction.
 
-export const schemaVersion = 1;
+export const schemaVersions: readonly number[] = [1, 2];
 
 export type Verdict = "supported" | "not supported" | "undecided";
+
+/** Primary: what the source states as its findings. Secondary: other layers, rates, placements, networks. */
+export type Rank = "primary" | "secondary";
 
 export interface Precondition {
   name: string;
@@ -27,8 +31,13 @@ export interface Claim {
   perSeed: (number | null)[];
   seeds: number | null;
   preconditions: Precondition[];
+  rank: Rank;
+  /** With Holm's correction within the claims of its rank: the verdict that the page shows everywhere. */
   verdict: Verdict;
-  verdictCorrected: Verdict;
+  /** Without it. */
+  verdictRaw: Verdict;
+  p: number | null;
+  pAdjusted: number | null;
   reason: string;
   runs: string[];
 }
@@ -57,8 +66,10 @@ export interface Experiment {
   answer: string[];
   whatWasRun: string[];
   paperNumbers: PaperNumber[];
+  /** seconds: of processors where that was recorded, else of the clock */
   cost: { runs: number | null; seconds: number | null; computedNow: number | null };
   state: string;
+  error: string;
   notes: string[];
 }
 
@@ -69,6 +80,7 @@ export interface Run {
   state: string;
   steps: number | null;
   divergedAt: number | null;
+  /** of processors where that was recorded, else of the clock */
   seconds: number | null;
   threads: number | null;
   error: string;
@@ -119,6 +131,10 @@ function verdict(value: unknown): Verdict {
   return value === "supported" || value === "not supported" ? value : "undecided";
 }
 
+function computingTime(cost: Fields): number | null {
+  return real(cost.cpu_seconds) ?? real(cost.seconds);
+}
+
 function claim(value: unknown): Claim {
   const from = fields(value);
   const direction = from.direction === "below" || from.direction === "within" ? from.direction : "above";
@@ -141,8 +157,11 @@ function claim(value: unknown): Claim {
       const it = fields(item);
       return { name: text(it.name), holds: it.holds === true, detail: text(it.detail) };
     }),
-    verdict: verdict(from.verdict),
-    verdictCorrected: verdict(from.verdict_corrected ?? from.verdict),
+    rank: from.rank === "secondary" ? "secondary" : "primary",
+    verdict: verdict(from.verdict_corrected ?? from.verdict),
+    verdictRaw: verdict(from.verdict_raw ?? from.verdict),
+    p: real(from.p),
+    pAdjusted: real(from.p_adjusted),
     reason: text(from.reason),
     runs: list(from.runs, text),
   };
@@ -179,8 +198,9 @@ function experiment(value: unknown): Experiment {
         note: text(it.note),
       };
     }),
-    cost: { runs: real(cost.runs), seconds: real(cost.seconds), computedNow: real(cost.computed_now) },
+    cost: { runs: real(cost.runs), seconds: computingTime(cost), computedNow: real(cost.computed_now) },
     state: text(from.state) || "complete",
+    error: text(from.error),
     notes: list(from.notes, text),
   };
 }
@@ -194,7 +214,7 @@ function run(value: unknown): Run {
     state: text(from.state),
     steps: real(from.steps),
     divergedAt: real(from.diverged_at),
-    seconds: real(from.seconds),
+    seconds: computingTime(from),
     threads: real(from.threads),
     error: text(from.error),
   };

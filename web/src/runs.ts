@@ -45,7 +45,7 @@ class RunList {
     const table = el(
       "table",
       { class: "plain runs" },
-      headerRow("Id", "What", "Kind", "Steps", "Time", "Threads", "State"),
+      headerRow("Id", "What", "Kind", "Steps", "Computing time", "Threads", "State"),
       this.body,
     );
     const controls = el("div", { class: "controls" }, this.search, this.state, this.previous, this.next, this.where);

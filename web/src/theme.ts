@@ -12,21 +12,21 @@ interface Palette {
   category: string[];
 }
 
-// The first colours of both palettes can be told apart with the common kinds of colour blindness.
+// Paper and the first six categories are those of src/bnlab/charts/style.h, which says why.
 const palettes: Record<Scheme, Palette> = {
   light: {
     paper: "#ffffff",
     text: "#33383d",
     faint: "#767d84",
     grid: "#e6e8ea",
-    category: ["#2b6296", "#c96a28", "#3f8f6b", "#8a5aa0", "#b5484f", "#8a7a2a", "#4a9fb5", "#777d84"],
+    category: ["#2b4577", "#cb3907", "#1c7a5a", "#ca9601", "#895ab9", "#00a9f8", "#8a8f94"],
   },
   dark: {
     paper: "#16191c",
     text: "#d5d9dd",
     faint: "#8b939b",
     grid: "#32383e",
-    category: ["#6ea8dc", "#e59a5c", "#6cc09a", "#bd92d4", "#e37f85", "#c9b95c", "#7cc8dc", "#a2a9b0"],
+    category: ["#3f85fb", "#e35f3a", "#4cd991", "#f5af24", "#bf56b9", "#9de5ff", "#9aa1a8"],
   },
 };
 
@@ -49,6 +49,7 @@ export function figureConfig(scheme: Scheme): Config {
       titleFontSize: 12,
       titlePadding: 8,
       tickSize: 4,
+      labelSeparation: 6,
     },
     legend: {
       labelColor: text,
@@ -67,6 +68,22 @@ export function figureConfig(scheme: Scheme): Config {
     mark: { color: category[0] ?? text },
     range: { category, ramp: { scheme: "viridis" }, heatmap: { scheme: "viridis" } },
   } as Config;
+}
+
+function recolored(part: unknown, colors: Record<string, string>): unknown {
+  if (typeof part === "string") return colors[part] ?? part;
+  if (Array.isArray(part)) return part.map((item) => recolored(item, colors));
+  if (typeof part !== "object" || part === null) return part;
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => [name, name === "data" ? value : recolored(value, colors)]),
+  );
+}
+
+/** The specification in the colours of a scheme; it says itself which they are on a dark page ("usermeta.dark"). */
+export function inScheme(spec: Record<string, unknown>, scheme: Scheme): Record<string, unknown> {
+  const { usermeta, ...chart } = spec;
+  const dark = (usermeta as { dark?: Record<string, string> } | undefined)?.dark;
+  return scheme === "dark" && dark ? (recolored(chart, dark) as Record<string, unknown>) : chart;
 }
 
 const darkQuery = window.matchMedia("(prefers-color-scheme: dark)");

@@ -1,7 +1,7 @@
 // The three verdicts as coloured labels that also say their verdict in words, and as single marks for the contents
 // list.
 import { el } from "./dom";
-import type { Claim, Verdict } from "./report";
+import type { Claim, Rank, Verdict } from "./report";
 
 export const verdicts: readonly Verdict[] = ["supported", "not supported", "undecided"];
 
@@ -18,17 +18,26 @@ export function verdictLabel(verdict: Verdict): HTMLElement {
 
 /** One mark a claim, for example "✓✓?", with the counts in words for screen readers. */
 export function verdictMarks(claims: Claim[]): HTMLElement {
-  const words = verdicts
-    .map((verdict) => [claims.filter((claim) => claim.verdict === verdict).length, verdict] as const)
-    .filter(([n]) => n > 0)
-    .map(([n, verdict]) => `${n} ${verdict}`)
-    .join(", ");
+  const words = verdictWords(claims);
   const signs = claims.map((claim) => el("span", { class: verdictClass(claim.verdict) }, marks[claim.verdict]));
   return el("span", { class: "verdict-marks", role: "img", "aria-label": words, title: words }, ...signs);
 }
 
-export function countVerdicts(claims: Claim[], of: (claim: Claim) => Verdict): Record<Verdict, number> {
+export function countVerdicts(claims: Claim[]): Record<Verdict, number> {
   const counts: Record<Verdict, number> = { supported: 0, "not supported": 0, undecided: 0 };
-  for (const claim of claims) counts[of(claim)] += 1;
+  for (const claim of claims) counts[claim.verdict] += 1;
   return counts;
+}
+
+/** "4 supported, 1 undecided": the verdicts that occur. */
+export function verdictWords(claims: Claim[]): string {
+  const counts = countVerdicts(claims);
+  return verdicts
+    .filter((verdict) => counts[verdict] > 0)
+    .map((verdict) => `${counts[verdict]} ${verdict}`)
+    .join(", ");
+}
+
+export function ofRank(claims: Claim[], rank: Rank): Claim[] {
+  return claims.filter((claim) => claim.rank === rank);
 }

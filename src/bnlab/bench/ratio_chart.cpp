@@ -4,10 +4,11 @@
 
 #include <algorithm>
 
+#include "bnlab/charts/specification.h"
+
 namespace bnlab::bench {
 namespace {
 
-constexpr char kSchema[] = "https://vega.github.io/schema/vega-lite/v5.json";
 constexpr int kBarHeight = 7, kRowGap = 5, kHeightAround = 60;
 
 double rounded(double value) {
@@ -38,17 +39,18 @@ class Chart {
       (one.is_mark ? marks_ : bars_).push_back(one.name);
     }
     for (const RatioValue& value : values) {
+      if (!left_out_.draws(value.ratio, true)) continue;
       values_.push_back(entry(value));
       if (std::find(rows_.begin(), rows_.end(), value.row) == rows_.end()) rows_.push_back(value.row);
     }
   }
 
   Json make() const {
-    return {{"$schema", kSchema},
-            {"width", "container"},
-            {"height", static_cast<int>(rows_.size()) * row_height() + kHeightAround},
-            {"data", {{"values", values_}}},
-            {"layer", {bar_layer(), interval_layer(), mark_layer(), ours_layer()}}};
+    return charts::finished({{"width", "container"},
+                             {"height", static_cast<int>(rows_.size()) * row_height() + kHeightAround},
+                             {"data", {{"values", values_}}},
+                             {"layer", {bar_layer(), interval_layer(), mark_layer(), ours_layer()}}},
+                            left_out_);
   }
 
  private:
@@ -111,6 +113,7 @@ class Chart {
   }
 
   std::string x_title_;
+  charts::LeftOut left_out_;
   Json names_ = Json::array(), colors_ = Json::array(), bars_ = Json::array(), marks_ = Json::array();
   Json values_ = Json::array(), rows_ = Json::array();
 };

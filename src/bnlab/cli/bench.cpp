@@ -14,6 +14,7 @@
 #include "bnlab/bench/table.h"
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/record/files.h"
 
@@ -79,12 +80,13 @@ void run(const BenchArguments& arguments) {
   write_file_atomically(out.bench(), json);
   const bool json_on_stdout = arguments.wants_json && (arguments.json.empty() || arguments.json == "-");
   if (json_on_stdout) {
-    fmt::print("{}", json);
+    write_output(json);
   } else if (arguments.wants_json) {
     write_file_atomically(arguments.json, json);
   }
-  fmt::print(json_on_stdout ? stderr : stdout, "{}Every measurement is in {}\n",
-             bench::table(results, bench::compare(results)), out.bench().string());
+  const std::string table = fmt::format("{}Every measurement is in {}\n",
+                                        bench::table(results, bench::compare(results)), out.bench().string());
+  json_on_stdout ? say(table) : write_output(table);
 }
 
 }  // namespace

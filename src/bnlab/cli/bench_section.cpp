@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bnlab/bench/figures.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/record/files.h"
 #include "bnlab/record/parse_json.h"
 
@@ -15,8 +16,8 @@ void add_bench_section(const OutFolder& out, Json& report) {
     bench::add_to_report(parse_json(read_file(out.bench()), "bench.json"), with_section);
     report = std::move(with_section);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "note: {} is left out of the report: {}; bnlab bench with the same --out writes it anew\n",
-               out.bench().string(), error.what());
+    say(fmt::format("note: {} is left out of the report: {}; bnlab bench with the same --out writes it anew\n",
+                    out.bench().string(), error.what()));
   }
 }
 

@@ -5,7 +5,9 @@
 #include <numeric>
 
 #include "bnlab/experiments/experiment_list.h"
+#include "bnlab/launch/worker_process.h"
 #include "bnlab/record/parse_json.h"
+#include "bnlab/runs/probe_cost.h"
 
 namespace bnlab {
 namespace {
@@ -13,9 +15,16 @@ namespace {
 std::atomic<bool> stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-void on_signal(int signal_number) {
-  stop = true;
+// The handler stays in place until the second signal: SIGINT after SIGTERM is a second one, too.
+void end_at_second(int signal_number) {
+  if (!stop.exchange(true)) return;
+  kill_all_workers();
   signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+void only_note(int) {
+  stop = true;
 }
 
 }  // namespace
@@ -24,22 +33,32 @@ const std::atomic<bool>& stop_requested() {
   return stop;
 }
 
-void install_stop_handler() {
+void install_stop_handler(SecondSignal second) {
   for (const int signal_number : {SIGINT, SIGTERM}) {
     struct sigaction action {};
-    action.sa_handler = on_signal;
+    action.sa_handler = second == SecondSignal::kIgnored ? only_note : end_at_second;
     action.sa_flags = SA_RESTART;
     sigaction(signal_number, &action, nullptr);
   }
 }
 
 std::vector<PlannedExperiment> plan_experiments(const Request& request) {
-  const Setting setting{request.scale, request.facts, request.seeds, request.probe_budget};
+  const Setting setting{request.scale, request.facts, request.seeds, request.probe_thinning};
   std::vector<PlannedExperiment> planned;
   for (const auto& experiment : select_experiments(request.only)) {
     planned.push_back({experiment, setting, experiment.plan(setting)});
   }
   return planned;
+}
+
+void choose_thinning(Request& request) {
+  request.probe_thinning = 1;
+  if (!request.probe_budget) return;
+  std::vector<RunSpec> specs;
+  for (const auto& experiment : plan_experiments(request)) {
+    for (const auto& run : experiment.plan.runs()) specs.push_back(run.spec);
+  }
+  request.probe_thinning = thinning_for(*request.probe_budget, specs, request.facts);
 }
 
 void save_request(const OutFolder& out, const Request& request) {
@@ -49,6 +68,7 @@ void save_request(const OutFolder& out, const Request& request) {
                      {"data", request.data},
                      {"seeds", request.seeds},
                      {"probe_budget", request.probe_budget ? Json(*request.probe_budget) : Json()},
+                     {"probe_thinning", request.probe_thinning},
                      {"facts",
                       {{"set", facts.set},
                        {"title", facts.title},
@@ -84,7 +104,8 @@ Request load_request(const OutFolder& out) {
              facts.at("train_count"),
              facts.at("test_count")},
             json.at("seeds"),
-            budget.is_null() ? std::nullopt : std::optional(budget.get<double>())};
+            budget.is_null() ? std::nullopt : std::optional(budget.get<double>()),
+            json.value("probe_thinning", int64_t{1})};
   } catch (const std::exception& error) {
     throw std::runtime_error(out.request().string() + ": is damaged (" + error.what() +
                              "); run bnlab reproduce with the same --out to write it anew, finished runs are kept");
@@ -101,9 +122,13 @@ double parse_percent(const std::string& flag, const std::string& text) {
   throw SpecError(flag, "expected a percentage above 0 and at most 100, e.g. 5%, got \"" + text + "\"");
 }
 
-std::vector<int64_t> first_seeds(int64_t n) {
+int64_t default_seeds(Scale scale) {
+  return scale == Scale::kSmoke ? 1 : 5;
+}
+
+std::vector<int64_t> first_seeds(int64_t n, int64_t first) {
   std::vector<int64_t> seeds(static_cast<size_t>(n));
-  std::iota(seeds.begin(), seeds.end(), int64_t{0});
+  std::iota(seeds.begin(), seeds.end(), first);
   return seeds;
 }
 

@@ -21,9 +21,15 @@ struct OutFolder {
   std::filesystem::path bench() const { return path / "bench.json"; }
 };
 
-/// Set by SIGINT and SIGTERM once install_stop_handler() was called; a second signal ends the process at once.
+/// Set by SIGINT and SIGTERM once install_stop_handler() was called.
 const std::atomic<bool>& stop_requested();
-void install_stop_handler();
+
+/// What a second signal does.
+enum class SecondSignal {
+  kEndsAtOnce,  ///< this process and its workers
+  kIgnored      ///< a worker's own: its launcher and the system may both tell it, and it needs time for its checkpoint
+};
+void install_stop_handler(SecondSignal second = SecondSignal::kEndsAtOnce);
 
 /// What `reproduce` was asked for; kept in OUT/request.json, so that `report OUT` can draw it again.
 struct Request {
@@ -32,8 +38,11 @@ struct Request {
   std::string data;  ///< as given to --data
   DataFacts facts;
   std::vector<int64_t> seeds;
-  std::optional<double> probe_budget = {};  ///< a share; see TrainSpec::probe_budget
+  std::optional<double> probe_budget = {};  ///< most that probes may cost: a share of a run's steps
+  int64_t probe_thinning = 1;               ///< what follows from it: Setting::probe_thinning
 };
+/// Sets the thinning that keeps the request's budget in each of its runs: one for all. Without a budget: 1.
+void choose_thinning(Request& request);
 std::vector<PlannedExperiment> plan_experiments(const Request& request);
 void save_request(const OutFolder& out, const Request& request);
 Request load_request(const OutFolder& out);
@@ -41,8 +50,11 @@ Request load_request(const OutFolder& out);
 /// "5%" or "5" as 0.05. Throws SpecError naming the flag if it is no percentage above 0 and at most 100.
 double parse_percent(const std::string& flag, const std::string& text);
 
-/// 0, 1, … n-1.
-std::vector<int64_t> first_seeds(int64_t n);
+/// Enough for verdicts, except at smoke.
+int64_t default_seeds(Scale scale);
+
+/// The first and those that follow it, `n` in all. Seeds that are judged begin at 1; those from 1000 on are for pilots.
+std::vector<int64_t> first_seeds(int64_t n, int64_t first = 1);
 
 /// "file:///…/report.html".
 std::string file_url(const std::filesystem::path& path);

@@ -2,20 +2,24 @@
 #include <fmt/format.h>
 
 #include "bnlab/cli/commands.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/data/check.h"
 #include "bnlab/record/json_fields.h"
 
 namespace bnlab {
 namespace {
 
+/// Paths may hold any bytes.
+void print_json(const Json& json) {
+  write_output(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
 Json to_json(const DatasetListing& listing) {
   Json looked_in = Json::array();
   for (const auto& place : listing.looked_in) looked_in.push_back(place.string());
-  return {{"name", listing.name},
-          {"title", listing.title},
-          {"looked_in", looked_in},
-          {"found", listing.found.empty() ? Json() : Json(listing.found.string())},
-          {"hint", listing.hint}};
+  return {{"name", listing.name},       {"title", listing.title},
+          {"looked_in", looked_in},     {"found", listing.found.empty() ? Json() : Json(listing.found.string())},
+          {"trouble", listing.trouble}, {"hint", listing.hint}};
 }
 
 Json to_json(const FileCheck& file) {
@@ -54,17 +58,17 @@ void list(bool json) {
     } else if (!listing.found.empty()) {
       fmt::print("  found in {}\n", listing.found.string());
     } else {
-      fmt::print("  not found; {}\n", listing.hint);
+      fmt::print("  not found; {}\n", listing.trouble.empty() ? listing.hint : listing.trouble);
       for (const auto& place : listing.looked_in) fmt::print("    looked in {}\n", place.string());
     }
   }
-  if (json) fmt::print("{}\n", all.dump(2));
+  if (json) print_json(all);
 }
 
 int check(const std::string& chosen, bool json) {
   const DatasetCheck result = check_dataset(parse_data_choice(chosen));
   if (json) {
-    fmt::print("{}\n", to_json(result).dump(2));
+    print_json(to_json(result));
   } else {
     fmt::print("{}: {}\n", result.title.empty() ? result.name : result.title, result.message);
     for (const auto& file : result.files) {

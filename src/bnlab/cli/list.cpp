@@ -1,50 +1,57 @@
 // bnlab list: the experiments, what each reproduces, what it costs, and its state here.
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/experiments/experiment_list.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
-#include "bnlab/runs/cost.h"
+#include "bnlab/study/cost_shares.h"
 
 namespace bnlab {
 namespace {
 
 struct ListOptions {
   std::string data = "fashion-mnist", out = "bnlab-out";
-  int64_t seeds = 3;
+  int64_t seeds = 0;
   bool json = false;
 };
 
 struct AtScale {
-  double seconds = 0;  ///< estimated, on this machine's cores
+  double seconds = 0;       ///< estimated, on this machine's cores, as if it were run alone
+  double core_seconds = 0;  ///< of the runs that no experiment before it needs
   size_t runs = 0, done = 0;
   std::string state() const { return done == 0 ? "not run" : done < runs ? "partial" : "done"; }
 };
 
-AtScale at_scale(const Experiment& experiment, const Setting& setting, const OutFolder& out) {
+AtScale at_scale(const Plan& plan, const DataFacts& facts, const OutFolder& out, CostShares& shares) {
   AtScale result;
-  double core_seconds = 0;
-  const Plan plan = experiment.plan(setting);
   for (const auto& run : plan.runs()) {
     ++result.runs;
-    core_seconds += estimated_seconds(run.spec, setting.data) * static_cast<double>(threads_of(run.spec));
+    result.seconds += core_seconds(run.spec, facts) / static_cast<double>(available_cores());
     const RunState state = run_state(out.runs() / run.id);
     result.done += state == RunState::kFinished || state == RunState::kDiverged;
   }
-  result.seconds = core_seconds / static_cast<double>(available_cores());
+  result.core_seconds = shares.add(plan);
   return result;
 }
 
-Json entry(const Experiment& experiment, const std::optional<DataFacts>& facts, const ListOptions& options) {
+using SharesByScale = std::map<Scale, CostShares>;
+
+Json entry(const Experiment& experiment, const std::optional<DataFacts>& facts, const ListOptions& options,
+           SharesByScale& shares) {
   Json scales = Json::object(), state = Json::object();
   for (const Scale scale : all_scales()) {
     if (!facts) continue;
-    const AtScale at = at_scale(experiment, {scale, *facts, first_seeds(options.seeds)}, {options.out});
-    scales[to_string(scale)] = {{"estimated_seconds", at.seconds}, {"runs", at.runs}};
+    const auto seeds = first_seeds(options.seeds > 0 ? options.seeds : default_seeds(scale));
+    const Plan plan = experiment.plan({scale, *facts, seeds});
+    const AtScale at = at_scale(plan, *facts, {options.out}, shares.try_emplace(scale, *facts).first->second);
+    scales[to_string(scale)] = {
+        {"estimated_seconds", at.seconds}, {"core_seconds", at.core_seconds}, {"runs", at.runs}};
     state[to_string(scale)] = at.state();
   }
   return {{"name", experiment.name},
@@ -74,10 +81,11 @@ void list(const ListOptions& options) {
   try {
     facts = facts_of(load_dataset(parse_data_choice(options.data)));
   } catch (const DataError& error) {
-    fmt::print(stderr, "costs and states are left out: {}\n", error.what());
+    say(fmt::format("costs and states are left out: {}\n", error.what()));
   }
   Json entries = Json::array();
-  for (const auto& experiment : experiments()) entries.push_back(entry(experiment, facts, options));
+  SharesByScale shares;
+  for (const auto& experiment : experiments()) entries.push_back(entry(experiment, facts, options, shares));
   if (options.json) {
     fmt::print("{}\n", entries.dump(2));
     return;
@@ -92,7 +100,7 @@ void add_list(CLI::App& app, Invocation&) {
   CLI::App* command = app.add_subcommand("list", "The experiments, what each reproduces, its cost and its state here");
   command->add_option("--data", options->data, "Data set for costs and states")->capture_default_str();
   command->add_option("--out", options->out, "Folder whose runs count as done")->capture_default_str();
-  command->add_option("--seeds", options->seeds, "Seeds per arm")->check(CLI::Range(1, 1000))->capture_default_str();
+  command->add_option("--seeds", options->seeds, "Seeds per arm (default: 5; 1 at smoke)")->check(CLI::Range(1, 1000));
   command->add_flag("--json", options->json, "An array with name, rows, source, figure, question, scales, state");
   command->footer("Example:\n  bnlab list --json");
   command->callback([options] { list(*options); });

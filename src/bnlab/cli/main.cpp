@@ -2,14 +2,17 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <exception>
 #include <filesystem>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bnlab/cli/commands.h"
+#include "bnlab/cli/ending.h"
+#include "bnlab/cli/environment.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/data/dataset.h"
 #include "bnlab/record/json_fields.h"
 #include "bnlab/version.h"
@@ -38,15 +41,32 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
                   near.empty() ? "the commands are " + bnlab::join_or(names) : "did you mean \"" + near + "\"?"));
 }
 
+/// Path of this executable; as it was called where /proc does not tell.
+std::string program_path(const char* called) {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? called : path.string();
+}
+
+/// What CLI11 has to say: help and version on standard output, errors on standard error.
+int end_of_parsing(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream output, complaint;
+  const bool done = app.exit(error, output, complaint) == 0;
+  bnlab::write_output(output.str());
+  bnlab::say(complaint.str());
+  return done ? bnlab::kExitDone : bnlab::kExitUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("bnlab: a laboratory for batch normalization", "bnlab");
   app.set_version_flag("--version", std::string("bnlab ") + bnlab::kVersion + " (" + bnlab::kCommit + ")");
   app.require_subcommand(1);
+  app.parse_complete_callback(bnlab::check_environment);  // before the command's own
   app.footer(
       "Example:\n  bnlab reproduce            run every experiment at quick scale and write bnlab-out/report.html\n"
       "bnlab COMMAND --help tells more about a command.");
   bnlab::Invocation invocation;
-  invocation.program = std::filesystem::read_symlink("/proc/self/exe").string();
+  invocation.program = program_path(argc > 0 ? argv[0] : "bnlab");
   bnlab::add_reproduce(app, invocation);
   bnlab::add_list(app, invocation);
   bnlab::add_train(app, invocation);
@@ -58,7 +78,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? bnlab::kExitDone : bnlab::kExitUsage;
+    return end_of_parsing(app, error);
   }
   return invocation.exit_status;
 }
@@ -66,18 +86,17 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bnlab::prepare_standard_streams();
+  bnlab::end_in_a_sentence_always();
   const bool is_benchmark = argc > 1 && std::string_view(argv[1]) == "bench";  // of PyTorch under glibc's own settings
   if (!is_benchmark) keep_large_blocks();
   try {
-    return run(argc, argv);
-  } catch (const bnlab::SpecError& error) {
-    fmt::print(stderr, "bnlab: {}\n", error.what());
-    return bnlab::kExitUsage;
-  } catch (const std::invalid_argument& error) {
-    fmt::print(stderr, "bnlab: {}\n", error.what());
-    return bnlab::kExitUsage;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bnlab: {}\n", error.what());
-    return bnlab::kExitFailed;
+    const int status = run(argc, argv);
+    bnlab::finish_output();
+    return status;
+  } catch (...) {
+    const auto [status, sentence] = bnlab::ending_of_exception();
+    if (!sentence.empty()) bnlab::say("bnlab: " + sentence + "\n");
+    return status;
   }
 }

@@ -3,28 +3,30 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <set>
+#include <stdexcept>
 
-#include "bnlab/cli/bench_section.h"
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/growing_report.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
-#include "bnlab/report/report.h"
-#include "bnlab/runs/cost.h"
+#include "bnlab/study/cost_shares.h"
 
 namespace bnlab {
 namespace {
 
 struct ReproduceOptions {
   std::string only, data = "fashion-mnist", scale = "quick", out = "bnlab-out", probe_budget;
-  int64_t seeds = 3, workers = 0;
+  int64_t seeds = 0, first_seed = 1, workers = 0;
   double checkpoint_seconds = 20;
   bool force = false, json = false;
 };
 
-/// The runs of all experiments, each once, ordered so that the first seed of everything comes first: the first figure
-/// can be looked at before all seeds are done.
+/// The runs of all experiments, each once: seed by seed, in the order of the experiments. So there is soon something to
+/// see, and the first seed of everything is done before the second seed of anything.
 std::vector<PlannedRun> runs_in_order(const std::vector<PlannedExperiment>& planned) {
   std::vector<PlannedRun> runs;
   std::set<std::string> seen;
@@ -37,25 +39,54 @@ std::vector<PlannedRun> runs_in_order(const std::vector<PlannedExperiment>& plan
   return runs;
 }
 
+Request request_of(const ReproduceOptions& options) {
+  const Scale scale = *parse_scale(options.scale);
+  const int64_t seeds = options.seeds > 0 ? options.seeds : default_seeds(scale);
+  Request request{options.only, scale, options.data, {}, first_seeds(seeds, options.first_seed)};
+  if (!options.probe_budget.empty()) request.probe_budget = parse_percent("--probe-budget", options.probe_budget);
+  request.facts = facts_of(load_dataset(parse_data_choice(options.data)));
+  choose_thinning(request);
+  return request;
+}
+
+/// "36 primary claims: 20 supported, 9 not supported, 7 undecided; and 60 secondary claims, in the report".
+std::string tally(const Json& claims) {
+  std::map<std::string, int> verdicts;
+  int primary = 0, secondary = 0;
+  for (const auto& claim : claims) {
+    ++(claim["rank"] == "primary" ? primary : secondary);
+    if (claim["rank"] == "primary") ++verdicts[claim["verdict"].get<std::string>()];
+  }
+  return fmt::format(
+      "{} primary claims: {} supported, {} not supported, {} undecided; and {} secondary claims, in the "
+      "report",
+      primary, verdicts["supported"], verdicts["not supported"], verdicts["undecided"], secondary);
+}
+
+bool is_over(JobState state) {
+  return state != JobState::kWaiting && state != JobState::kRunning;
+}
+
 class Reproduction {
  public:
-  Reproduction(const ReproduceOptions& options, const std::string& program)
-      : options_(options), program_(program), out_{options.out} {
-    Request request{options.only, *parse_scale(options.scale), options.data, {}, first_seeds(options.seeds)};
-    if (!options.probe_budget.empty()) request.probe_budget = parse_percent("--probe-budget", options.probe_budget);
-    request.facts = facts_of(load_dataset(parse_data_choice(options.data)));
-    planned_ = plan_experiments(request);
+  Reproduction(const ReproduceOptions& options, const std::string& program, const Request& request)
+      : options_(options),
+        program_(program),
+        out_{options.out},
+        facts_(request.facts),
+        planned_(plan_experiments(request)),
+        runs_(runs_in_order(planned_)),
+        report_(out_, planned_) {
     std::filesystem::create_directories(out_.runs());
     save_request(out_, request);
-    facts_ = request.facts;
-    runs_ = runs_in_order(planned_);
   }
 
   int run() {
     prepare();
     if (!jobs_.empty()) compute();
-    write();
+    const bool written = report_.write(errors_);
     say_what_was_done();
+    if (!written) throw std::runtime_error(report_.error());
     if (stop_requested()) return kExitStopped;
     return errors_.empty() ? kExitDone : kExitFailed;
   }
@@ -66,45 +97,66 @@ class Reproduction {
       const auto folder = out_.runs() / run.id;
       if (options_.force) std::filesystem::remove_all(folder);
       const RunState state = run_state(folder);
-      if (state == RunState::kFinished || state == RunState::kDiverged) continue;
+      if (state == RunState::kFinished || state == RunState::kDiverged) {
+        report_.run_ended(run.id);
+        continue;
+      }
       create_run(folder, run.spec);
-      Job job{run.id, run.title, {}, threads_of(run.spec), estimated_seconds(run.spec, facts_), {}};
+      Job job{run.id, run.title, {}, threads_of(run.spec), core_seconds(run.spec, facts_)};
       if (const auto* analysis = std::get_if<AnalysisSpec>(&run.spec)) job.inputs = analysis->inputs;
-      job.command = {program_,
-                     "worker",
-                     folder.string(),
-                     "--data",
-                     options_.data,
-                     "--checkpoint-seconds",
-                     fmt::format("{}", options_.checkpoint_seconds)};
       const auto* train = std::get_if<TrainSpec>(&run.spec);
       steps_.push_back(train ? train->steps : 0);
       jobs_.push_back(std::move(job));
     }
     reused_ = runs_.size() - jobs_.size();
-    fmt::print(stderr, "{} at scale {} on {}: {} runs, {} already done\n",
-               planned_.size() == 1 ? planned_.front().experiment.name : fmt::format("{} experiments", planned_.size()),
-               options_.scale, facts_.title, runs_.size(), reused_);
+    say(fmt::format(
+        "{} at scale {} on {}: {} runs, {} already done\n",
+        planned_.size() == 1 ? planned_.front().experiment.name : fmt::format("{} experiments", planned_.size()),
+        options_.scale, facts_.title, runs_.size(), reused_));
   }
 
   void compute() {
-    LaunchOptions launch_options;
-    launch_options.cores = available_cores();
-    launch_options.max_workers = options_.workers;
-    launch_options.log_folder = out_.logs();
-    launch_options.stop = &stop_requested();
-    reported_.assign(jobs_.size(), JobState::kWaiting);
+    LaunchOptions launch;
+    launch.worker = {program_,
+                     "worker",
+                     options_.out,
+                     "--data",
+                     options_.data,
+                     "--checkpoint-seconds",
+                     fmt::format("{}", options_.checkpoint_seconds)};
+    launch.log_folder = out_.logs();
+    launch.cores = available_cores();
+    launch.max_workers = options_.workers;
+    launch.stop = &stop_requested();
+    known_.assign(jobs_.size(), JobState::kWaiting);
     seen_.assign(jobs_.size(), 0);
-    launch_options.on_change = [this](const std::vector<JobStatus>& status) { follow(status); };
-    status_ = launch(jobs_, launch_options);
-    for (size_t i = 0; i < jobs_.size(); ++i) {
-      if (status_[i].state == JobState::kFailed || status_[i].state == JobState::kSkipped) {
-        errors_[jobs_[i].id] = status_[i].error;
-      }
+    Launcher launcher(jobs_, launch);
+    bool going_on = true;
+    while (going_on) {
+      going_on = launcher.step();
+      for (size_t i = 0; i < jobs_.size(); ++i) follow(i, launcher.status()[i]);
+      if (going_on && !stop_requested()) grow_report();
+      show_progress(launcher.status());
     }
   }
 
-  void follow(const std::vector<JobStatus>& status) {
+  void follow(size_t job, const JobStatus& status) {
+    if (status.state == known_[job]) return;
+    known_[job] = status.state;
+    for (const auto& warning : status.warnings) display_.print("note: " + jobs_[job].title + ": " + warning);
+    if (is_over(status.state)) report_.run_ended(jobs_[job].id);
+    if (status.state == JobState::kFailed || status.state == JobState::kSkipped) errors_[jobs_[job].id] = status.error;
+    if (status.state == JobState::kFailed) {
+      display_.print(fmt::format("failed: {} ({}): {}; its log: {}", jobs_[job].title, jobs_[job].id, status.error,
+                                 status.log.string()));
+    }
+  }
+
+  void show_progress(const std::vector<JobStatus>& status) {
+    if (stop_requested() && !said_stopping_) {
+      said_stopping_ = true;
+      display_.print("stopping: the runs under way write a checkpoint (Ctrl-C again ends at once)");
+    }
     double total = 0, done = 0;
     size_t ended = 0;
     for (size_t i = 0; i < jobs_.size(); ++i) {
@@ -114,80 +166,60 @@ class Reproduction {
       if (seen_[i] > 0) steps_done_ += (status[i].fraction - seen_[i]) * static_cast<double>(steps_[i]);
       seen_[i] = status[i].fraction;
       ended += status[i].state == JobState::kDone;
-      if (status[i].state == reported_[i]) continue;
-      reported_[i] = status[i].state;
-      if (status[i].state == JobState::kDone) a_run_is_done(status, i);
-      if (status[i].state == JobState::kFailed) {
-        display_.print(fmt::format("failed: {} ({}): {}; its log: {}", jobs_[i].title, jobs_[i].id, status[i].error,
-                                   status[i].log.string()));
-      }
-    }
-    if (stop_requested() && !said_stopping_) {
-      said_stopping_ = true;
-      display_.print("stopping: the runs under way write a checkpoint (Ctrl-C again ends at once)");
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     display_.update(done / total,
                     fmt::format("{} of {} runs, {:.1f} steps/s", ended + reused_, runs_.size(), steps_done_ / seconds));
   }
 
-  /// After the first seed of everything, and after each further one, there is a report to look at.
-  void a_run_is_done(const std::vector<JobStatus>& status, size_t index) {
-    for (const auto& warning : status[index].warnings) display_.print("note: " + jobs_[index].title + ": " + warning);
-    const int64_t seed = seed_of(index);
-    for (size_t i = 0; i < jobs_.size(); ++i) {
-      if (seed_of(i) == seed && status[i].state != JobState::kDone) return;
+  void grow_report() {
+    if (!report_.due()) return;
+    if (report_.write(errors_)) {
+      if (!said_report_) display_.print("a first report is at " + report_.page().string());
+      said_report_ = true;
+    } else {
+      if (!said_no_report_) display_.print("no report yet: " + report_.error());
+      said_no_report_ = true;
     }
-    if (seed == seed_of(jobs_.size() - 1)) return;
-    write();
-    display_.print(fmt::format("seed {} is done: a first report is at {}", seed, report_path().string()));
   }
-
-  int64_t seed_of(size_t job) const {
-    return std::find_if(runs_.begin(), runs_.end(), [&](const auto& run) { return run.id == jobs_[job].id; })->seed;
-  }
-
-  void write() {
-    report_ = make_report(planned_, out_.runs(), errors_);
-    add_bench_section(out_, report_);
-    write_report(report_, out_.path);
-  }
-
-  std::filesystem::path report_path() const { return std::filesystem::absolute(out_.path / "report.html"); }
 
   void say_what_was_done() const {
-    if (options_.json) fmt::print("{}\n", report_.dump(2));
+    const Json& report = report_.json();
+    if (report.is_null()) return;
+    if (options_.json) fmt::print("{}\n", report.dump(2));
     std::FILE* out = options_.json ? stderr : stdout;
-    for (const auto& claim : report_["claims"]) {
-      fmt::print(out, "  {:<14} {}: {}\n", claim["verdict_corrected"].get<std::string>(),
-                 claim["experiment"].get<std::string>(), claim["sentence"].get<std::string>());
+    for (const auto& claim : report["claims"]) {
+      if (claim["rank"] != "primary") continue;
+      fmt::print(out, "  {:<14} {}: {}\n", claim["verdict"].get<std::string>(), claim["experiment"].get<std::string>(),
+                 claim["sentence"].get<std::string>());
     }
+    fmt::print(out, "  {}\n", tally(report["claims"]));
     if (!errors_.empty()) {
       fmt::print(out, "{} of {} runs failed; run the same command again to try them once more\n", errors_.size(),
                  runs_.size());
     }
     if (stop_requested()) fmt::print(out, "stopped; the same command goes on where it was\n");
-    fmt::print(out, "{} {}\n", report_["state"] == "complete" ? "The report is at" : "The report so far is at",
-               report_path().string());
+    if (!report_.error().empty()) return;
+    fmt::print(out, "{} {}\n", report["state"] == "complete" ? "The report is at" : "The report so far is at",
+               report_.page().string());
   }
 
   const ReproduceOptions& options_;
   std::string program_;
   OutFolder out_;
-  std::vector<PlannedExperiment> planned_;
   DataFacts facts_;
+  std::vector<PlannedExperiment> planned_;
   std::vector<PlannedRun> runs_;
+  GrowingReport report_;
   std::vector<Job> jobs_;
-  std::vector<int64_t> steps_;  // of each job
-  std::vector<double> seen_;    // fraction of each job at the last look
+  std::vector<int64_t> steps_;   // of each job
+  std::vector<JobState> known_;  // of each job, at the last look
+  std::vector<double> seen_;     // fraction of each job, at the last look
   double steps_done_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::vector<JobStatus> status_;
-  std::vector<JobState> reported_;
   size_t reused_ = 0;
-  bool said_stopping_ = false;
+  bool said_stopping_ = false, said_report_ = false, said_no_report_ = false;
   RunErrors errors_;
-  Json report_;
   ProgressDisplay display_;
 };
 
@@ -203,12 +235,18 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   command->add_option("--data", options->data, "Data set, NAME or NAME:PATH (see bnlab data list)")
       ->capture_default_str();
-  command->add_option("--seeds", options->seeds, "Seeds per arm; verdicts need at least 3")
-      ->check(CLI::Range(1, 1000))
+  command->add_option("--seeds", options->seeds, "Seeds per arm; verdicts need at least 3 (default: 5; 1 at smoke)")
+      ->check(CLI::Range(1, 1000));
+  command
+      ->add_option("--first-seed", options->first_seed,
+                   "The seeds are this one and those that follow; 1000 and up are for pilots, on which protocols are "
+                   "chosen and nothing is judged")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->capture_default_str();
-  command->add_option("--probe-budget", options->probe_budget,
-                      "Most that a run's probes may cost, in percent of its time without them, e.g. 5%: they then see "
-                      "fewer steps");
+  command->add_option(
+      "--probe-budget", options->probe_budget,
+      "Most that a run's probes may cost by estimate, in percent of its steps, e.g. 5%: the probes of all "
+      "runs then see fewer steps, all the same");
   command->add_option("--out", options->out, "Folder for runs and report")->capture_default_str();
   command->add_option("--workers", options->workers, "Processes at once (0: as many as fit the cores)")
       ->check(CLI::Range(0, 1024))
@@ -223,7 +261,7 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
       "Finished runs are kept and never computed twice; Ctrl-C stops cleanly, the same command goes on.");
   command->callback([options, &invocation] {
     install_stop_handler();
-    invocation.exit_status = Reproduction(*options, invocation.program).run();
+    invocation.exit_status = Reproduction(*options, invocation.program, request_of(*options)).run();
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/environment.h"
 #include "bnlab/cli/spec_flags.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/probes/probe_list.h"
@@ -121,6 +122,7 @@ int train_one(const TrainOptions& options) {
     return kExitDone;
   }
   const RunSpec spec = complete_run_spec(asked, facts);
+  require_threads("--threads", threads_of(spec));
   const std::string id = run_id(spec);
   const auto folder = OutFolder{options.out}.runs() / id;
   if (options.force) std::filesystem::remove_all(folder);
@@ -140,8 +142,9 @@ int train_one(const TrainOptions& options) {
         static_cast<double>(step) / static_cast<double>(steps),
         fmt::format("step {} of {}, {:.1f} steps/s, loss {:.3f}", step, steps, (step - first) / seconds, loss));
   };
+  DataShelf shelf(data);
   const auto outcome =
-      execute_run(folder, data, execution, [&](const std::string& text) { display.print("note: " + text); });
+      execute_run(folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); });
   if (outcome == RunOutcome::kInterrupted) {
     display.print("stopped; the same command goes on where it was");
     return kExitStopped;

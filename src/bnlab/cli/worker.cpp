@@ -1,44 +1,77 @@
-// bnlab worker (hidden): computes one run for the launcher and speaks its protocol on standard output.
+// bnlab worker (hidden): computes runs for the launcher, one after the other, and speaks its protocol
+// (worker_protocol.h).
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <iostream>
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/ending.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/launch/worker_protocol.h"
 #include "bnlab/runs/execution.h"
 
 namespace bnlab {
 namespace {
 
+struct WorkerOptions {
+  std::string out, data;
+  double checkpoint_seconds = 20;
+};
+
+// A launcher that has died hears nothing more: no reason not to go on to the checkpoint.
 void say(const WorkerMessage& message) {
   std::fputs(format_message(message).c_str(), stdout);
   std::fflush(stdout);
 }
 
-struct WorkerOptions {
-  std::string folder, data;
-  double checkpoint_seconds = 20;
-};
+/// Standard error goes to `log` from now on: one for each run.
+void log_to(const std::filesystem::path& log) {
+  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) {
+    throw std::runtime_error(fmt::format("{}: cannot write the worker's log: {}", log.string(), std::strerror(errno)));
+  }
+  std::fflush(stderr);
+  ::dup2(file, STDERR_FILENO);
+  ::close(file);
+}
 
-int work(const WorkerOptions& options) {
+RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, double checkpoint_seconds) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point said{};
   ExecutionOptions execution;
   execution.stop = &stop_requested();
-  execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
+  execution.checkpoint_interval = std::chrono::duration<double>(checkpoint_seconds);
   execution.progress = [&](int64_t step, int64_t steps, double) {
     if (Clock::now() - said < std::chrono::milliseconds(200)) return;
     said = Clock::now();
     say({WorkerMessage::Kind::kProgress, static_cast<double>(step) / static_cast<double>(steps), ""});
   };
   const auto warn = [](const std::string& text) { say({WorkerMessage::Kind::kWarning, 0, text}); };
+  return execute_run(folder, data, execution, warn);
+}
+
+int work(const WorkerOptions& options) {
+  const OutFolder out{options.out};
   try {
-    const auto outcome = execute_run(options.folder, parse_data_choice(options.data), execution, warn);
-    return outcome == RunOutcome::kDone ? kExitDone : kExitInterrupted;
+    DataShelf data(parse_data_choice(options.data));
+    for (std::string id; std::getline(std::cin, id);) {
+      log_to(out.logs() / (id + ".log"));
+      if (compute(out.runs() / id, data, options.checkpoint_seconds) == RunOutcome::kInterrupted) {
+        return kExitInterrupted;
+      }
+      say({WorkerMessage::Kind::kDone, 1, ""});
+    }
+    return kExitDone;
   } catch (const std::exception& error) {
-    say({WorkerMessage::Kind::kError, 0, error.what()});
-    fmt::print(stderr, "{}\n", error.what());
+    say({WorkerMessage::Kind::kError, 0, sentence_of(error)});
+    bnlab::say(sentence_of(error) + "\n");
     return kExitFailed;
   }
 }
@@ -48,11 +81,12 @@ int work(const WorkerOptions& options) {
 void add_worker(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<WorkerOptions>();
   CLI::App* command = app.add_subcommand("worker", "")->group("");
-  command->add_option("folder", options->folder)->required();
+  command->add_option("out", options->out)->required();
   command->add_option("--data", options->data)->required();
   command->add_option("--checkpoint-seconds", options->checkpoint_seconds);
   command->callback([options, &invocation] {
-    install_stop_handler();
+    install_stop_handler(SecondSignal::kIgnored);
+    ::signal(SIGPIPE, SIG_IGN);
     invocation.exit_status = work(*options);
   });
 }

@@ -8,6 +8,7 @@
 #include "bnlab/data/cifar.h"
 #include "bnlab/data/file_bytes.h"
 #include "bnlab/data/idx.h"
+#include "bnlab/data/trouble.h"
 
 namespace bnlab {
 namespace fs = std::filesystem;
@@ -53,7 +54,7 @@ FileCheck check_idx_file(const KnownDataset& known, size_t index, const fs::path
   const auto& published = known.files[index];
   const auto path = idx_file(folder, published.name);
   auto check = missing_file(published, path);
-  if (!file_exists(path)) {
+  if (!file_exists(path) && trouble_with(path).empty()) {
     return check;
   }
   try {
@@ -104,7 +105,7 @@ std::vector<FileCheck> check_cifar_folder(const KnownDataset& known, const fs::p
   for (const auto& published : known.files) {
     const auto path = folder / published.name;
     checks.push_back(missing_file(published, path));
-    if (!file_exists(path)) {
+    if (!file_exists(path) && trouble_with(path).empty()) {
       continue;
     }
     try {
@@ -159,8 +160,16 @@ const char* to_string(FileState state) {
 std::vector<DatasetListing> list_datasets() {
   std::vector<DatasetListing> listings;
   for (const auto& known : known_datasets()) {
-    listings.push_back({std::string(known.name), std::string(known.title), places_of(known, {}),
-                        find_place(known, {}).value_or(fs::path()), std::string(known.hint)});
+    DatasetListing listing{std::string(known.name),
+                           std::string(known.title),
+                           places_of(known, {}),
+                           find_place(known, {}).value_or(fs::path()),
+                           "",
+                           std::string(known.hint)};
+    for (const auto& place : listing.looked_in) {
+      if (listing.found.empty() && listing.trouble.empty()) listing.trouble = trouble_in(known, place);
+    }
+    listings.push_back(std::move(listing));
   }
   return listings;
 }

@@ -13,7 +13,8 @@ struct DatasetListing {
   std::string name, title;
   std::vector<std::filesystem::path> looked_in;  ///< in this order; empty for a set without files
   std::filesystem::path found;                   ///< the first of them that holds any of the set's files; or empty
-  std::string hint;                              ///< how to get the files
+  std::string trouble;  ///< of the first place that is there but of no use, see trouble_in(); or empty
+  std::string hint;     ///< how to get the files
 };
 
 /// All known sets, in the order of the list. Reads no file.

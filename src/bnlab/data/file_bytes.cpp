@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "bnlab/data/dataset.h"
+#include "bnlab/data/trouble.h"
 
 namespace bnlab {
 namespace fs = std::filesystem;
@@ -86,6 +87,15 @@ class Inflater {
   size_t left_ = 0;  // input bytes not yet handed to zlib
 };
 
+Bytes room_for(uintmax_t size, const fs::path& path) {
+  try {
+    return Bytes(size);
+  } catch (const std::exception&) {  // bad_alloc or length_error
+    throw DataError(
+        fmt::format("{}: there is no memory for its {} bytes; free some, or raise ulimit -v", path.string(), size));
+  }
+}
+
 }  // namespace
 
 bool file_exists(const fs::path& path) {
@@ -96,6 +106,9 @@ bool file_exists(const fs::path& path) {
 Bytes read_file_bytes(const fs::path& path) {
   std::error_code error;
   const auto status = fs::status(path, error);
+  if (const std::string trouble = trouble_with(path); !trouble.empty()) {
+    throw DataError(fmt::format("{} {}; make it readable, or give another path with --data", path.string(), trouble));
+  }
   if (status.type() == fs::file_type::not_found) {
     throw DataError(fmt::format("{}: no such file; check the path given with --data", path.string()));
   }
@@ -111,7 +124,7 @@ Bytes read_file_bytes(const fs::path& path) {
   if (size == 0) {
     throw DataError(fmt::format("{}: the file is empty; get it again", path.string()));
   }
-  Bytes bytes(size);
+  Bytes bytes = room_for(size, path);
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
   if (static_cast<uintmax_t>(file.gcount()) != size) {
     throw DataError(fmt::format("{}: only {} of {} bytes could be read", path.string(), file.gcount(), size));

@@ -11,7 +11,7 @@ using Bytes = std::vector<uint8_t>;
 /// Whether there is a file or folder of that name; false where it cannot be known.
 bool file_exists(const std::filesystem::path& path);
 
-/// The file's bytes as stored. DataError: missing, a folder, unreadable, empty.
+/// The file's bytes as stored. DataError: missing, a folder, unreadable, empty, too large for the memory.
 Bytes read_file_bytes(const std::filesystem::path& path);
 
 /// `stored` itself, or what it decompresses to if it is gzip (one member or several; their CRC-32 and lengths are

@@ -1,16 +1,20 @@
 #include "bnlab/data/load.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <iterator>
+#include <new>
 
 #include "bnlab/data/cifar.h"
 #include "bnlab/data/file_bytes.h"
 #include "bnlab/data/gaussian.h"
 #include "bnlab/data/idx.h"
 #include "bnlab/data/linear_task.h"
+#include "bnlab/data/random.h"
+#include "bnlab/data/trouble.h"
 
 namespace bnlab {
 namespace fs = std::filesystem;
@@ -130,6 +134,10 @@ std::optional<fs::path> find_place(const KnownDataset& known, const fs::path& ch
 std::string not_found_message(const KnownDataset& known, const fs::path& chosen) {
   std::vector<std::string> places;
   for (const auto& place : places_of(known, chosen)) {
+    if (const std::string trouble = trouble_in(known, place); !trouble.empty()) {
+      return fmt::format("{} cannot be used: {}; mend that, or name another place with --data {}:PATH", known.title,
+                         trouble, known.name);
+    }
     places.push_back(file_exists(place) ? place.string() : place.string() + " (does not exist)");
   }
   std::vector<std::string_view> names;
@@ -147,10 +155,22 @@ fs::path idx_file(const fs::path& folder, std::string_view published_name) {
   return !file_exists(compressed) && file_exists(plain) ? plain : compressed;
 }
 
-Dataset load_dataset(const DataChoice& choice) {
-  const auto& known = find_known_dataset(choice.name);
+namespace {
+
+/// Draw 0 is the set as its own maker makes it.
+Dataset make_synthetic(std::string_view name, int64_t draw) {
+  LinearTaskSpec linear;
+  GaussianSpec gaussian;
+  if (draw != 0) {
+    linear.seed = mix(linear.seed, "draw", draw);
+    gaussian.seed = mix(gaussian.seed, "draw", draw);
+  }
+  return name == "linear" ? make_linear_task(linear) : make_gaussian(gaussian);
+}
+
+Dataset read_dataset(const KnownDataset& known, const DataChoice& choice) {
   if (known.format == DataFormat::kSynthetic) {
-    return known.name == "linear" ? make_linear_task({}) : make_gaussian({});
+    return make_synthetic(known.name, choice.draw);
   }
   const auto place = find_place(known, choice.path);
   if (!place) {
@@ -165,6 +185,35 @@ Dataset load_dataset(const DataChoice& choice) {
   dataset.test = std::move(reading.test);
   dataset.digest = content_digest(dataset.train, dataset.test);
   return dataset;
+}
+
+/// libtorch's complaint about memory, "… you tried to allocate N bytes. …"; rethrows any other.
+std::string memory_wanted() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return "";
+  } catch (const c10::Error& error) {
+    const std::string text = error.what_without_backtrace(), words = "you tried to allocate ";
+    const size_t at = text.find(words);
+    if (at == text.npos) throw;
+    const size_t first = at + words.size();
+    return fmt::format(" ({} bytes more were needed)", text.substr(first, text.find(' ', first) - first));
+  }
+}
+
+}  // namespace
+
+Dataset load_dataset(const DataChoice& choice) {
+  const auto& known = find_known_dataset(choice.name);
+  try {
+    return read_dataset(known, choice);
+  } catch (const DataError&) {
+    throw;
+  } catch (const std::exception&) {
+    const std::string wanted = memory_wanted();
+    throw DataError(fmt::format("{} does not fit into memory{}; free some, or raise ulimit -v", known.title, wanted));
+  }
 }
 
 }  // namespace bnlab

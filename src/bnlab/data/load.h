@@ -15,6 +15,7 @@ namespace bnlab {
 struct DataChoice {
   std::string name;                 ///< of a known data set
   std::filesystem::path path = {};  ///< folder or archive; empty: look where the set usually is
+  int64_t draw = 0;                 ///< of a synthetic set: which draw of everything in it that is random
 };
 
 /// Parses "NAME" or "NAME:PATH"; "~/" at the start of the path is the home folder.

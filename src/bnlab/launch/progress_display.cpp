@@ -52,25 +52,26 @@ void ProgressDisplay::update(double fraction, const std::string& text) {
   last_ = now;
   std::string line = fmt::format("{:3.0f} % {}{}", std::floor(100 * fraction), text, time_left(fraction));
   if (!terminal_) {
-    fmt::print(out_, "{}\n", line);
+    std::fputs((line + "\n").c_str(), out_);
   } else {
     const int filled = std::clamp(static_cast<int>(fraction * kBarWidth), 0, kBarWidth);
     line = fmt::format("[{}{}] {}", std::string(filled, '='), std::string(kBarWidth - filled, ' '), line);
-    fmt::print(out_, "\r\033[K{}", line.substr(0, columns(out_) - 1));
+    std::fputs(("\r\033[K" + line.substr(0, columns(out_) - 1)).c_str(), out_);
     bar_shown_ = true;
   }
   std::fflush(out_);
 }
 
+// fputs, not fmt::print: where the display cannot be shown, the work goes on.
 void ProgressDisplay::clear_bar() {
-  if (bar_shown_) fmt::print(out_, "\r\033[K");
+  if (bar_shown_) std::fputs("\r\033[K", out_);
   bar_shown_ = false;
   std::fflush(out_);
 }
 
 void ProgressDisplay::print(const std::string& line) {
   clear_bar();
-  fmt::print(out_, "{}\n", line);
+  std::fputs((line + "\n").c_str(), out_);
   std::fflush(out_);
 }
 

@@ -4,25 +4,60 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
 
 namespace bnlab {
 namespace {
 
-// Only calls that are safe between fork and exec.
-[[noreturn]] void become(char* const* argv, int output, int log, pid_t parent) {
+// For kill_all_workers(), which may interrupt anything: a fixed place, lock-free. A worker beyond these places is only
+// told by its parent's death.
+std::array<std::atomic<pid_t>, 1024> running{};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+void replace_running(pid_t from, pid_t to) {
+  for (auto& place : running) {
+    pid_t expected = from;
+    if (place.compare_exchange_strong(expected, to)) return;
+  }
+}
+
+/// No signal reaches this thread as long as it lives; those that come wait.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+  const sigset_t& before() const { return before_; }
+
+ private:
+  sigset_t before_{};
+};
+
+// Only calls that are safe between fork and exec. A signal that came since the fork is delivered when the mask is
+// restored, and then by its default action: the parent's handler would only note it in memory that exec discards.
+[[noreturn]] void become(char* const* argv, int lines, int log, pid_t parent, const sigset_t& mask) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(1);
-  const int null = ::open("/dev/null", O_RDONLY);
-  ::dup2(null, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
+  ::dup2(lines, STDIN_FILENO);
+  ::dup2(lines, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  for (const int signal_number : {SIGINT, SIGTERM}) ::signal(signal_number, SIG_DFL);
+  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
   ::execv(argv[0], argv);
   ::_exit(127);
 }
@@ -30,45 +65,60 @@ namespace {
 }  // namespace
 
 WorkerProcess::WorkerProcess(const std::vector<std::string>& command, const std::filesystem::path& log) {
-  int pipe_ends[2];
-  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) {
-    throw std::runtime_error(fmt::format("cannot make a pipe for a worker: {}", std::strerror(errno)));
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    throw std::runtime_error(fmt::format("cannot make a connection to a worker: {}", std::strerror(errno)));
   }
-  const int log_file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int log_file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (log_file < 0) {
     const int error = errno;
-    ::close(pipe_ends[0]), ::close(pipe_ends[1]);
+    ::close(ends[0]), ::close(ends[1]);
     throw std::runtime_error(fmt::format("{}: cannot write the worker's log: {}", log.string(), std::strerror(error)));
   }
   std::vector<char*> argv;
   for (const auto& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t parent = ::getpid();
-  pid_ = ::fork();
-  if (pid_ == 0) become(argv.data(), pipe_ends[1], log_file, parent);
-  const int error = errno;
-  ::close(pipe_ends[1]);
+  int error = 0;
+  {
+    const SignalsHeld held;
+    pid_ = ::fork();
+    error = errno;
+    if (pid_ == 0) become(argv.data(), ends[1], log_file, parent, held.before());
+    if (pid_ > 0) replace_running(0, pid_);
+  }
+  ::close(ends[1]);
   ::close(log_file);
-  output_ = pipe_ends[0];
+  lines_ = ends[0];
   if (pid_ < 0) {
-    ::close(output_);
+    ::close(lines_);
     throw std::runtime_error(fmt::format("cannot start a worker process: {}", std::strerror(error)));
   }
-  ::fcntl(output_, F_SETFL, O_NONBLOCK);
+  ::fcntl(lines_, F_SETFL, O_NONBLOCK);
 }
 
 WorkerProcess::~WorkerProcess() {
-  if (output_ >= 0) ::close(output_);
+  if (lines_ >= 0) ::close(lines_);
   if (pid_ > 0) {
     ::kill(pid_, SIGKILL);
     wait();
   }
 }
 
+void WorkerProcess::send(const std::string& line) {
+  const std::string whole = line + "\n";
+  for (std::string_view rest = whole; !rest.empty();) {
+    const ssize_t count = ::send(lines_, rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return;
+    rest.remove_prefix(static_cast<size_t>(count));
+  }
+}
+
 bool WorkerProcess::read_lines(const std::function<void(const std::string&)>& on_line) {
   char buffer[4096];
   while (true) {
-    const ssize_t count = ::read(output_, buffer, sizeof buffer);
+    const ssize_t count = ::read(lines_, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return true;
     if (count <= 0) break;
@@ -77,8 +127,8 @@ bool WorkerProcess::read_lines(const std::function<void(const std::string&)>& on
       on_line(partial_.substr(0, end));
     }
   }
-  ::close(output_);
-  output_ = -1;
+  ::close(lines_);
+  lines_ = -1;
   return false;
 }
 
@@ -87,11 +137,22 @@ void WorkerProcess::terminate() {
 }
 
 int WorkerProcess::wait() {
+  // Taken from the list first: once waited for, the number may belong to another process.
+  siginfo_t ended{};
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  replace_running(pid_, 0);
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
   return status;
+}
+
+void kill_all_workers() noexcept {
+  for (const auto& place : running) {
+    if (const pid_t pid = place; pid > 0) ::kill(pid, SIGKILL);
+  }
 }
 
 }  // namespace bnlab

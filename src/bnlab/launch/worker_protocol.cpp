@@ -11,16 +11,19 @@ namespace {
 constexpr char kProgress[] = "bnlab-progress ";
 constexpr char kWarning[] = "bnlab-warning ";
 constexpr char kError[] = "bnlab-error ";
+constexpr char kDone[] = "bnlab-done";
 }  // namespace
 
 std::string format_message(const WorkerMessage& message) {
   if (message.kind == WorkerMessage::Kind::kProgress) return fmt::format("{}{:.6f}\n", kProgress, message.fraction);
+  if (message.kind == WorkerMessage::Kind::kDone) return std::string(kDone) + "\n";
   std::string text = message.text;
   std::replace(text.begin(), text.end(), '\n', ' ');
   return (message.kind == WorkerMessage::Kind::kWarning ? kWarning : kError) + text + "\n";
 }
 
 std::optional<WorkerMessage> parse_message(const std::string& line) {
+  if (line == kDone) return WorkerMessage{WorkerMessage::Kind::kDone, 1, ""};
   const auto rest = [&](const char* prefix) -> std::optional<std::string> {
     const std::string start(prefix);
     if (line.compare(0, start.size(), start) != 0) return std::nullopt;

@@ -1,4 +1,8 @@
-// What a worker process tells its launcher: lines on standard output, and its exit status.
+// What a launcher and its workers tell each other.
+//
+// A worker reads the ids of the runs that it is to compute on standard input, one a line, each after it has said that
+// the one before is done; at the end of the input it ends. It answers in lines on standard output, and by its exit
+// status where it does not come to say that a run is done.
 #pragma once
 
 #include <optional>
@@ -10,7 +14,9 @@ namespace bnlab {
 inline constexpr int kExitInterrupted = 75;
 
 struct WorkerMessage {
-  enum class Kind { kProgress, kWarning, kError };
+  /// After kDone, which says that the run is stored, the worker reads the next id. After kError it ends, so that
+  /// nothing of a failed run is left to the next one.
+  enum class Kind { kProgress, kWarning, kError, kDone };
   Kind kind = Kind::kProgress;
   double fraction = 0;  ///< kProgress: of the run's work, 0 to 1
   std::string text;     ///< kWarning, kError: one sentence

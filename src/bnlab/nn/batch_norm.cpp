@@ -78,6 +78,10 @@ std::int64_t BatchNorm::skipped() const {
 }
 
 void BatchNorm::track(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count) {
+  if (collected_) {
+    collected_->add(mean, var_biased, count);
+    return;
+  }
   if (options_.once_per_step) {
     if (tracked_step_ == step) return;
     tracked_step_ = step;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "bnlab/nn/batch_moments.h"
 #include "bnlab/nn/norm.h"
 #include "bnlab/nn/norm_list.h"
 #include "bnlab/ops/batch_norm.h"
@@ -49,6 +50,10 @@ class BatchNorm final : public Norm {
   [[nodiscard]] std::int64_t num_batches_tracked() const;                         ///< 0 unless tracked
   [[nodiscard]] std::int64_t skipped() const;                                     ///< 0 unless skip_nonfinite
 
+  /// From now on the statistics of training batches go into `moments`, and the running ones stay; null ends that.
+  /// `moments` must live until then. Only with track_running_stats.
+  void collect(BatchMoments* moments) { collected_ = moments; }
+
  private:
   at::Tensor normalized(const at::Tensor& x, const ops::Epilogue& epilogue);
   void track(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count);
@@ -58,6 +63,7 @@ class BatchNorm final : public Norm {
   at::Tensor running_mean_, running_var_, num_batches_tracked_;
   at::Tensor window_mean_, window_var_, skipped_;
   std::int64_t tracked_step_ = -1;  // the step of the last batch taken
+  BatchMoments* collected_ = nullptr;
 };
 
 /// Begins the next step for all layers with once_per_step; for the training loop. Until it is called first, all is one

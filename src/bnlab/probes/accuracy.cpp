@@ -1,5 +1,7 @@
 #include "bnlab/probes/accuracy.h"
 
+#include <algorithm>
+
 #include "bnlab/probes/probe.h"
 #include "bnlab/train/evaluate.h"
 
@@ -40,12 +42,19 @@ class Accuracy : public Probe {
 }  // namespace
 
 ProbeKind accuracy_probe() {
-  return {"accuracy", "accuracy and loss on the first images of a split, in evaluation mode",
+  return {"accuracy",
+          "accuracy and loss on the first images of a split, in evaluation mode",
           [](const Json& json, const std::string& where, const ProbeSetting&) {
             const Parameters parameters = parse(json, where);
             return Json{{"split", parameters.split}, {"examples", parameters.examples}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Accuracy>(spec); }, "split"};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Accuracy>(spec); },
+          [](const Json& json, const ProbeSetting& setting) {
+            const Parameters parameters = parse(json, "parameters");
+            const int64_t all = parameters.split == "train" ? setting.train_count : setting.test_count;
+            return forward_cost(parameters.examples == 0 ? all : std::min(parameters.examples, all), setting);
+          },
+          "split"};
 }
 
 }  // namespace bnlab

@@ -81,6 +81,15 @@ Sides sides_of(int64_t channel, const Gradient& twin_y, const Gradient& twin_z, 
   return sides;
 }
 
+/// For each layer two passes and three gradients that can be differentiated; for each channel four backward passes of
+/// second order, each as long as two plain ones.
+double cost(const Json& json, const ProbeSetting&) {
+  const Parameters parameters = parse(json, "parameters");
+  constexpr double kForward = 1.0 / 3, kBackward = 2.0 / 3;
+  const double of_layer = 2 * kForward + 3 * kBackward + static_cast<double>(parameters.channels) * 4 * 2 * kBackward;
+  return static_cast<double>(parameters.layers.size()) * of_layer;
+}
+
 class BnCurvature : public Probe {
  public:
   explicit BnCurvature(const ProbeSpec& spec) : Probe(spec), parameters_(parse(spec.parameters, "parameters")) {}
@@ -138,10 +147,11 @@ ProbeKind bn_curvature_probe() {
   return {"bn-curvature", "both sides of Santurkar's Theorem 4.2, on the network and its twin with one BN layer",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
             const Parameters parameters = parse(json, where);
-            check_layers(parameters.layers, setting.layers, where + ".layers");
-            return Json{{"layers", all_if_empty(parameters.layers, setting.layers)}, {"channels", parameters.channels}};
+            check_layers(parameters.layers, setting.network.layers, where + ".layers");
+            return Json{{"layers", all_if_empty(parameters.layers, setting.network.layers)},
+                        {"channels", parameters.channels}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnCurvature>(spec); }};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnCurvature>(spec); }, cost};
 }
 
 }  // namespace bnlab

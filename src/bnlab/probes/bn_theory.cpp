@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bnlab/numerics/eigenvalues.h"
+#include "bnlab/numerics/mean_loss.h"
 #include "bnlab/probes/bn_twin.h"
 #include "bnlab/probes/by_channel.h"
 #include "bnlab/probes/layer_weights.h"
@@ -14,46 +16,34 @@
 namespace bnlab {
 namespace {
 
-/// The largest singular value of a layer's linear map as a function of its weights, w -> X w, and so of the matrix X of
-/// its inputs (of a convolution: of the patches that it sees). By power iteration on XᵀX.
-struct InputNorm {
-  double value = 0;
-  double residual = 0;  ///< ‖XᵀX v - value² v‖ / value², v the last vector, of length 1
-  bool converged = false;
-};
-
 constexpr double kResidual = 1e-3;
-constexpr int kMostIterations = 50;
+constexpr int64_t kMostProducts = 50;
 
-/// `input`: what the layer gets. Ends at the first vector whose residual is below kResidual.
-InputNorm input_norm(SequentialNetwork& network, int64_t number, const at::Tensor& input,
-                     const LayerParameters& layer) {
+/// The largest singular value of a layer's linear map as a function of its weights, w -> X w, and so of the matrix X of
+/// its inputs (of a convolution: of the patches that it sees). `input`: what the layer gets.
+SingularValue input_norm(SequentialNetwork& network, int64_t number, const at::Tensor& input,
+                         const LayerParameters& layer) {
   const std::vector<at::Tensor> all = network.parameters();
-  std::vector<at::Tensor> of_layer, values;
-  for (const size_t place : layer.all) {
-    of_layer.push_back(all[place]);
-    values.push_back(place == layer.weight ? all[place].detach() : at::zeros_like(all[place]));
-  }
   const at::Tensor& weight = all[layer.weight];
-  at::Tensor v = weight.detach() / weight.detach().norm();
-  InputNorm norm;
-  for (int i = 0; i < kMostIterations && !norm.converged; ++i) {
-    for (size_t k = 0; k < of_layer.size(); ++k) {
-      if (of_layer[k].is_same(weight)) values[k] = v;
-    }
-    const WithValues with(of_layer, values);
+  std::vector<at::Tensor> others, zeros;
+  for (const size_t place : layer.all) {
+    if (place == layer.weight) continue;
+    others.push_back(all[place]);
+    zeros.push_back(at::zeros_like(all[place]));
+  }
+  const auto gram = [&](std::span<const double> in, std::span<double> out) {  // XᵀX v
+    at::AutoGradMode grad(true);  // whoever asks for the product works without
+    at::Tensor v = at::empty(weight.sizes(), at::kDouble);
+    std::copy(in.begin(), in.end(), v.data_ptr<double>());
+    const WithValues without_others(others, zeros), with_v({weight}, {v.to(weight.scalar_type())});
     at::Tensor image;  // X v
     network.forward_layer(number, input, [&](int64_t, TapPoint point, at::Tensor& value) {
       if (point == TapPoint::kLinear) image = value;
     });
-    const at::Tensor back = torch::autograd::grad({image}, {weight}, {image.detach()}).front();  // XᵀX v
-    const double square = (back * v).sum().item<double>();
-    norm.value = std::sqrt(square);
-    norm.residual = (back - square * v).norm().item<double>() / square;
-    norm.converged = norm.residual <= kResidual;
-    v = back / back.norm();
-  }
-  return norm;
+    const auto back = flattened(torch::autograd::grad({image}, {weight}, {image.detach()}));
+    std::copy(back.begin(), back.end(), out.begin());
+  };
+  return largest_singular_value({weight.numel(), gram}, {.tolerance = kResidual, .most_products = kMostProducts});
 }
 
 /// value / scale, and 0/0 = 0: where nothing behind a channel is alive, there is nothing to err by.
@@ -63,6 +53,13 @@ at::Tensor relative(const at::Tensor& value, const at::Tensor& scale) {
 
 double share_of(const at::Tensor& truths) {
   return truths.to(at::kDouble).mean().item<double>();
+}
+
+/// For each layer: two passes with gradients, one without, and a power iteration on that layer alone.
+double cost(const Json& json, const ProbeSetting& setting) {
+  constexpr double kIterations = 20;  // a guess
+  const auto layers = static_cast<double>(json.at("layers").size());
+  return layers * (7.0 / 3 + kIterations / static_cast<double>(setting.network.layers));
 }
 
 class BnTheory : public Probe {
@@ -87,7 +84,8 @@ class BnTheory : public Probe {
   }
 
  private:
-  static void observe_layer(const StepView& view, int64_t layer, const at::Tensor& weight, const InputNorm& lambda) {
+  static void observe_layer(const StepView& view, int64_t layer, const at::Tensor& weight,
+                            const SingularValue& lambda) {
     const TwinPass plain = plain_pass(view, layer);
     const at::Tensor g_plain = torch::autograd::grad({plain.loss}, {plain.y}).front();
     const TwinPass twin = twin_pass(view, layer);
@@ -134,13 +132,11 @@ ProbeKind bn_theory_probe() {
             std::vector<int64_t> layers;
             JsonFields fields(json, where);
             fields.optional("layers", layers).finish();
-            check_layers(layers, setting.layers, where + ".layers");
-            if (!setting.sequential) {
-              throw SpecError(where, "the probe \"bn-theory\" needs a network of layers in a row, e.g. vgg11");
-            }
-            return Json{{"layers", all_if_empty(layers, setting.layers)}};
+            check_layers(layers, setting.network.layers, where + ".layers");
+            check_sequential("bn-theory", where, setting);
+            return Json{{"layers", all_if_empty(layers, setting.network.layers)}};
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<BnTheory>(spec); }, cost};
 }
 
 }  // namespace bnlab

@@ -15,9 +15,18 @@ Json complete(const Json& json, const std::string& where, const ProbeSetting& se
   std::vector<int64_t> layers;
   JsonFields fields(json, where);
   fields.optional("layers", layers).finish();
-  check_layers(layers, setting.layers, where + ".layers");
-  if (!setting.sequential) throw SpecError(where, "the probe \"ics\" needs a network of layers in a row, e.g. vgg11");
-  return {{"layers", all_if_empty(layers, setting.layers)}};
+  check_layers(layers, setting.network.layers, where + ".layers");
+  check_sequential("ics", where, setting);
+  return {{"layers", all_if_empty(layers, setting.network.layers)}};
+}
+
+/// A forward pass, and for each layer a step of the network from that layer on, layers taken as equally dear.
+double cost(const Json& json, const ProbeSetting& setting) {
+  double steps = forward_cost(setting.spec.batch, setting);
+  for (const auto layer : json.at("layers").get<std::vector<int64_t>>()) {
+    steps += 1 - static_cast<double>(layer - 1) / static_cast<double>(setting.network.layers);
+  }
+  return steps;
 }
 
 template <class T>
@@ -74,7 +83,7 @@ class Ics : public Probe {
 
 ProbeKind ics_probe() {
   return {"ics", "the change of each layer's gradient by the update of the layers before it", complete,
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Ics>(spec); }};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Ics>(spec); }, cost};
 }
 
 }  // namespace bnlab

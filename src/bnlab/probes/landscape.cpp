@@ -112,7 +112,11 @@ ProbeKind landscape_probe() {
             return Json{{"near", p.near}, {"far", p.far}, {"points", p.points}, {"random", p.random}};
           },
           [](const ProbeSpec& spec, const ProbeSetting& setting) {
-            return std::make_unique<Landscape>(spec, setting.seed);
+            return std::make_unique<Landscape>(spec, setting.seed());
+          },
+          [](const Json& json, const ProbeSetting&) {
+            const Parameters p = parse(json, "parameters");
+            return static_cast<double>(p.points) * (p.random ? 2 : 1);
           }};
 }
 

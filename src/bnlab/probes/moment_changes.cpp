@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
+#include <utility>
 
 #include "bnlab/probes/by_channel.h"
 #include "bnlab/probes/layer_weights.h"
+#include "bnlab/probes/places.h"
 #include "bnlab/probes/probe.h"
 
 namespace bnlab {
@@ -15,6 +18,7 @@ namespace {
 struct Parameters {
   std::vector<int64_t> layers;
   int64_t images = 128;
+  Places places;
 };
 
 Parameters parse(const Json& json, const std::string& where) {
@@ -23,6 +27,7 @@ Parameters parse(const Json& json, const std::string& where) {
   fields.required("layers", parameters.layers).optional("images", parameters.images);
   fields.check(!parameters.layers.empty(), "layers", "at least one layer");
   fields.check(parameters.images >= 2, "images", "at least 2");
+  parameters.places.read(fields);
   fields.finish();
   return parameters;
 }
@@ -44,22 +49,27 @@ class MomentChanges : public Probe {
     const auto before = moments(view.network);
     const WithValues with(view.network.parameters(), moved(view.parameters, view.gradients, view.learning_rate));
     const auto after = moments(view.network);
-    for (const auto& [layer, old] : before) {
-      const at::Tensor mean = (after.at(layer).mean - old.mean).abs() / old.variance.sqrt();
-      const at::Tensor variance = (after.at(layer).variance - old.variance).abs() / old.variance;
-      view.recorder.scalar(view.step, layer, "mean", mean.mean().item<double>());
-      view.recorder.scalar(view.step, layer, "variance", variance.mean().item<double>());
+    for (const auto& [key, old] : before) {
+      const auto& [layer, prefix] = key;
+      const at::Tensor mean = (after.at(key).mean - old.mean).abs() / old.variance.sqrt();
+      const at::Tensor variance = (after.at(key).variance - old.variance).abs() / old.variance;
+      view.recorder.scalar(view.step, layer, prefix + "mean", mean.mean().item<double>());
+      view.recorder.scalar(view.step, layer, prefix + "variance", variance.mean().item<double>());
     }
   }
 
  private:
-  std::map<int64_t, ChannelMoments> moments(Network& network) const {
-    std::map<int64_t, ChannelMoments> result;
+  /// By layer and prefix of the place.
+  using Moments = std::map<std::pair<int64_t, std::string>, ChannelMoments>;
+
+  Moments moments(Network& network) const {
+    Moments result;
     network.forward(images_, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
       const auto& wanted = parameters_.layers;
-      if (point != TapPoint::kActivationInput || std::find(wanted.begin(), wanted.end(), layer) == wanted.end()) return;
+      const auto prefix = parameters_.places.prefix(point);
+      if (!prefix || std::find(wanted.begin(), wanted.end(), layer) == wanted.end()) return;
       const at::Tensor rows = by_channel(value);
-      result[layer] = {rows.mean(1), rows.var(1, /*unbiased=*/false)};
+      result[{layer, *prefix}] = {rows.mean(1), rows.var(1, /*unbiased=*/false)};
     });
     return result;
   }
@@ -74,10 +84,15 @@ ProbeKind moment_changes_probe() {
   return {"moment-changes", "how far a step moves the mean and variance of chosen layers' values",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
             const Parameters parameters = parse(json, where);
-            check_layers(parameters.layers, setting.layers, where + ".layers");
-            return Json{{"layers", parameters.layers}, {"images", parameters.images}};
+            check_layers(parameters.layers, setting.network.layers, where + ".layers");
+            Json complete = {{"layers", parameters.layers}, {"images", parameters.images}};
+            parameters.places.complete(complete);
+            return complete;
           },
-          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<MomentChanges>(spec); }};
+          [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<MomentChanges>(spec); },
+          [](const Json& json, const ProbeSetting& setting) {
+            return 2 * forward_cost(parse(json, "parameters").images, setting);
+          }};
 }
 
 }  // namespace bnlab

@@ -45,6 +45,15 @@ std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers, bool plain_
   return probes;
 }
 
+double forward_cost(int64_t images, const ProbeSetting& setting) {
+  return static_cast<double>(images) / (3.0 * static_cast<double>(setting.spec.batch));
+}
+
+void check_sequential(const std::string& name, const std::string& where, const ProbeSetting& setting) {
+  if (setting.network.sequential) return;
+  throw SpecError(where, "the probe \"" + name + "\" needs a network of layers in a row, e.g. vgg11");
+}
+
 const ProbeKind* find_probe_kind(const std::string& name) {
   for (const auto& kind : probe_kinds()) {
     if (kind.name == name) return &kind;

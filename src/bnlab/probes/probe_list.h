@@ -7,16 +7,22 @@
 #include <vector>
 
 #include "bnlab/nn/model_list.h"
+#include "bnlab/nn/network_facts.h"
 #include "bnlab/record/run_spec.h"
 #include "bnlab/train/step_observer.h"
 
 namespace bnlab {
 
-/// What a probe's parameters are checked against.
+/// What a probe's parameters are checked against and what it is made with. The network itself, the data and the spec
+/// are in what it is shown (StepView).
 struct ProbeSetting {
-  int64_t layers = 0;      ///< of the network
-  bool sequential = true;  ///< whether it is a SequentialNetwork
-  uint64_t seed = 0;       ///< of the run
+  const TrainSpec& spec;  ///< complete but for its probes
+  NetworkFacts network;
+  TaskShape task;  ///< what goes into the network (padded) and comes out
+  int64_t train_count = 0;
+  int64_t test_count = 0;
+
+  uint64_t seed() const { return static_cast<uint64_t>(spec.seed); }
 };
 
 struct ProbeKind {
@@ -25,11 +31,22 @@ struct ProbeKind {
   /// Checks `parameters`, an object, and fills in defaults; `where` is its path in the spec. Throws SpecError.
   std::function<Json(const Json& parameters, const std::string& where, const ProbeSetting& setting)> complete;
   std::function<std::unique_ptr<StepObserver>(const ProbeSpec& spec, const ProbeSetting& setting)> make;
+  /// Estimated cost of a look, in training steps of the run; `parameters` are complete. (forward_cost helps.)
+  std::function<double(const Json& parameters, const ProbeSetting& setting)> cost;
   /// The parameter that tells two such probes' records apart; empty: a run has at most one.
   std::string told_apart_by = {};
   /// Whether its definition takes the step to be weights - rate*gradient, as only plain gradient descent makes it.
   bool plain_steps_only = false;
+  /// Whether it makes sense to look less often; not if it is about successive steps (see StepObserver::may_skip).
+  bool thinnable = true;
 };
+
+/// A forward pass of `images`, in training steps: a step is a forward pass of the batch and a backward pass twice as
+/// long.
+double forward_cost(int64_t images, const ProbeSetting& setting);
+
+/// Throws SpecError at `where` if the network is not one of layers in a row, which the probe `name` needs.
+void check_sequential(const std::string& name, const std::string& where, const ProbeSetting& setting);
 
 const std::vector<ProbeKind>& probe_kinds();
 

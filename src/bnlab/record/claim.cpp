@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 namespace bnlab {
 namespace {
@@ -75,40 +76,64 @@ std::string to_string(Verdict verdict) {
   return "undecided";
 }
 
+std::string to_string(Rank rank) {
+  return rank == Rank::kPrimary ? "primary" : "secondary";
+}
+
+namespace {
+
+/// Before any correction. A claim that cannot be judged keeps its place in Holm's family with p = 1: a failing
+/// precondition must not make the other claims easier to support.
+JudgedClaim judge_alone(const Claim& claim, const Evidence& evidence) {
+  JudgedClaim judged;
+  judged.claim = claim;
+  judged.evidence = evidence;
+  judged.interval = paired_interval(evidence.per_seed);
+  judged.reason = obstacle(evidence);
+  if (!judged.reason.empty()) return judged;
+  const SideTest test = test_side(judged.interval, claim.side);
+  judged.p = std::min(test.supports, test.opposes);
+  judged.verdict_raw = verdict_of(test.supports, test.opposes);
+  return judged;
+}
+
+// One two-sided test a claim: its direction is kept through the correction.
+void correct(JudgedClaim& judged, double adjusted, size_t family) {
+  judged.p_adjusted = adjusted;
+  if (adjusted < kSignificance) judged.verdict = judged.verdict_raw;
+  if (!judged.reason.empty() || judged.verdict != Verdict::kUndecided) return;
+  judged.reason = judged.verdict_raw == Verdict::kUndecided
+                      ? "the interval reaches to both sides of the threshold"
+                      : fmt::format(
+                            "taken alone it would be {}, but not after Holm's correction over {} {} claims "
+                            "(adjusted p = {:.3f})",
+                            to_string(judged.verdict_raw), family, to_string(judged.claim.rank), adjusted);
+}
+
+}  // namespace
+
 std::vector<JudgedClaim> judge(const std::vector<std::pair<Claim, Evidence>>& claims) {
   std::vector<JudgedClaim> judged;
-  std::vector<double> supports, opposes;
-  for (const auto& [claim, evidence] : claims) {
-    JudgedClaim& one = judged.emplace_back();
-    one.claim = claim;
-    one.evidence = evidence;
-    one.interval = paired_interval(evidence.per_seed);
-    one.reason = obstacle(evidence);
-    // A claim that cannot be judged keeps its place in Holm's family with p = 1: a failing precondition must not make
-    // the other claims easier to support.
-    const SideTest test = one.reason.empty() ? test_side(one.interval, claim.side) : SideTest{};
-    supports.push_back(test.supports);
-    opposes.push_back(test.opposes);
-  }
-  // One two-sided test a claim: its p-value is the smaller of the two, and its direction is kept through the
-  // correction.
-  std::vector<double> p_values;
-  for (size_t i = 0; i < judged.size(); ++i) p_values.push_back(std::min(supports[i], opposes[i]));
-  const std::vector<double> adjusted = holm_adjusted(p_values);
-  for (size_t i = 0; i < judged.size(); ++i) {
-    JudgedClaim& one = judged[i];
-    one.verdict = verdict_of(supports[i], opposes[i]);
-    const bool for_it = supports[i] <= opposes[i];
-    one.verdict_corrected = verdict_of(for_it ? adjusted[i] : 1, for_it ? 1 : adjusted[i]);
-    if (one.reason.empty() && one.verdict == Verdict::kUndecided) {
-      one.reason = "the interval reaches to both sides of the threshold";
-    } else if (one.reason.empty() && one.verdict_corrected == Verdict::kUndecided) {
-      one.reason =
-          fmt::format("decided taken alone, but not after Holm's correction over {} claims (adjusted p = {:.3f})",
-                      judged.size(), adjusted[i]);
+  for (const auto& [claim, evidence] : claims) judged.push_back(judge_alone(claim, evidence));
+  for (const Rank rank : {Rank::kPrimary, Rank::kSecondary}) {
+    std::vector<JudgedClaim*> family;
+    std::vector<double> p_values;
+    for (JudgedClaim& one : judged) {
+      if (one.claim.rank != rank) continue;
+      family.push_back(&one);
+      p_values.push_back(one.p);
     }
+    const std::vector<double> adjusted = holm_adjusted(p_values);
+    for (size_t i = 0; i < family.size(); ++i) correct(*family[i], adjusted[i], family.size());
   }
   return judged;
+}
+
+const JudgedClaim& find_claim(const std::vector<JudgedClaim>& judged, const std::string& id) {
+  for (const JudgedClaim& one : judged) {
+    if (one.claim.id == id) return one;
+  }
+  throw std::out_of_range("no claim is called \"" + id + "\"");
 }
 
 Json to_json(const JudgedClaim& judged, const std::string& experiment) {
@@ -120,8 +145,10 @@ Json to_json(const JudgedClaim& judged, const std::string& experiment) {
   for (double effect : evidence.per_seed) per_seed.push_back(number_or_null(effect));
   const auto& interval = judged.interval;
   const bool bounded = std::isfinite(interval.low) && std::isfinite(interval.high);
+  const bool judged_at_all = obstacle(evidence).empty();
   return {{"experiment", experiment},
           {"id", claim.id},
+          {"rank", to_string(claim.rank)},
           {"sentence", claim.sentence},
           {"quote", claim.quote},
           {"statistic", claim.statistic},
@@ -135,8 +162,11 @@ Json to_json(const JudgedClaim& judged, const std::string& experiment) {
           {"per_seed", per_seed},
           {"seeds", evidence.per_seed.size()},
           {"preconditions", preconditions},
+          {"p", judged_at_all ? Json(judged.p) : Json()},
+          {"p_adjusted", judged_at_all ? Json(judged.p_adjusted) : Json()},
           {"verdict", to_string(judged.verdict)},
-          {"verdict_corrected", to_string(judged.verdict_corrected)},
+          {"verdict_corrected", to_string(judged.verdict)},
+          {"verdict_raw", to_string(judged.verdict_raw)},
           {"reason", judged.reason.empty() ? Json() : Json(judged.reason)},
           {"runs", evidence.runs}};
 }

@@ -20,8 +20,8 @@ struct DataSpec {
   std::string scaling = "z-score";  ///< "none" or "z-score" (per channel, fitted on the training split)
   int64_t pad_to = 0;               ///< pad images with zeros to this height and width; 0: as they are
   std::string augment = "none";     ///< "none" or "flip-crop"
-  int64_t pool = 1;  ///< images are reduced to the means of blocks of pool x pool pixels, before the rest
-  int64_t draw = 0;  ///< which random draw of a synthetic set, e.g. "linear"
+  int64_t draw = 0;                 ///< which draw of a synthetic set, e.g. one a seed
+  int64_t pool = 1;                 ///< images are reduced to the means of pool x pool pixels, before the rest
   bool operator==(const DataSpec&) const = default;
 };
 
@@ -87,7 +87,8 @@ struct TrainSpec {
   std::optional<double> divergence_loss = 1e3;  ///< diverged when the loss is not finite or above this (Bjorck 2018)
   std::vector<ProbeSpec> probes;
   /// Most that probes may cost, as a share of the time without them, e.g. 0.05: they then see a part of the steps that
-  /// they ask for, chosen from measured costs (train/probe_schedule.h). Absent: whatever they cost.
+  /// they ask for, chosen from measured costs (train/probe_schedule.h). For a run on its own; runs that are compared
+  /// are thinned alike (runs/probe_cost.h). Absent: whatever they cost.
   std::optional<double> probe_budget = {};
   TrajectorySpec trajectory;
   bool operator==(const TrainSpec&) const = default;

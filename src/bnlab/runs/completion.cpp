@@ -45,6 +45,10 @@ void check_data(const TrainSpec& spec, const DataFacts& data) {
                                 "), and the data at hand is " + data.set + " (digest " + data.digest +
                                 "); choose it with --data");
   }
+  if (spec.data.draw != 0 && &data == &at_hand) {
+    throw SpecError("data.draw", "expected 0: " + data.title + " is no synthetic set and is not drawn, got " +
+                                     std::to_string(spec.data.draw));
+  }
   if (spec.batch > data.train_count) {
     throw SpecError("batch", "expected at most the " + std::to_string(data.train_count) + " training images of " +
                                  data.title + ", got " + std::to_string(spec.batch));
@@ -96,7 +100,7 @@ TrainSpec full_train(TrainSpec spec, const DataFacts& at_hand) {
   fill_model(spec.model);
   spec.optimizer = complete_optimizer(std::move(spec.optimizer));
   const NetworkFacts network = network_facts(spec, data);
-  fill_probes(spec, probe_setting(spec, network));
+  fill_probes(spec, probe_setting(spec, network, data));
   if (spec.threads == 0) spec.threads = threads_by_rule(step_macs(spec, network));
   if (spec.trajectory.keep == "none") spec.trajectory = TrajectorySpec{};
   return spec;
@@ -117,7 +121,7 @@ Json without_defaults(Json parameters, const std::function<Json(const Json& para
 }
 
 TrainSpec without_defaults(TrainSpec full, const DataFacts& at_hand) {
-  const ProbeSetting setting = probe_setting(full, network_facts(full, facts_for(full, at_hand)));
+  const ProbeSetting setting = probe_setting(full, network_facts(full, at_hand), at_hand);
   for (ProbeSpec& probe : full.probes) {
     const ProbeKind& kind = *find_probe_kind(probe.name);
     probe.parameters = without_defaults(probe.parameters,
@@ -147,8 +151,9 @@ AnalysisSpec without_defaults(AnalysisSpec full) {
 
 }  // namespace
 
-ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network) {
-  return {network.layers, network.sequential, static_cast<uint64_t>(spec.seed)};
+ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network, const DataFacts& at_hand) {
+  const DataFacts& data = facts_for(spec, at_hand);
+  return {spec, network, task_of(spec, data), data.train_count, data.test_count};
 }
 
 RunSpec full_run_spec(RunSpec spec, const DataFacts& data) {

@@ -15,7 +15,7 @@ RunSpec complete_run_spec(RunSpec spec, const DataFacts& data);
 /// The same run with every default filled in: for those who make probes and analyses, and for people.
 RunSpec full_run_spec(RunSpec spec, const DataFacts& data);
 
-/// What the probes of `spec` are checked against and made with.
-ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network);
+/// What the probes of `spec`, which must be full and outlive it, are checked against and made with.
+ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network, const DataFacts& at_hand);
 
 }  // namespace bnlab

@@ -1,6 +1,7 @@
 #include "bnlab/runs/cost.h"
 
 #include "bnlab/runs/network_facts.h"
+#include "bnlab/runs/probe_cost.h"
 
 namespace bnlab {
 namespace {
@@ -17,7 +18,7 @@ double estimated_seconds(const RunSpec& spec, const DataFacts& data) {
   if (!train) return kSecondsPerStart;
   const double macs = step_macs(*train, network_facts(*train, data));
   const double step = macs / kMacsPerSecond / static_cast<double>(train->threads) + kSecondsPerStep;
-  return kSecondsPerStart + static_cast<double>(train->steps) * step;
+  return kSecondsPerStart + (static_cast<double>(train->steps) + probe_cost(*train, data)) * step;
 }
 
 }  // namespace bnlab

@@ -23,18 +23,20 @@ DataFacts facts_of(const Dataset& dataset) {
           dataset.train.count(), dataset.test.count()};
 }
 
-const DataFacts& synthetic_facts(const std::string& set) {
-  static std::map<std::string, DataFacts> known;
-  if (const auto it = known.find(set); it != known.end()) return it->second;
-  return known[set] = facts_of(load_dataset({set}));
+const DataFacts& synthetic_facts(const std::string& set, int64_t draw) {
+  static std::map<std::pair<std::string, int64_t>, DataFacts> known;
+  const std::pair key{set, draw};
+  if (const auto it = known.find(key); it != known.end()) return it->second;
+  return known[key] = facts_of(load_dataset({set, {}, draw}));
 }
 
 const DataFacts& facts_for(const TrainSpec& spec, const DataFacts& data) {
-  return spec.data.set != data.set && is_synthetic(spec.data.set) ? synthetic_facts(spec.data.set) : data;
+  const bool at_hand = spec.data.set == data.set && spec.data.draw == 0;
+  return !at_hand && is_synthetic(spec.data.set) ? synthetic_facts(spec.data.set, spec.data.draw) : data;
 }
 
 DataChoice choice_for(const TrainSpec& spec, const DataChoice& data) {
-  return is_synthetic(spec.data.set) ? DataChoice{spec.data.set} : data;
+  return is_synthetic(spec.data.set) ? DataChoice{spec.data.set, {}, spec.data.draw} : data;
 }
 
 }  // namespace bnlab

@@ -19,8 +19,8 @@ struct DataFacts {
 };
 DataFacts facts_of(const Dataset& dataset);
 
-/// Of a set that needs no files, by its name, e.g. "linear". Made once.
-const DataFacts& synthetic_facts(const std::string& set);
+/// Of a draw of a set that needs no files, by its name, e.g. "linear". Made once.
+const DataFacts& synthetic_facts(const std::string& set, int64_t draw = 0);
 
 /// What `spec` is about: the data at hand, or the synthetic set that it names.
 const DataFacts& facts_for(const TrainSpec& spec, const DataFacts& at_hand);

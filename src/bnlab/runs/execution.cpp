@@ -1,5 +1,6 @@
 #include "bnlab/runs/execution.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include "bnlab/analyses/analysis_list.h"
@@ -9,18 +10,17 @@
 namespace bnlab {
 namespace {
 
-RunOutcome execute_train(RunWriter& writer, const DataChoice& data, const ExecutionOptions& options) {
-  Dataset dataset = load_dataset(choice_for(std::get<TrainSpec>(writer.spec()), data));
-  const DataFacts facts = facts_of(dataset);
+RunOutcome execute_train(RunWriter& writer, DataShelf& data, const ExecutionOptions& options) {
+  const DataFacts facts = facts_of(data.dataset(std::get<TrainSpec>(writer.spec())));
   const auto spec = std::get<TrainSpec>(full_run_spec(writer.spec(), facts));
-  const TrainingData training_data(std::move(dataset), spec);
-  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts));
+  const TrainingData training_data = data.training_data(spec);
+  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts), facts);
   std::vector<std::unique_ptr<StepObserver>> observers;
   for (const auto& probe : spec.probes) observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
   return train(writer, training_data, std::move(observers), options);
 }
 
-RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& folder, const DataChoice& data,
+RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& folder, DataShelf& data,
                             const ExecutionOptions& options) {
   const auto spec = std::get<AnalysisSpec>(full_run_spec(writer.spec(), {}));
   std::vector<std::unique_ptr<RunReader>> inputs;
@@ -35,7 +35,7 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
   }
   at::set_num_threads(static_cast<int>(spec.threads));
   Recorder recorder(writer, spec.analysis);
-  const auto load = [&](const TrainSpec& input) { return TrainingData(load_dataset(choice_for(input, data)), input); };
+  const auto load = [&](const TrainSpec& input) { return data.training_data(input); };
   const RunOutcome outcome = find_analysis_kind(spec.analysis)->compute({spec, inputs, load, recorder, options});
   if (outcome == RunOutcome::kDone) writer.finish(0, "", -1);
   return outcome;
@@ -43,11 +43,12 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
 
 }  // namespace
 
-RunOutcome execute_run(const std::filesystem::path& folder, const DataChoice& data, const ExecutionOptions& options,
+RunOutcome execute_run(const std::filesystem::path& folder, DataShelf& data, const ExecutionOptions& options,
                        const std::function<void(const std::string&)>& warn) {
   RunWriter writer(folder, fingerprint().dump());
   if (writer.finished()) return RunOutcome::kDone;
   if (!writer.warning().empty()) warn(writer.warning());
+  at::manual_seed(c10::default_rng_seed_val);  // as in a fresh process, for whatever draws before the run's own seed
   if (std::holds_alternative<TrainSpec>(writer.spec())) return execute_train(writer, data, options);
   return execute_analysis(writer, folder, data, options);
 }

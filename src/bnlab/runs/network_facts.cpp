@@ -4,19 +4,16 @@
 #include <map>
 
 namespace bnlab {
-namespace {
 
-TaskShape padded(const DataFacts& data, int64_t pad_to) {
-  return {data.shape.channels, std::max(data.shape.size, pad_to), data.shape.classes};
+TaskShape task_of(const TrainSpec& spec, const DataFacts& at_hand) {
+  const TaskShape& stored = facts_for(spec, at_hand).shape;
+  return {stored.channels, std::max(stored.size, spec.data.pad_to), stored.classes};
 }
 
-}  // namespace
-
 NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand) {
-  const DataFacts& data = facts_for(spec, at_hand);
   // Building a large network to count it takes a while, and the runs of an experiment share few networks.
   static std::map<std::string, NetworkFacts> known;
-  const TaskShape shape = padded(data, spec.data.pad_to);
+  const TaskShape shape = task_of(spec, at_hand);
   const std::string key = Json({spec.model.name, spec.model.options, spec.model.norm.kind, spec.model.norm.options,
                                 shape.channels, shape.size, shape.classes})
                               .dump();

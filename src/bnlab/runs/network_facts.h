@@ -1,19 +1,16 @@
 // What specs and costs need to know of a network without training it.
 #pragma once
 
+#include "bnlab/nn/network_facts.h"
 #include "bnlab/runs/data_facts.h"
 
 namespace bnlab {
 
-/// Number of parameters, layers and multiply-accumulates of an example, of a spec's network on data of this shape.
-struct NetworkFacts {
-  int64_t parameters = 0;
-  int64_t layers = 0;
-  int64_t macs = 0;
-  bool sequential = false;  ///< a SequentialNetwork
-};
+/// What goes into the spec's network and comes out: the data's shape, padded as the spec asks.
+TaskShape task_of(const TrainSpec& spec, const DataFacts& at_hand);
 
-/// Throws SpecError naming the key if the network does not fit the data. Made once for each network.
+/// Of a spec's network on data of this shape. Throws SpecError naming the key if the network does not fit the data.
+/// Made once for each network.
 NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand);
 
 /// Multiply-accumulates of a training step: forward, and twice as many backward.

@@ -7,6 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "bnlab/record/statistics.h"
+
 namespace bnlab {
 
 std::string Window::text() const {
@@ -37,6 +39,14 @@ double mean_over(const std::vector<double>& values, const Window& window) {
   }
   const double sum = std::accumulate(values.begin() + window.begin, values.begin() + window.end, 0.0);
   return sum / static_cast<double>(window.end - window.begin);
+}
+
+double mean_over(const Series& series, const Window& window) {
+  std::vector<double> inside;
+  for (size_t i = 0; i < series.steps.size(); ++i) {
+    if (series.steps[i] >= window.begin && series.steps[i] < window.end) inside.push_back(series.values[i]);
+  }
+  return mean_of(inside);
 }
 
 std::vector<double> smoothed(const std::vector<double>& values, size_t width) {
@@ -98,7 +108,7 @@ Precondition have_learned(const std::string& name, const std::vector<LearnedArm>
     double least = std::numeric_limits<double>::infinity();
     for (const double accuracy : arm.accuracy) {
       if (!(accuracy >= chance + kLearnedMargin)) precondition.holds = false;
-      least = std::min(least, accuracy);
+      lower_to(least, accuracy);
     }
     precondition.detail += fmt::format("{}{}: lowest training accuracy of a seed {:.2f}",
                                        precondition.detail.empty() ? "" : "; ", arm.label, least);

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/study/experiment.h"
+#include "bnlab/record/claim.h"
+#include "bnlab/record/run_store.h"
 
 namespace bnlab {
 
@@ -27,6 +28,9 @@ bool have_evidence(const std::vector<std::pair<Claim, Evidence>>& claims);
 
 /// Mean of `values` over the window. NaN if the window reaches beyond them.
 double mean_over(const std::vector<double>& values, const Window& window);
+
+/// Mean of a series' values inside the window. NaN if there are none.
+double mean_over(const Series& series, const Window& window);
 
 /// Moving average over the `width` values that end at each place (fewer at the start).
 std::vector<double> smoothed(const std::vector<double>& values, size_t width);

@@ -3,11 +3,12 @@
 #include <stdexcept>
 
 #include "bnlab/runs/completion.h"
+#include "bnlab/runs/probe_cost.h"
 
 namespace bnlab {
 
 std::string Plan::add(const std::string& arm, int64_t seed, const std::string& title, RunSpec spec) {
-  if (auto* train = std::get_if<TrainSpec>(&spec)) train->probe_budget = probe_budget_;
+  if (auto* train = std::get_if<TrainSpec>(&spec)) thin_probes(*train, probe_thinning_);
   PlannedRun run{arm, seed, title, complete_run_spec(std::move(spec), data_), ""};
   run.id = run_id(run.spec);
   runs_.push_back(std::move(run));

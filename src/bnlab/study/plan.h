@@ -1,7 +1,6 @@
 // The runs that an experiment asks for.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +14,9 @@ struct Setting {
   Scale scale = Scale::kQuick;
   DataFacts data;
   std::vector<int64_t> seeds;
-  std::optional<double> probe_budget = {};  ///< of every train run: TrainSpec::probe_budget
+  /// Probes look that many times less often than the experiment says, those of successive steps excepted: one number
+  /// for all runs, so that a probe budget changes nothing between those that are compared (thinning_for()).
+  int64_t probe_thinning = 1;
 };
 
 /// One run of an experiment. `arm` and `seed` say what it is compared with: arms are paired by seed.
@@ -30,7 +31,7 @@ struct PlannedRun {
 /// The runs that an experiment asks for. Runs that it shares with another experiment have the same id.
 class Plan {
  public:
-  explicit Plan(const Setting& setting) : data_(setting.data), probe_budget_(setting.probe_budget) {}
+  explicit Plan(const Setting& setting) : data_(setting.data), probe_thinning_(setting.probe_thinning) {}
 
   /// Completes `spec` and adds it; returns its id, e.g. as the input of an analysis.
   std::string add(const std::string& arm, int64_t seed, const std::string& title, RunSpec spec);
@@ -41,7 +42,7 @@ class Plan {
 
  private:
   DataFacts data_;
-  std::optional<double> probe_budget_;
+  int64_t probe_thinning_;
   std::vector<PlannedRun> runs_;
 };
 

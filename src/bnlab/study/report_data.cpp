@@ -15,11 +15,23 @@
 namespace bnlab {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
+
+/// What a finished run says of itself. Throws if its record cannot be read.
+void add_record(Json& entry, const std::filesystem::path& folder) {
+  const RunState state = run_state(folder);
+  entry["state"] = to_string(state);
+  if (state != RunState::kFinished && state != RunState::kDiverged) return;
+  RunReader reader(folder);
+  entry["seconds"] = reader.seconds();
+  if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
+  if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
+    entry["probe_seconds"] = parse_json(costs, "probe_seconds of the run");
+  if (const std::string schedule = reader.meta("probe_schedule"); !schedule.empty())
+    entry["probe_schedule"] = parse_json(schedule, "probe_schedule of the run");
+}
 
 Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, const RunErrors& errors) {
-  const auto folder = runs_folder / run.id;
-  RunState state = run_state(folder);
   Json entry = {{"id", run.id},
                 {"title", run.title},
                 {"kind", kind_of(run.spec)},
@@ -31,16 +43,12 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
                 {"probe_seconds", nullptr},
                 {"probe_schedule", nullptr}};
   if (const auto* train = std::get_if<TrainSpec>(&run.spec)) entry["steps"] = train->steps;
-  if (state == RunState::kFinished || state == RunState::kDiverged) {
-    RunReader reader(folder);
-    entry["seconds"] = reader.seconds();
-    if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
-    if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
-      entry["probe_seconds"] = parse_json(costs, "probe_seconds of the run");
-    if (const std::string schedule = reader.meta("probe_schedule"); !schedule.empty())
-      entry["probe_schedule"] = parse_json(schedule, "probe_schedule of the run");
+  try {
+    add_record(entry, runs_folder / run.id);
+  } catch (const std::exception& error) {
+    entry["state"] = "failed";
+    entry["error"] = error.what();
   }
-  entry["state"] = to_string(state);
   if (const auto it = errors.find(run.id); it != errors.end()) {
     entry["state"] = "failed";
     entry["error"] = it->second;
@@ -70,7 +78,41 @@ std::string budget_note(const std::vector<Json>& schedules) {
   return note;
 }
 
-Json experiment_entry(const PlannedExperiment& planned, const Findings& findings,
+/// What an experiment says of itself and of its runs, as it stands in the report.
+struct Section {
+  std::vector<std::string> what_was_run;
+  Findings findings;
+  Json claims = Json::array(), figures = Json::array();
+  std::string error;  ///< why there are no findings, or ""
+};
+
+void fill(Section& section, const PlannedExperiment& planned, const std::filesystem::path& runs_folder) {
+  const std::string& name = planned.experiment.name;
+  section.what_was_run = planned.experiment.what_was_run(planned.setting);
+  Results results(planned.plan, runs_folder);
+  section.findings = planned.experiment.findings(planned.setting, results);
+  for (const auto& judged : judge(section.findings.claims)) section.claims.push_back(to_json(judged, name));
+  for (const auto& figure : section.findings.figures) {
+    section.figures.push_back({{"experiment", name},
+                               {"id", figure.id},
+                               {"title", figure.title},
+                               {"caption", figure.caption},
+                               {"spec", figure.spec}});
+  }
+}
+
+/// An error costs the findings of this experiment alone.
+Section section_of(const PlannedExperiment& planned, const std::filesystem::path& runs_folder) {
+  Section section;
+  try {
+    fill(section, planned, runs_folder);
+  } catch (const std::exception& error) {
+    section = {section.what_was_run, {}, Json::array(), Json::array(), error.what()};
+  }
+  return section;
+}
+
+Json experiment_entry(const PlannedExperiment& planned, const Section& section,
                       const std::map<std::string, Json>& runs) {
   const Experiment& experiment = planned.experiment;
   double seconds = 0, probe_seconds = 0;
@@ -93,9 +135,13 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
   }
   const auto total = static_cast<int64_t>(planned.plan.runs().size());
   Json numbers = Json::array(), notes = Json::array();
-  for (const auto& number : findings.paper_numbers) {
+  for (const auto& number : section.findings.paper_numbers) {
     numbers.push_back(
         {{"quantity", number.quantity}, {"paper", number.paper}, {"ours", number.ours}, {"note", number.note}});
+  }
+  if (!section.error.empty()) {
+    notes.push_back("What the runs of this experiment say could not be worked out: " + section.error +
+                    ". The rest of the report stands.");
   }
   if (ended < total)
     notes.push_back(fmt::format("{} of {} runs have no result yet{}.", total - ended, total,
@@ -115,14 +161,19 @@ Json experiment_entry(const PlannedExperiment& planned, const Findings& findings
           {"source", experiment.source},
           {"figure", experiment.figure},
           {"rows", experiment.rows},
-          {"answer", findings.answer},
-          {"what_was_run", experiment.what_was_run(planned.setting)},
+          {"answer", section.findings.answer},
+          {"what_was_run", section.what_was_run},
           {"paper_numbers", numbers},
           {"cost", {{"runs", total}, {"seconds", seconds}, {"probe_seconds", probe_seconds}}},
-          {"state", failed > 0      ? "failed"
-                    : ended < total ? "partial"
-                                    : "complete"},
+          {"state", failed > 0 || !section.error.empty() ? "failed"
+                    : ended < total                      ? "partial"
+                                                         : "complete"},
+          {"error", section.error.empty() ? Json() : Json(section.error)},
           {"notes", notes}};
+}
+
+void append(Json& list, const Json& more) {
+  list.insert(list.end(), more.begin(), more.end());
 }
 
 std::string utc_now() {
@@ -142,17 +193,10 @@ Json make_report(const std::vector<PlannedExperiment>& experiments, const std::f
       runs[run.id] = run_entry(run, runs_folder, errors);
       run_list.push_back(runs[run.id]);
     }
-    Results results(planned.plan, runs_folder);
-    const Findings findings = planned.experiment.findings(planned.setting, results);
-    for (const auto& judged : judge(findings.claims)) claims.push_back(to_json(judged, planned.experiment.name));
-    for (const auto& figure : findings.figures) {
-      figures.push_back({{"experiment", planned.experiment.name},
-                         {"id", figure.id},
-                         {"title", figure.title},
-                         {"caption", figure.caption},
-                         {"spec", figure.spec}});
-    }
-    entries.push_back(experiment_entry(planned, findings, runs));
+    const Section section = section_of(planned, runs_folder);
+    append(claims, section.claims);
+    append(figures, section.figures);
+    entries.push_back(experiment_entry(planned, section, runs));
     complete = complete && entries.back()["state"] == "complete";
   }
   const Setting& setting = experiments.front().setting;

@@ -21,7 +21,9 @@ struct PlannedExperiment {
 using RunErrors = std::map<std::string, std::string>;
 
 /// Reads every run of the experiments from `runs_folder` and judges the claims. Runs may be missing: the report's state
-/// is then "partial". `experiments` must not be empty; their settings' scale and data are the report's.
+/// is then "partial". An experiment whose findings throw has state "failed", the error in `error` and `notes`, and no
+/// claims or figures; the others are as if nothing had happened. `experiments` must not be empty; their settings' scale
+/// and data are the report's.
 Json make_report(const std::vector<PlannedExperiment>& experiments, const std::filesystem::path& runs_folder,
                  const RunErrors& errors = {});
 

@@ -1,7 +1,6 @@
-// Looking at a network without leaving a trace, and a batch's loss as a function of the parameters.
+// A batch's loss as a function of the parameters.
 #pragma once
 
-#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <utility>
@@ -9,36 +8,9 @@
 
 #include "bnlab/data/loader.h"
 #include "bnlab/nn/network.h"
+#include "bnlab/nn/no_trace.h"
 
 namespace bnlab {
-
-/// Saves what a forward or backward pass may change beside its result (buffers such as running statistics, every
-/// module's mode, the default random generator's state) and puts it back, to the bit, at the end of its scope.
-class NoTrace {
- public:
-  explicit NoTrace(Network& network);
-  ~NoTrace();
-  NoTrace(const NoTrace&) = delete;
-  NoTrace& operator=(const NoTrace&) = delete;
-
- private:
-  std::vector<std::pair<at::Tensor, at::Tensor>> buffers_;
-  std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> modes_;
-  at::Tensor random_state_;
-};
-
-/// Puts other values into parameters for the length of a scope.
-class WithValues {
- public:
-  /// `values`: one for each of the parameters, in their shapes; not changed.
-  WithValues(std::vector<at::Tensor> parameters, const std::vector<at::Tensor>& values);
-  ~WithValues();
-  WithValues(const WithValues&) = delete;
-  WithValues& operator=(const WithValues&) = delete;
-
- private:
-  std::vector<at::Tensor> parameters_, own_;
-};
 
 /// parameters[i] - distance * direction[i], without a gradient of their own.
 std::vector<at::Tensor> moved(const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& direction,

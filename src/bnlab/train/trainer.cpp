@@ -149,7 +149,7 @@ class Training {
     for (const auto& parameter : parameters_) gradients.push_back(parameter.grad());
     const LossClosure loss_at(*network_, batch);
     const auto show = [&](StepObserver& observer, Recorder recorder) {
-      const StepView view{{step_, *network_, data_, recorder}, batch, parameters_, gradients, loss, lr, loss_at};
+      const StepView view{{step_, *network_, data_, spec_, recorder}, batch, parameters_, gradients, loss, lr, loss_at};
       const double before = costs_.total();
       costs_.time(observer.name(), [&] { observer.observe(view); });
       return costs_.total() - before;
@@ -182,7 +182,7 @@ class Training {
     for (const auto& observer : observers_) {
       if (!observer->wants_end()) continue;
       Recorder recorder(writer_, observer->name());
-      costs_.time(observer->name(), [&] { observer->observe_end({step_, *network_, data_, recorder}); });
+      costs_.time(observer->name(), [&] { observer->observe_end({step_, *network_, data_, spec_, recorder}); });
     }
   }
 

@@ -5,6 +5,8 @@
 
 #include "bnlab/experiments/ours/ours.h"
 #include "bnlab/experiments/santurkar/dln.h"
+#include "bnlab/study/curves.h"
+#include "bnlab/study/evidence.h"
 
 namespace bnlab {
 namespace {
@@ -14,19 +16,17 @@ using namespace santurkar;
 constexpr double kRate = 1e-6;
 constexpr int64_t kLayers = 25;
 constexpr double kAgreement = 1e-3;  // of the gradient's length; the probe computes in float
-const char* const kClosedForm = "closed form, no BN";
-
-const std::vector<Arm>& arms() {
-  static const std::vector<Arm> all = {dln_plain(kRate), dln_bn(kRate)};
-  return all;
-}
+constexpr double kClearly = 0.1;     // of the gradient's length: a shift that is there, not a trace of one
+const Arm kPlain = dln_plain(kRate), kBn = dln_bn(kRate);
+const std::vector<Arm> kArms = {kPlain, kBn};
+const Arm kClosedForm = {{"closed form, no BN", "#1b1b1b", {2, 4}}};
 
 Plan plan(const Setting& setting) {
   Plan plan(setting);
-  add_runs(plan, setting, arms());
+  add_runs(plan, setting, kArms);
   for (const int64_t seed : setting.seeds) {
-    const PlannedRun input = plan.run(dln_plain(kRate).name(), seed);
-    plan.add(kClosedForm, seed, "closed form of " + input.title,
+    const PlannedRun input = plan.run(kPlain.name(), seed);
+    plan.add(kClosedForm.name(), seed, "closed form of " + input.title,
              AnalysisSpec{"dln-closed-form", Json::object(), {input.id}});
   }
   return plan;
@@ -69,53 +69,62 @@ double largest_difference(RunReader& run) {
   return most;
 }
 
-std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const Setting& setting, Results& results) {
-  const Window window = second_half(dln_protocol(setting.scale));
-  const std::string plain = dln_plain(kRate).name(), bn = dln_bn(kRate).name();
+std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs) {
+  const Window window = second_half(dln_protocol(runs.setting().scale));
   const std::string quote =
       "(Ours: the note's doubt whether a linear network can have internal covariate shift at all.)";
   const std::string share = "mean over layers 2 to 25 and the window of ‖G − G′‖₂ / ‖G‖₂";
-  const std::vector<RunReader*> closed = stored_runs(setting, results, kClosedForm);
-  Evidence agreement;
-  if (closed.size() < setting.seeds.size()) {
-    agreement.missing = "analyses of the closed form are missing";
-  } else {
-    agreement = trained.evidence({plain}, {}, [closed](size_t i) { return largest_difference(*closed.at(i)); });
-  }
-  const auto ics = [&trained, window](const std::string& arm, size_t i) {
-    return over_layers(*trained.runs(arm).at(i), window);
+  const auto ics = [&](const Arm& arm) {
+    return each(runs, arm, [&](RunReader& run) { return over_layers(run, window); });
   };
-  return {{{"probe-agrees", "The ICS probe measures what the closed form of a linear network's gradient says.", quote,
-            "largest, over layers and observed steps, of |probe's ‖G − G′‖ − closed form's| / ‖G‖",
-            "all observed steps", "share of the gradient's length", Side::below(kAgreement), std::nullopt},
-           agreement},
-          {{"linear-networks-have-ics", "A deep linear network without BN has internal covariate shift.", quote,
-            share + ", without BN", window.text(), "share of the gradient's length", Side::above(0), std::nullopt},
-           trained.evidence({plain}, {}, [ics, plain](size_t i) { return ics(plain, i); })},
-          {{"bn-raises-it", "BN does not reduce a deep linear network's ICS, it raises it.",
-            "In this case, the standard network experiences almost no ICS for the entirety of training, whereas for "
-            "BatchNorm it appears that G and G' are almost uncorrelated. (Santurkar et al., section 2.2, of the DLN)",
-            "ln of the ratio, with BN to without, of the " + share, window.text(), "log ratio", Side::above(0),
-            std::nullopt},
-           trained.evidence({plain, bn}, {trained.loss_halved({bn}, window)},
-                            [ics, plain, bn](size_t i) { return std::log(ics(bn, i) / ics(plain, i)); })}};
+  return {
+      {{.id = "probe-agrees",
+        .sentence = "The ICS probe measures what the closed form of a linear network's gradient says.",
+        .quote = quote,
+        .statistic = "largest, over layers and observed steps, of |probe's ‖G − G′‖ − closed form's| / ‖G‖",
+        .window = "all observed steps",
+        .unit = "share of the gradient's length",
+        .side = Side::below(kAgreement),
+        .paper_value = {}},
+       paired(runs, {kPlain, kClosedForm}, {}, each(runs, kClosedForm, largest_difference))},
+      {{.id = "linear-networks-have-ics",
+        .sentence = "A deep linear network without BN has internal covariate shift: the update of the layers before "
+                    "a layer changes its gradient by more than a tenth of the gradient's length.",
+        .quote = quote,
+        .statistic = share + ", without BN; a tenth is our bound for \"at all\"",
+        .window = window.text(),
+        .unit = "share of the gradient's length",
+        .side = Side::above(kClearly),
+        .paper_value = {},
+        .rank = Rank::kPrimary},
+       paired(runs, {kPlain}, {}, ics(kPlain))},
+      {{.id = "bn-raises-it",
+        .sentence = "BN does not reduce a deep linear network's ICS, it raises it.",
+        .quote = "In this case, the standard network experiences almost no ICS for the entirety of training, "
+                 "whereas for BatchNorm it appears that G and G' are almost uncorrelated. (Santurkar et al., "
+                 "section 2.2, of the DLN)",
+        .statistic = "ln of the ratio, with BN to without, of the " + share,
+        .window = window.text(),
+        .unit = "log ratio",
+        .side = Side::above(0),
+        .paper_value = {},
+        .rank = Rank::kPrimary},
+       paired(runs, kArms, {loss_halved(runs, {kBn}, window)}, log_ratio(ics(kBn), ics(kPlain)))}};
 }
 
-Figure layers_figure(const TrainedArms& trained, const Setting& setting, Results& results) {
-  const Window window = second_half(dln_protocol(setting.scale));
+Figure layers_figure(const ArmRuns& runs) {
+  const Window window = second_half(dln_protocol(runs.setting().scale));
   std::vector<BandPoint> points;
-  const auto add = [&](const std::string& name, const std::vector<RunReader*>& runs, const std::string& probe) {
-    if (runs.empty()) return;
+  const auto add = [&](const Arm& arm, const std::string& probe) {
+    if (runs.of(arm).empty()) return;
     for (int64_t layer = 2; layer <= kLayers; ++layer) {
-      std::vector<double> values;
-      for (RunReader* run : runs) values.push_back(100 * relative_ics(*run, probe, layer, window));
-      points.push_back(band_point(name, static_cast<double>(layer), values));
+      points.push_back(band_point(arm.name(), static_cast<double>(layer), each(runs, arm, [&](RunReader& run) {
+                                    return 100 * relative_ics(run, probe, layer, window);
+                                  })));
     }
   };
-  for (const Arm& arm : arms()) add(arm.name(), trained.runs(arm.name()), "ics");
-  add(kClosedForm, stored_runs(setting, results, kClosedForm), "dln-closed-form");
-  std::vector<ArmStyle> styles = styles_of(arms());
-  styles.push_back({kClosedForm, "#1b1b1b", {2, 4}});
+  for (const Arm& arm : kArms) add(arm, "ics");
+  add(kClosedForm, "dln-closed-form");
   return {"a", "Shift of every layer's gradient, measured and computed",
           fmt::format(
               "How much of a layer's gradient the update of the layers before it changes, in percent, mean over {}; "
@@ -123,28 +132,30 @@ Figure layers_figure(const TrainedArms& trained, const Setting& setting, Results
               "blue line. A network without activations does shift, and the more the later the layer, since more "
               "layers move before it.",
               window.text()),
-          band_chart(points, styles, "layer", "‖G − G′‖ / ‖G‖ (%)", {.log_y = true})};
+          band_chart(points, styles_of({kPlain, kBn, kClosedForm}), "layer", "‖G − G′‖ / ‖G‖ (%)", {.log_y = true})};
+}
+
+std::vector<std::string> answer(const std::vector<std::pair<Claim, Evidence>>& claims) {
+  if (!have_evidence(claims)) return {};
+  const auto judged = judge(claims);
+  const JudgedClaim& has = find_claim(judged, "linear-networks-have-ics");
+  const JudgedClaim& raised = find_claim(judged, "bn-raises-it");
+  return {fmt::format(
+      "That a linear network has internal covariate shift in the sense of gradients is {}: without BN the update of "
+      "the layers before a layer changes {:.2g} % of its gradient's length on average. That BN raises this is {}. "
+      "Probe "
+      "and closed form differ by at most {:.1g} of the gradient's length.",
+      to_string(has.verdict), 100 * has.interval.mean, to_string(raised.verdict),
+      find_claim(judged, "probe-agrees").interval.mean)};
 }
 
 Findings findings(const Setting& setting, Results& results) {
-  const TrainedArms trained(setting, results, arms());
-  auto all = claims(trained, setting, results);
-  std::vector<std::string> answer;
-  if (have_evidence(all)) {
-    const auto judged = judge(all);
-    answer = {
-        fmt::format("A linear network has internal covariate shift in the sense of gradients ({}): without BN the "
-                    "update of the layers before a layer changes {:.2g} % of its gradient's length on average, and "
-                    "that BN raises this is {}. Probe and closed form differ by at most {:.1g} of the gradient's "
-                    "length.",
-                    to_string(judged[1].verdict), 100 * judged[1].interval.mean, to_string(judged[2].verdict),
-                    judged[0].interval.mean)};
-  }
-  return {{layers_figure(trained, setting, results),
-           dln_loss_figure("b", trained, arms(), "The two networks whose layers are shown above.")},
+  const ArmRuns runs(setting, results);
+  const auto all = claims(runs);
+  return {{layers_figure(runs), dln_loss_figure("b", runs, kArms, "The two networks whose layers are shown above.")},
           all,
           {},
-          answer};
+          answer(all)};
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace bnlab {
 
 class PathGeometry {
  public:
-  /// Reads a run whose sketches were taken at every step.
+  /// Reads a run whose sketches were taken at every step. Throws StoreError if one is missing.
   explicit PathGeometry(RunReader& run);
 
   int64_t steps() const { return static_cast<int64_t>(updates_.size()); }
@@ -24,7 +24,8 @@ class PathGeometry {
   double tortuosity(int64_t begin, int64_t end) const;
   /// cos between the update of step t and what is left of the way to the end.
   double cosine_to_end(int64_t t) const;
-  /// The places at steps 0 … steps() on the two main directions of the path (principal components of its places).
+  /// The places at steps 0 … steps() on the two main directions of the path (principal components of its places), each
+  /// with the sign that makes its largest entry positive. By a singular value decomposition.
   std::vector<std::pair<double, double>> projected() const;
 
  private:

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "bnlab/study/curves.h"
+
 namespace bnlab::santurkar {
 namespace {
 
@@ -22,7 +24,7 @@ struct Variant {
 TrainSpec train_spec(const Setting& setting, int64_t seed, const Variant& variant) {
   const DlnProtocol p = dln_protocol(setting.scale);
   TrainSpec spec;
-  spec.data = {"linear", synthetic_facts("linear").digest, "none", 0, "none"};
+  spec.data = {"linear", synthetic_facts("linear", seed).digest, "none", 0, "none", seed};  // x and A of the seed's own
   spec.model.name = "dln";
   spec.model.options = {{"normalized", static_cast<double>(variant.normalized)}};
   spec.model.norm.kind = variant.norm;
@@ -99,13 +101,13 @@ std::string what_dln_was_trained(const Setting& setting) {
       dln_protocol(setting.scale).steps);
 }
 
-Figure dln_loss_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms,
+Figure dln_loss_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms,
                        const std::string& what_to_see) {
   return {id, "Training loss of the deep linear network",
           "Sum of squared errors over the 1,000 samples, logarithmic; line: mean over seeds, band: lowest to highest "
           "seed. " +
               what_to_see,
-          band_chart(trained.loss_curves(names_of(arms)), styles_of(arms), "training step", "loss", {.log_y = true})};
+          band_chart(loss_curves(runs, arms), styles_of(arms), "training step", "loss", {.log_y = true})};
 }
 
 }  // namespace bnlab::santurkar

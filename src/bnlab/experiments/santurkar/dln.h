@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/study/trained_arms.h"
+#include "bnlab/record/figure.h"
+#include "bnlab/study/arms.h"
+#include "bnlab/study/measures.h"
 
 namespace bnlab::santurkar {
 
@@ -30,7 +32,7 @@ Window second_half(const DlnProtocol& protocol);
 std::string what_dln_was_trained(const Setting& setting);
 
 /// Training loss of the arms, logarithmic.
-Figure dln_loss_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms,
+Figure dln_loss_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms,
                        const std::string& what_to_see);
 
 }  // namespace bnlab::santurkar

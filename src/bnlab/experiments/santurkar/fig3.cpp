@@ -5,6 +5,8 @@
 #include "bnlab/experiments/santurkar/dln.h"
 #include "bnlab/experiments/santurkar/santurkar.h"
 #include "bnlab/experiments/santurkar/vgg.h"
+#include "bnlab/study/curves.h"
+#include "bnlab/study/evidence.h"
 
 namespace bnlab {
 namespace {
@@ -16,15 +18,8 @@ constexpr double kRates[] = {0.1, 0.01};
 constexpr int64_t kDlnLayers[] = {9, 17};  // of 25
 constexpr double kDlnRates[] = {1e-6, 1e-7};
 
-const std::vector<Arm>& arms() {
-  static const std::vector<Arm> all = {plain(0.1), bn(0.1), plain(0.01), bn(0.01)};
-  return all;
-}
-
-const std::vector<Arm>& dln_arms() {
-  static const std::vector<Arm> all = {dln_plain(1e-6), dln_bn(1e-6), dln_plain(1e-7), dln_bn(1e-7)};
-  return all;
-}
+const std::vector<Arm> kArms = {plain(0.1), bn(0.1), plain(0.01), bn(0.01)};
+const std::vector<Arm> kDlnArms = {dln_plain(1e-6), dln_bn(1e-6), dln_plain(1e-7), dln_bn(1e-7)};
 
 std::vector<std::string> what_was_run(const Setting& setting) {
   return {
@@ -37,103 +32,153 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       what_dln_was_trained(setting)};
 }
 
-/// What is looked at: a layer of a pair of networks that differ in BN alone.
+/// What is looked at: layers of a pair of networks that differ in BN alone.
 struct Place {
-  int64_t layer;
+  std::vector<int64_t> layers;
   Arm without, with;
   std::string title;  ///< "layer #5, rate 0.1"
   std::string id;     ///< "5-0.1"
 };
 
-std::vector<Place> vgg_places(const Protocol& p) {
+struct Kind {
+  std::vector<Place> single;  ///< each layer and rate
+  Place main;                 ///< the paper's layers together, at the rate at which both networks learn
+};
+
+Kind vgg_places(const Protocol& p) {
   std::vector<Place> all;
+  std::vector<int64_t> layers;
   for (const int64_t number : kLayers) {
+    const int64_t layer = layer_at(p, number);
+    layers.push_back(layer);
     for (const double rate : kRates) {
-      const int64_t layer = layer_at(p, number);
-      all.push_back({layer, plain(rate), bn(rate), fmt::format("layer #{}, rate {}", layer, rate),
+      all.push_back({{layer},
+                     plain(rate),
+                     bn(rate),
+                     fmt::format("layer #{}, rate {}", layer, rate),
                      fmt::format("{}-{}", layer, rate)});
     }
   }
-  return all;
+  const double rate = kRates[0];
+  return {all,
+          {layers, plain(rate), bn(rate),
+           fmt::format("layers #{} and #{}, rate {}", layers.front(), layers.back(), rate), "vgg"}};
 }
 
-std::vector<Place> dln_places() {
+Kind dln_places() {
   std::vector<Place> all;
   for (const int64_t layer : kDlnLayers) {
     for (const double rate : kDlnRates) {
-      all.push_back({layer, dln_plain(rate), dln_bn(rate), fmt::format("DLN layer #{}, rate {}", layer, rate),
+      all.push_back({{layer},
+                     dln_plain(rate),
+                     dln_bn(rate),
+                     fmt::format("DLN layer #{}, rate {}", layer, rate),
                      fmt::format("dln-{}-{}", layer, rate)});
     }
   }
-  return all;
+  const double rate = kDlnRates[0];
+  return {all,
+          {{std::begin(kDlnLayers), std::end(kDlnLayers)},
+           dln_plain(rate),
+           dln_bn(rate),
+           fmt::format("DLN layers #9 and #17, rate {}", rate),
+           "dln"}};
 }
 
-Json ics_panels(const TrainedArms& trained, const std::vector<Place>& places, const std::string& what) {
+Json ics_panels(const ArmRuns& runs, const std::vector<Place>& places, const std::string& what) {
   std::vector<Panel> charts;
   const bool log = what == "l2";
   for (const Place& place : places) {
     const std::vector<Arm> both = {place.without, place.with};
-    charts.push_back(
-        {place.title, band_chart(trained.curves(names_of(both), {"ics", place.layer, what}), styles_of(both),
-                                 "training step", log ? "‖G − G′‖₂" : "cos(G, G′)", {.log_y = log})});
+    charts.push_back({place.title, band_chart(curves(runs, both, {"ics", place.layers.front(), what}), styles_of(both),
+                                              "training step", log ? "‖G − G′‖₂" : "cos(G, G′)", {.log_y = log})});
   }
   return panels(charts, 2);
 }
 
-void add_claims(const TrainedArms& trained, const Place& place, const Window& window, const Precondition& learned,
-                std::vector<std::pair<Claim, Evidence>>& all) {
-  const std::string with = place.with.name(), without = place.without.name();
-  const auto mean = [&](const std::string& arm, const char* what) {
-    return trained.mean(arm, {"ics", place.layer, what}, window);
-  };
-  const auto cosine_with = mean(with, "cosine"), cosine_without = mean(without, "cosine");
-  all.push_back(
-      {{"ics-not-reduced-" + place.id, fmt::format("BN does not reduce the shift ‖G − G′‖ of {}.", place.title),
-        "Models with BatchNorm have similar, or even worse, internal covariate shift, despite performing better. "
-        "(Fig. 3, caption)",
-        "ln of the ratio, with BN to without, of the mean ‖G − G′‖₂ over the window; \"similar\" is down to one "
-        "half, our reading",
-        window.text(), "log ratio", Side::above(-std::log(2.0)), std::nullopt},
-       trained.evidence({with, without}, {learned}, log_ratio(mean(with, "l2"), mean(without, "l2")))});
-  all.push_back(
-      {{"cosine-not-raised-" + place.id, fmt::format("BN does not turn G and G′ of {} closer together.", place.title),
-        "Networks with BatchNorm often exhibit an increase in ICS. (Section 2.2)",
-        "mean cos(G, G′) with BN minus without, over the window; \"level\" is up to 0.1, our reading", window.text(),
-        "cosine", Side::below(0.1), std::nullopt},
-       trained.evidence({with, without}, {learned},
-                        [=](size_t i) { return cosine_with.at(i) - cosine_without.at(i); })});
+PerSeed shift_ratio(const ArmRuns& runs, const Place& place, const Window& window) {
+  std::vector<PerSeed> by_layer;
+  for (const int64_t layer : place.layers) {
+    const Key key{"ics", layer, "l2"};
+    by_layer.push_back(log_ratio(mean(runs, place.with, key, window), mean(runs, place.without, key, window)));
+  }
+  return mean_of_all(by_layer);
+}
+
+PerSeed cosine_difference(const ArmRuns& runs, const Place& place, const Window& window) {
+  std::vector<PerSeed> by_layer;
+  for (const int64_t layer : place.layers) {
+    const Key key{"ics", layer, "cosine"};
+    by_layer.push_back(minus(mean(runs, place.with, key, window), mean(runs, place.without, key, window)));
+  }
+  return mean_of_all(by_layer);
+}
+
+std::vector<std::pair<Claim, Evidence>> place_claims(const ArmRuns& runs, const Place& place, const Window& window,
+                                                     const Precondition& learned) {
+  const std::vector<Arm> both = {place.with, place.without};
+  const std::string mean_over_layers = place.layers.size() > 1 ? ", mean over the layers" : "";
+  return {{{.id = "ics-not-reduced-" + place.id,
+            .sentence = fmt::format("BN does not reduce the shift ‖G − G′‖ of {}.", place.title),
+            .quote = "Models with BatchNorm have similar, or even worse, internal covariate shift, despite performing "
+                     "better. (Fig. 3, caption)",
+            .statistic = "ln of the ratio, with BN to without, of the mean ‖G − G′‖₂ over the window" +
+                         mean_over_layers + "; \"similar\" is down to one half, our reading",
+            .window = window.text(),
+            .unit = "log ratio",
+            .side = Side::above(-std::log(2.0)),
+            .paper_value = {}},
+           paired(runs, both, {learned}, shift_ratio(runs, place, window))},
+          {{.id = "cosine-not-raised-" + place.id,
+            .sentence = fmt::format("BN does not turn G and G′ of {} closer together.", place.title),
+            .quote = "Networks with BatchNorm often exhibit an increase in ICS. (Section 2.2)",
+            .statistic = "mean cos(G, G′) with BN minus without, over the window" + mean_over_layers +
+                         "; \"level\" is up to 0.1, our reading",
+            .window = window.text(),
+            .unit = "cosine",
+            .side = Side::below(0.1),
+            .paper_value = {}},
+           paired(runs, both, {learned}, cosine_difference(runs, place, window))}};
+}
+
+std::vector<std::pair<Claim, Evidence>> claims_of(const ArmRuns& runs, const Kind& kind, const Window& window,
+                                                  const std::function<Precondition(const Place&)>& learned) {
+  auto all = place_claims(runs, kind.main, window, learned(kind.main));
+  for (auto& [claim, evidence] : all) claim.rank = Rank::kPrimary;
+  for (const Place& place : kind.single) {
+    for (auto& claim : place_claims(runs, place, window, learned(place))) all.push_back(std::move(claim));
+  }
+  return all;
 }
 
 Findings findings(const Setting& setting, Results& results) {
   const Protocol p = protocol(setting.scale);
-  const TrainedArms trained(setting, results, arms()), dln(setting, results, dln_arms());
-  std::vector<std::pair<Claim, Evidence>> claims;
-  for (const Place& place : vgg_places(p)) {
-    const Window window = second_half(p);
-    add_claims(trained, place, window, trained.learned({place.with.name(), place.without.name()}, window), claims);
-  }
+  const ArmRuns runs(setting, results);
+  const Kind vgg = vgg_places(p), dln = dln_places();
+  const Window window = second_half(p), dln_window = second_half(dln_protocol(setting.scale));
+  auto claims = claims_of(runs, vgg, window, [&](const Place& place) {
+    return learned(runs, {place.with, place.without}, window);
+  });
   // The linear network without BN learns slowly (rate 1e-7: hardly at all), so only the one with BN must have learned.
-  for (const Place& place : dln_places()) {
-    const Window window = second_half(dln_protocol(setting.scale));
-    add_claims(dln, place, window, dln.loss_halved({place.with.name()}, window), claims);
+  for (auto& claim : claims_of(runs, dln, dln_window,
+                               [&](const Place& place) { return loss_halved(runs, {place.with}, dln_window); })) {
+    claims.push_back(std::move(claim));
   }
   const std::string how_far =
       "If BN worked by reducing internal covariate shift, red (with BN) would lie clearly below blue (without). "
       "Logarithmic; line: mean over seeds, band: lowest to highest seed.";
   const std::string how_turned =
       "1: the update of the layers before leaves the direction of this layer's gradient as it was; 0: it is turned by "
-      "a "
-      "right angle. BN would have to lie above to have reduced the shift.";
-  return {
-      {training_figure("a", trained, arms(), p.steps, "The four networks whose layers are looked at below."),
-       {"b", "How far the layers before it move a layer's gradient", how_far, ics_panels(trained, vgg_places(p), "l2")},
-       {"c", "How far they turn it", how_turned, ics_panels(trained, vgg_places(p), "cosine")},
-       dln_loss_figure("d", dln, dln_arms(), "The four linear networks whose layers are looked at below."),
-       {"e", "How far the layers before it move a layer's gradient, linear network", how_far,
-        ics_panels(dln, dln_places(), "l2")},
-       {"f", "How far they turn it, linear network", how_turned, ics_panels(dln, dln_places(), "cosine")}},
-      claims,
-      {}};
+      "a right angle. BN would have to lie above to have reduced the shift.";
+  return {{training_figure("a", runs, kArms, p.steps, "The four networks whose layers are looked at below."),
+           {"b", "How far the layers before it move a layer's gradient", how_far, ics_panels(runs, vgg.single, "l2")},
+           {"c", "How far they turn it", how_turned, ics_panels(runs, vgg.single, "cosine")},
+           dln_loss_figure("d", runs, kDlnArms, "The four linear networks whose layers are looked at below."),
+           {"e", "How far the layers before it move a layer's gradient, linear network", how_far,
+            ics_panels(runs, dln.single, "l2")},
+           {"f", "How far they turn it, linear network", how_turned, ics_panels(runs, dln.single, "cosine")}},
+          claims,
+          {}};
 }
 
 }  // namespace
@@ -146,7 +191,7 @@ Experiment santurkar_fig3() {
           "Fig. 3 a, b",
           "Does BN reduce internal covariate shift, measured as the change of a layer's gradient by the update of the "
           "layers before it?",
-          runs_of(arms(), dln_arms()),
+          runs_of(kArms, kDlnArms),
           what_was_run,
           findings};
 }

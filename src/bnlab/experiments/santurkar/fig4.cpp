@@ -10,18 +10,8 @@ namespace {
 
 using namespace santurkar;
 
-const char* const kBn = "BN, rate 0.1";
-const char* const kPlain = "no BN, rate 0.1";
-
-const std::vector<Arm>& arms() {
-  static const std::vector<Arm> all = {plain(0.1), bn(0.1)};
-  return all;
-}
-
-const std::vector<Arm>& dln_arms() {
-  static const std::vector<Arm> all = {dln_plain(1e-6), dln_bn(1e-6)};
-  return all;
-}
+const Arm kPlain = plain(0.1), kBn = bn(0.1), kDlnPlain = dln_plain(1e-6), kDlnBn = dln_bn(1e-6);
+const std::vector<Arm> kArms = {kPlain, kBn}, kDlnArms = {kDlnPlain, kDlnBn};
 
 std::vector<std::string> what_was_run(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
@@ -34,33 +24,34 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       what_dln_was_trained(setting) + " Here from 1/100 to 30 times the learning rate."};
 }
 
-Findings findings(const Setting& setting, Results& results) {
-  const Protocol p = protocol(setting.scale);
-  const TrainedArms trained(setting, results, arms()), dln(setting, results, dln_arms());
-  const Window window = second_half(p), dln_window = second_half(dln_protocol(setting.scale));
-  const std::string dln_with = dln_bn(1e-6).name(), dln_without = dln_plain(1e-6).name();
-  std::vector<std::pair<Claim, Evidence>> claims;
+std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs, const Window& window, const Window& dln_window) {
+  const Precondition both = learned(runs, {kBn, kPlain}, window), dln = loss_halved(runs, {kDlnBn}, dln_window);
+  std::vector<std::pair<Claim, Evidence>> all;
   for (const LandscapeQuantity& quantity : landscape_quantities()) {
-    for (const bool random : {false, true}) {
-      claims.push_back(smoother_claim(
-          trained, quantity, random, kBn, kPlain, window, trained.learned({kBn, kPlain}, window),
-          random ? "(Section 3.2: along random directions of the same length the landscape looks alike; paraphrased.)"
-                 : quantity.quote));
-    }
-    claims.push_back(smoother_claim(dln, quantity, false, dln_with, dln_without, dln_window,
-                                    dln.loss_halved({dln_with}, dln_window),
-                                    "(Fig. 10: the same for deep linear networks; paraphrased.)"));
-    claims.back().first.id += "-dln";
+    all.push_back(smoother_claim(runs, quantity, false, kBn, kPlain, window, both, quantity.quote));
+    all.back().first.rank = Rank::kPrimary;
+    all.push_back(smoother_claim(
+        runs, quantity, true, kBn, kPlain, window, both,
+        "(Section 3.2: along random directions of the same length the landscape looks alike; paraphrased.)"));
+    all.push_back(smoother_claim(runs, quantity, false, kDlnBn, kDlnPlain, dln_window, dln,
+                                 "(Fig. 10: the same for deep linear networks; paraphrased.)"));
+    all.back().first.id += "-dln";
   }
-  return {{loss_range_figure("a", trained, arms()), difference_range_figure("b", trained, arms()),
-           smoothness_figure("c", trained, arms(), false), smoothness_figure("d", trained, arms(), true),
-           difference_by_distance_figure("e", trained, arms(), window),
-           of_linear_network(loss_range_figure("f", dln, dln_arms()), "Fig. 10"),
-           of_linear_network(difference_range_figure("g", dln, dln_arms()), "Fig. 10"),
-           of_linear_network(smoothness_figure("h", dln, dln_arms(), false), "Fig. 10"),
-           lipschitz_figure("i", trained, arms())},
-          claims,
-          {}};
+  return all;
+}
+
+Findings findings(const Setting& setting, Results& results) {
+  const ArmRuns runs(setting, results);
+  const Window window = second_half(protocol(setting.scale)), dln_window = second_half(dln_protocol(setting.scale));
+  return {
+      {loss_range_figure("a", runs, kArms), difference_range_figure("b", runs, kArms),
+       smoothness_figure("c", runs, kArms, false), smoothness_figure("d", runs, kArms, true),
+       difference_by_distance_figure("e", runs, kArms, window),
+       of_linear_network(loss_range_figure("f", runs, kDlnArms), "Fig. 10"),
+       of_linear_network(difference_range_figure("g", runs, kDlnArms), "Fig. 10"),
+       of_linear_network(smoothness_figure("h", runs, kDlnArms, false), "Fig. 10"), lipschitz_figure("i", runs, kArms)},
+      claims(runs, window, dln_window),
+      {}};
 }
 
 }  // namespace
@@ -72,7 +63,7 @@ Experiment santurkar_fig4() {
           kSource,
           "Fig. 4, 10 and 11",
           "Does BN make loss and gradient change less along the direction in which training steps?",
-          runs_of(arms(), dln_arms()),
+          runs_of(kArms, kDlnArms),
           what_was_run,
           findings};
 }

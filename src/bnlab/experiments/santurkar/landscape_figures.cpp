@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bnlab/study/curves.h"
+
 namespace bnlab {
 namespace {
 
@@ -33,53 +35,55 @@ const std::vector<LandscapeQuantity>& landscape_quantities() {
   return all;
 }
 
-std::vector<double> landscape_mean(const TrainedArms& trained, const std::string& arm,
-                                   const LandscapeQuantity& quantity, bool random, const Window& window) {
-  std::vector<double> values = trained.mean(arm, key(quantity.high, random), window);
-  if (quantity.low.empty()) return values;
-  const std::vector<double> low = trained.mean(arm, key(quantity.low, random), window);
-  for (size_t i = 0; i < values.size(); ++i) values[i] -= low[i];
-  return values;
+PerSeed landscape_mean(const ArmRuns& runs, const Arm& arm, const LandscapeQuantity& quantity, bool random,
+                       const Window& window) {
+  const PerSeed high = mean(runs, arm, key(quantity.high, random), window);
+  return quantity.low.empty() ? high : minus(high, mean(runs, arm, key(quantity.low, random), window));
 }
 
-std::pair<Claim, Evidence> smoother_claim(const TrainedArms& trained, const LandscapeQuantity& quantity, bool random,
-                                          const std::string& smooth, const std::string& rough, const Window& window,
+std::pair<Claim, Evidence> smoother_claim(const ArmRuns& runs, const LandscapeQuantity& quantity, bool random,
+                                          const Arm& smooth, const Arm& rough, const Window& window,
                                           const Precondition& learned, const std::string& quote) {
   const std::string along = random ? "a random direction" : "the gradient";
-  return {{fmt::format("{}{}", quantity.id, random ? "-random" : ""),
-           fmt::format("Along {}, {} with \"{}\" than with \"{}\".", along, quantity.sentence, smooth, rough), quote,
-           "ln of the ratio, first to second, of the " + quantity.statistic, window.text(), "log ratio", Side::below(0),
-           std::nullopt},
-          trained.evidence({smooth, rough}, {learned},
-                           log_ratio(landscape_mean(trained, smooth, quantity, random, window),
-                                     landscape_mean(trained, rough, quantity, random, window)))};
+  Claim claim{.id = quantity.id + (random ? "-random" : ""),
+              .sentence = fmt::format("Along {}, {} with \"{}\" than with \"{}\".", along, quantity.sentence,
+                                      smooth.name(), rough.name()),
+              .quote = quote,
+              .statistic = "ln of the ratio, first to second, of the " + quantity.statistic,
+              .window = window.text(),
+              .unit = "log ratio",
+              .side = Side::below(0),
+              .paper_value = {}};
+  return {std::move(claim), paired(runs, {smooth, rough}, {learned},
+                                   log_ratio(landscape_mean(runs, smooth, quantity, random, window),
+                                             landscape_mean(runs, rough, quantity, random, window)))};
 }
 
-Figure loss_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
+Figure loss_range_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms) {
   return {
       id, "Range of the loss along the gradient",
       "Band: lowest to highest loss of a step's batch over points along that step's own gradient, mean over seeds; "
       "line: its "
       "loss where the step begins. Logarithmic. A wide band means that it matters much how long a step is. A network "
       "that has not begun to learn has a narrow band for another reason: nothing happens anywhere near it.",
-      band_chart(trained.ranges(names_of(arms), key("loss_low"), {"train", 0, "loss"}, key("loss_high")),
-                 styles_of(arms), "training step", "loss", {.log_y = true})};
+      band_chart(ranges(runs, arms, key("loss_low"), {"train", 0, "loss"}, key("loss_high")), styles_of(arms),
+                 "training step", "loss", {.log_y = true})};
 }
 
-Figure difference_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
+Figure difference_range_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms) {
   return {
       id, "Range of the gradient's change along the gradient",
       "Band: smallest to largest ‖∇L(w) − ∇L(w − ηg)‖₂ over the same points; line: the length of the gradient itself. "
       "Where the band lies above its line, the gradient at the end of a step has nothing to do with the one that the "
       "step was made by.",
-      band_chart(trained.ranges(names_of(arms), key("difference_low"), key("gradient_norm"), key("difference_high")),
+      band_chart(ranges(runs, arms, key("difference_low"), key("gradient_norm"), key("difference_high")),
                  styles_of(arms), "training step", "L2 distance of gradients", {.log_y = true})};
 }
 
-Figure lipschitz_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms) {
+Figure lipschitz_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms) {
   const auto chart = [&](bool random) {
-    return band_chart(trained.curves(names_of(arms), key("lipschitz", random)), styles_of(arms), "training step",
-                      "|ΔL| / ‖Δw‖", {.points = true, .log_y = true});
+    return band_chart(curves(runs, arms, key("lipschitz", random)), styles_of(arms), "training step", "|ΔL| / ‖Δw‖",
+                      {.points = true, .log_y = true});
   };
   return {
       id, "How fast the loss changes with distance",
@@ -89,22 +93,22 @@ Figure lipschitz_figure(const std::string& id, const TrainedArms& trained, const
       panels({{"along the gradient", chart(false)}, {"along a random direction", chart(true)}}, 2)};
 }
 
-Figure smoothness_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, bool random) {
+Figure smoothness_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms, bool random) {
   return {
       id, random ? "Effective β-smoothness along a random direction" : "Effective β-smoothness along the gradient",
       fmt::format("Largest change of the gradient per unit of distance, along {}; logarithmic. The lower, the further "
                   "a gradient can be trusted. Line: mean over seeds, band: lowest to highest seed.",
                   random ? "a random direction of the gradient's length" : "the step's own gradient"),
-      band_chart(trained.curves(names_of(arms), key("beta", random)), styles_of(arms), "training step", "effective β",
+      band_chart(curves(runs, arms, key("beta", random)), styles_of(arms), "training step", "effective β",
                  {.points = true, .log_y = true})};
 }
 
-Figure difference_by_distance_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms,
+Figure difference_by_distance_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms,
                                      const Window& window) {
   std::vector<BandPoint> points;
   for (const Arm& arm : arms) {
     std::map<double, std::vector<double>> by_distance;  // of each run its mean over the window
-    for (RunReader* run : trained.runs(arm.name())) {
+    for (RunReader* run : runs.of(arm)) {
       std::vector<double> distances, sums;
       double observations = 0;
       const auto differences = run->arrays(key("gradient_difference"));

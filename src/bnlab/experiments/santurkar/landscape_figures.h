@@ -1,7 +1,8 @@
 // Figures and claims on what the probe "landscape" recorded: those of Santurkar et al. 2018, Fig. 4, 10 to 13.
 #pragma once
 
-#include "bnlab/study/trained_arms.h"
+#include "bnlab/record/figure.h"
+#include "bnlab/study/evidence.h"
 
 namespace bnlab {
 
@@ -15,21 +16,21 @@ struct LandscapeQuantity {
 };
 const std::vector<LandscapeQuantity>& landscape_quantities();
 
-/// Mean of a quantity over the window, one value a run; `random`: along the random direction.
-std::vector<double> landscape_mean(const TrainedArms& trained, const std::string& arm,
-                                   const LandscapeQuantity& quantity, bool random, const Window& window);
+/// Mean of a quantity over the window; `random`: along the random direction.
+PerSeed landscape_mean(const ArmRuns& runs, const Arm& arm, const LandscapeQuantity& quantity, bool random,
+                       const Window& window);
 
-/// The claim that `smooth` has a smaller quantity than `rough`, where `learned` holds.
-std::pair<Claim, Evidence> smoother_claim(const TrainedArms& trained, const LandscapeQuantity& quantity, bool random,
-                                          const std::string& smooth, const std::string& rough, const Window& window,
+/// The claim that `smooth` has a smaller quantity than `rough`, where `learned` holds: a secondary one.
+std::pair<Claim, Evidence> smoother_claim(const ArmRuns& runs, const LandscapeQuantity& quantity, bool random,
+                                          const Arm& smooth, const Arm& rough, const Window& window,
                                           const Precondition& learned, const std::string& quote);
 
-Figure loss_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
-Figure difference_range_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
-Figure lipschitz_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms);
-Figure smoothness_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms, bool random);
+Figure loss_range_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms);
+Figure difference_range_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms);
+Figure lipschitz_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms);
+Figure smoothness_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms, bool random);
 /// Fig. 11: the gradient's change against the distance, averaged over the window.
-Figure difference_by_distance_figure(const std::string& id, const TrainedArms& trained, const std::vector<Arm>& arms,
+Figure difference_by_distance_figure(const std::string& id, const ArmRuns& runs, const std::vector<Arm>& arms,
                                      const Window& window);
 
 /// `figure` as one of the deep linear network, "Fig. 10" of the paper.

@@ -5,6 +5,7 @@
 
 #include "bnlab/experiments/santurkar/santurkar.h"
 #include "bnlab/experiments/santurkar/theory_figures.h"
+#include "bnlab/study/evidence.h"
 
 namespace bnlab {
 namespace {
@@ -14,18 +15,15 @@ using namespace santurkar;
 constexpr double kRounding = 1e-3;  // of the squared gradient: float passes, summed in double
 constexpr double kTheorem = 0.999;  // a theorem holds for every channel; the rest is rounding
 
-const std::vector<Arm>& arms() {
-  static const std::vector<Arm> all = {plain(0.1)};
-  return all;
-}
+const Arm kPlain = theory_arm(), kStarts = starts_arm();
 
 Plan plan(const Setting& setting) {
   Plan plan(setting);
-  add_runs(plan, setting, arms());
+  add_runs(plan, setting, {kPlain});
   for (const int64_t seed : setting.seeds) {
-    AnalysisSpec starts{"least-squares-start", Json::object(), {plan.run(kTheoryArm, seed).id}};
+    AnalysisSpec starts{"least-squares-start", Json::object(), {plan.run(kPlain.name(), seed).id}};
     starts.seed = seed;
-    plan.add(kStartsArm, seed, fmt::format("starts of least squares, seed {}", seed), starts);
+    plan.add(kStarts.name(), seed, fmt::format("starts of least squares, seed {}", seed), starts);
   }
   return plan;
 }
@@ -57,50 +55,53 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       "to go to the nearest point of a ray, without to one point."};
 }
 
-/// One value a seed: mean or largest of a scalar over all layers and observed steps.
-std::vector<double> over_all(const TrainedArms& trained, const Protocol& p, const char* probe, const char* name,
-                             bool largest) {
-  std::vector<double> result;
-  for (RunReader* run : trained.runs(kTheoryArm)) {
+enum class Over { kMean, kLargest };
+
+/// Mean or largest of a scalar over all layers and observed steps.
+PerSeed over_all(const ArmRuns& runs, const Protocol& p, const char* probe, const char* name, Over over) {
+  return each(runs, kPlain, [&](RunReader& run) {
     std::vector<double> all;
     double most = -INFINITY;
     for (int64_t layer = 1; layer <= layers_of(p); ++layer) {
-      for (const double value : run->scalars({probe, layer, name}).values) {
+      for (const double value : run.scalars({probe, layer, name}).values) {
         all.push_back(value);
         raise_to(most, value);
       }
     }
-    result.push_back(all.empty() ? NAN : largest ? most : mean_of(all));
-  }
-  return result;
+    return all.empty() ? NAN : over == Over::kLargest ? most : mean_of(all);
+  });
 }
 
-std::pair<Claim, Evidence> start_claim(const TrainedArms& trained, const Setting& setting, Results& results) {
-  const std::vector<RunReader*> runs = stored_runs(setting, results, kStartsArm);
-  Evidence evidence;
-  if (runs.size() < setting.seeds.size()) {
-    evidence.missing = "analyses of least squares are missing";
-  } else {
-    double gradient = -INFINITY, excess = -INFINITY;  // no problem, no optimum
-    for (RunReader* run : runs) {
-      for (const double value : run->scalars({kStartsProbe, 0, "optimum_gradient"}).values) {
-        raise_to(gradient, value);
-      }
-      for (const double value : run->scalars({kStartsProbe, 0, "excess"}).values) {
-        raise_to(excess, value);
-      }
-    }
-    const Precondition optimal{
-        "multiples-are-optima", gradient >= 0 && gradient < 1e-6 && excess >= 0 && excess < 1e-6,
-        fmt::format("at the nearest multiple of W* the BN model's gradient is at most {:.1g} of that at the start, and "
-                    "its loss is that of W* to {:.1g} (asked: 1e-6 both)",
-                    gradient, excess)};
-    evidence = trained.evidence({kTheoryArm}, {optimal}, [runs](size_t i) { return Starts(*runs.at(i)).worst(); });
+/// The largest of a scalar over all problems and seeds; NaN without any.
+double largest_start(const ArmRuns& runs, const char* name) {
+  double most = -INFINITY;
+  for (RunReader* run : runs.of(kStarts)) {
+    const std::vector<double> values = run->scalars({kStartsProbe, 0, name}).values;
+    if (values.empty()) return NAN;
+    for (const double value : values) raise_to(most, value);
   }
-  return {{"favourable-start", "With BN a random start is at least as close to an optimum as Lemma 4.5 says.",
-           "(Lemma 4.5.)", "largest left − right, in units of ‖W*‖², over starts with ⟨W0, W*⟩ > 0",
-           "ten problems of least squares", "‖W*‖²", Side::below(1e-6), std::nullopt},
-          evidence};
+  return most;
+}
+
+std::pair<Claim, Evidence> start_claim(const ArmRuns& runs) {
+  constexpr double kAsked = 1e-6;
+  const double gradient = largest_start(runs, "optimum_gradient"), excess = largest_start(runs, "excess");
+  const Precondition optimal{
+      "multiples-are-optima", gradient >= 0 && gradient < kAsked && excess >= 0 && excess < kAsked,
+      fmt::format("at the nearest multiple of W* the BN model's gradient is at most {:.1g} of that at the start, and "
+                  "its loss is that of W* to {:.1g} (asked: {:.0g} both)",
+                  gradient, excess, kAsked)};
+  return {{.id = "favourable-start",
+           .sentence = "With BN a random start is at least as close to an optimum as Lemma 4.5 says.",
+           .quote = "(Lemma 4.5.)",
+           .statistic = "largest left − right, in units of ‖W*‖², over starts with ⟨W0, W*⟩ > 0",
+           .window = "ten problems of least squares",
+           .unit = "‖W*‖²",
+           .side = Side::below(1e-6),
+           .paper_value = {},
+           .rank = Rank::kPrimary},
+          paired(runs, {kPlain, kStarts}, {optimal},
+                 each(runs, kStarts, [](RunReader& run) { return Starts(run).worst(); }))};
 }
 
 double least_of(const std::vector<double>& values) {
@@ -109,18 +110,29 @@ double least_of(const std::vector<double>& values) {
   return least;
 }
 
-std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const Protocol& p) {
-  const std::string window = "all layers and observed steps";
-  const auto claim = [&](const std::string& id, const std::string& sentence, const std::string& quote,
-                         const std::string& statistic, Side side, std::optional<double> paper,
-                         const std::vector<double>& values,
-                         const std::vector<Precondition>& preconditions = {}) -> std::pair<Claim, Evidence> {
-    const std::string unit = side.kind == Side::Kind::kAbove ? "share" : "relative size";
-    return {{id, sentence, quote, statistic, window, unit, side, paper},
-            trained.evidence({kTheoryArm}, preconditions, [values](size_t i) { return values.at(i); })};
+/// A theorem holds for every channel; an equation up to rounding.
+std::pair<Claim, Evidence> theorem(const ArmRuns& runs, Rank rank, const std::string& id, const std::string& sentence,
+                                   const std::string& quote, const std::string& statistic, Side side,
+                                   const PerSeed& values, const std::vector<Precondition>& preconditions = {}) {
+  const bool share = side.kind == Side::Kind::kAbove;
+  return {{.id = id,
+           .sentence = sentence,
+           .quote = quote,
+           .statistic = statistic,
+           .window = "all layers and observed steps",
+           .unit = share ? "share" : "relative size",
+           .side = side,
+           .paper_value = share ? std::optional(1.0) : std::nullopt,
+           .rank = rank},
+          paired(runs, {kPlain}, preconditions, values)};
+}
+
+std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs, const Protocol& p) {
+  const auto largest = [&](const char* probe, const char* name) {
+    return over_all(runs, p, probe, name, Over::kLargest);
   };
-  const auto largest = [&](const char* probe, const char* name) { return over_all(trained, p, probe, name, true); };
-  const auto mean = [&](const char* probe, const char* name) { return over_all(trained, p, probe, name, false); };
+  const auto mean = [&](const char* probe, const char* name) { return over_all(runs, p, probe, name, Over::kMean); };
+  const Rank main = Rank::kPrimary, further = Rank::kSecondary;
   const char* const gradient = "bn-theory";
   const char* const curvature = "bn-curvature";
   const double converged = least_of(mean(gradient, "lambda_converged")),
@@ -131,43 +143,46 @@ std::vector<std::pair<Claim, Evidence>> claims(const TrainedArms& trained, const
   const Precondition often_met{
       "precondition-is-met", met >= 0.1,
       fmt::format("{:.0f} % of observed channels meet it, in the seed with fewest (asked: 10 %)", 100 * met)};
-  return {
-      claim("identity", "With the twin's own downstream gradient, Theorem 4.1 is an equation.",
-            "(Theorem 4.1; that equality holds in its proof is ours.)",
-            "largest |left − right| of a channel, relative to γ²/σ²·‖g‖²", Side::below(kRounding), std::nullopt,
-            largest(gradient, "identity_error")),
-      claim("printed-holds", "As printed, with the plain network's gradient, Theorem 4.1 holds for every channel.",
-            "(Theorem 4.1.)", "mean over layers and steps of the share of channels for which it holds",
-            Side::above(kTheorem), 1.0, mean(gradient, "holds")),
-      claim("curvature-identity", "With the twin's own Hessian and gradient, Theorem 4.2 is an equation.",
-            "(Theorem 4.2; that equality holds in its proof is ours.)",
-            "largest |left − right| of a channel, relative to γ²/σ²·‖v‖‖Hv‖ + the size of the second term",
-            Side::below(kRounding), std::nullopt, largest(curvature, "identity_error")),
-      claim("curvature-first", "As printed, the first form of Theorem 4.2 holds for every channel.",
-            "(Theorem 4.2, first inequality.)",
-            "mean over layers and steps of the share of observed channels for which it holds", Side::above(kTheorem),
-            1.0, mean(curvature, "first_holds")),
-      claim("curvature-second", "As printed, the second form of Theorem 4.2 holds where its precondition does.",
-            "(Theorem 4.2, second inequality.)",
-            "mean over layers and steps of the share for which it holds among the channels that meet it",
-            Side::above(kTheorem), 1.0, mean(curvature, "second_holds"), {often_met}),
-      claim("twin-reproduces", "With γ = σ and β = μ the twin computes what the plain network computes.",
-            "(Observation 4.3.)", "largest |L̂ − L| / L", Side::below(kRounding), std::nullopt,
-            largest(gradient, "twin_error")),
-      claim("weights-worst-case", "A layer's weight gradient is within what the worst input of its norm could give.",
-            "(Theorem 4.4; that the maximum is λ²‖v‖² is ours.)", "largest ‖∇_W L̂‖² / (λ²‖v‖²) of a filter",
-            Side::below(1 + kRounding), std::nullopt, largest(gradient, "weight_worst"), {norm_known}),
-      claim("weights-bound", "The twin's weight gradients are within the (corrected) bound of Theorem 4.4.",
-            "(Theorem 4.4.)", "mean over layers and steps of the share of filters for which they are",
-            Side::above(kTheorem), 1.0, mean(gradient, "weight_holds"), {norm_known})};
+  return {theorem(runs, further, "identity", "With the twin's own downstream gradient, Theorem 4.1 is an equation.",
+                  "(Theorem 4.1; that equality holds in its proof is ours.)",
+                  "largest |left − right| of a channel, relative to γ²/σ²·‖g‖²", Side::below(kRounding),
+                  largest(gradient, "identity_error")),
+          theorem(runs, main, "printed-holds",
+                  "As printed, with the plain network's gradient, Theorem 4.1 holds for every channel.",
+                  "(Theorem 4.1.)", "mean over layers and steps of the share of channels for which it holds",
+                  Side::above(kTheorem), mean(gradient, "holds")),
+          theorem(runs, further, "curvature-identity",
+                  "With the twin's own Hessian and gradient, Theorem 4.2 is an equation.",
+                  "(Theorem 4.2; that equality holds in its proof is ours.)",
+                  "largest |left − right| of a channel, relative to γ²/σ²·‖v‖‖Hv‖ + the size of the second term",
+                  Side::below(kRounding), largest(curvature, "identity_error")),
+          theorem(runs, main, "curvature-first", "As printed, the first form of Theorem 4.2 holds for every channel.",
+                  "(Theorem 4.2, first inequality.)",
+                  "mean over layers and steps of the share of observed channels for which it holds",
+                  Side::above(kTheorem), mean(curvature, "first_holds")),
+          theorem(runs, further, "curvature-second",
+                  "As printed, the second form of Theorem 4.2 holds where its precondition does.",
+                  "(Theorem 4.2, second inequality.)",
+                  "mean over layers and steps of the share for which it holds among the channels that meet it",
+                  Side::above(kTheorem), mean(curvature, "second_holds"), {often_met}),
+          theorem(runs, further, "twin-reproduces",
+                  "With γ = σ and β = μ the twin computes what the plain network computes.", "(Observation 4.3.)",
+                  "largest |L̂ − L| / L", Side::below(kRounding), largest(gradient, "twin_error")),
+          theorem(runs, further, "weights-worst-case",
+                  "A layer's weight gradient is within what the worst input of its norm could give.",
+                  "(Theorem 4.4; that the maximum is λ²‖v‖² is ours.)", "largest ‖∇_W L̂‖² / (λ²‖v‖²) of a filter",
+                  Side::below(1 + kRounding), largest(gradient, "weight_worst"), {norm_known}),
+          theorem(runs, main, "weights-bound",
+                  "The twin's weight gradients are within the (corrected) bound of Theorem 4.4.", "(Theorem 4.4.)",
+                  "mean over layers and steps of the share of filters for which they are", Side::above(kTheorem),
+                  mean(gradient, "weight_holds"), {norm_known})};
 }
 
 Findings findings(const Setting& setting, Results& results) {
-  const Protocol p = protocol(setting.scale);
-  const TrainedArms trained(setting, results, arms());
-  auto all = claims(trained, p);
-  all.push_back(start_claim(trained, setting, results));
-  return {theory_figures(trained, setting, results), all, {}};
+  const ArmRuns runs(setting, results);
+  auto all = claims(runs, protocol(setting.scale));
+  all.push_back(start_claim(runs));
+  return {theory_figures(runs), all, {}};
 }
 
 }  // namespace

@@ -4,8 +4,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+
+#include "bnlab/study/curves.h"
 
 namespace bnlab::santurkar {
+
+Arm theory_arm() {
+  return plain(0.1);
+}
+
+Arm starts_arm() {
+  return {{"least squares", "#2d5d8c"}};
+}
 
 int64_t layers_of(const Protocol& p) {
   return p.model == "vgg11" ? 8 : 13;
@@ -74,11 +85,10 @@ struct Observation {
 };
 
 /// Calls `show` for the observations of each layer in the first seed's run: all, or the last one of each.
-void for_observations(const TrainedArms& trained, const Protocol& p, const char* probe,
-                      const std::vector<const char*>& names, bool all,
-                      const std::function<void(const Observation&)>& show) {
-  if (trained.runs(kTheoryArm).empty()) return;
-  RunReader& run = *trained.runs(kTheoryArm).front();
+void for_observations(const ArmRuns& runs, const Protocol& p, const char* probe, const std::vector<const char*>& names,
+                      bool all, const std::function<void(const Observation&)>& show) {
+  if (runs.of(theory_arm()).empty()) return;
+  RunReader& run = *runs.of(theory_arm()).front();
   for (int64_t layer = 1; layer <= layers_of(p); ++layer) {
     std::vector<Observation> observations;
     for (const char* name : names) {
@@ -94,9 +104,9 @@ void for_observations(const TrainedArms& trained, const Protocol& p, const char*
   }
 }
 
-Figure gradient_figure(const TrainedArms& trained, const Protocol& p) {
+Figure gradient_figure(const ArmRuns& runs, const Protocol& p) {
   Sides sides;
-  for_observations(trained, p, "bn-theory", {"bound", "gradient"}, false, [&](const Observation& seen) {
+  for_observations(runs, p, "bn-theory", {"bound", "gradient"}, false, [&](const Observation& seen) {
     const auto& arrays = seen.arrays;
     for (size_t c = 0; c < arrays[0].size(); ++c) sides.add_judged(arrays[0][c], arrays[1][c]);
   });
@@ -108,7 +118,7 @@ Figure gradient_figure(const TrainedArms& trained, const Protocol& p) {
           sides.chart(judged_styles(), "right side, with the plain network's gradient", "left side: ‖∇ of the twin‖²")};
 }
 
-Figure holding_figure(const TrainedArms& trained, const Protocol& p) {
+Figure holding_figure(const ArmRuns& runs, const Protocol& p) {
   const char* const kColors[] = {"#1b3a5c", "#2d5d8c", "#5b8fc0", "#8a5aa0",
                                  "#5b9279", "#c9a227", "#d98032", "#c8553d"};
   std::vector<ArmStyle> styles;
@@ -118,7 +128,7 @@ Figure holding_figure(const TrainedArms& trained, const Protocol& p) {
     for (int64_t layer = 1; layer <= layers_of(p); layer += (layers_of(p) + 7) / 8) {
       const std::string title = fmt::format("layer #{}", layer);
       styles.push_back({title, kColors[styles.size() % 8]});
-      for (BandPoint point : trained.curves({kTheoryArm}, {probe, layer, name})) {
+      for (BandPoint point : curves(runs, {theory_arm()}, {probe, layer, name})) {
         for (double* value : {&point.mean, &point.low, &point.high}) *value *= 100;
         point.arm = title;
         points.push_back(point);
@@ -134,10 +144,10 @@ Figure holding_figure(const TrainedArms& trained, const Protocol& p) {
                  2)};
 }
 
-Figure curvature_figure(const TrainedArms& trained, const Protocol& p) {
+Figure curvature_figure(const ArmRuns& runs, const Protocol& p) {
   Sides first, second;
   for_observations(
-      trained, p, "bn-curvature", {"first", "second", "precondition", "curvature"}, true, [&](const Observation& seen) {
+      runs, p, "bn-curvature", {"first", "second", "precondition", "curvature"}, true, [&](const Observation& seen) {
         const auto& arrays = seen.arrays;
         for (size_t c = 0; c < arrays[0].size(); ++c) {
           first.add_judged(arrays[0][c], arrays[3][c]);
@@ -158,9 +168,9 @@ Figure curvature_figure(const TrainedArms& trained, const Protocol& p) {
                  2)};
 }
 
-Figure weights_figure(const TrainedArms& trained, const Protocol& p) {
+Figure weights_figure(const ArmRuns& runs, const Protocol& p) {
   Sides sides;
-  for_observations(trained, p, "bn-theory", {"bound", "weight_gradient"}, false, [&](const Observation& seen) {
+  for_observations(runs, p, "bn-theory", {"bound", "weight_gradient"}, false, [&](const Observation& seen) {
     const auto& arrays = seen.arrays;
     const double lambda = seen.run.scalar_at({"bn-theory", seen.layer, "lambda"}, seen.step).value_or(NAN);
     for (size_t c = 0; c < arrays[0].size(); ++c) {
@@ -175,11 +185,10 @@ Figure weights_figure(const TrainedArms& trained, const Protocol& p) {
       sides.chart(judged_styles(), "right side (corrected): λ² times that of Theorem 4.1", "‖∇ of the filter‖²")};
 }
 
-Figure starts_figure(const Setting& setting, Results& results) {
+Figure starts_figure(const ArmRuns& runs) {
   Sides sides;
-  const auto runs = stored_runs(setting, results, kStartsArm);
-  if (!runs.empty()) {
-    const Starts starts(*runs.front());
+  if (!runs.of(starts_arm()).empty()) {
+    const Starts starts(*runs.of(starts_arm()).front());
     for (size_t i = 0; i < starts.closest.size(); ++i) {
       sides.add(starts.meets[i] == 1 ? "⟨W0, W*⟩ > 0" : "⟨W0, W*⟩ ≤ 0: precondition fails", std::sqrt(starts.plain[i]),
                 std::sqrt(starts.closest[i]));
@@ -195,10 +204,10 @@ Figure starts_figure(const Setting& setting, Results& results) {
 
 }  // namespace
 
-std::vector<Figure> theory_figures(const TrainedArms& trained, const Setting& setting, Results& results) {
-  const Protocol p = protocol(setting.scale);
-  return {gradient_figure(trained, p), holding_figure(trained, p), curvature_figure(trained, p),
-          weights_figure(trained, p), starts_figure(setting, results)};
+std::vector<Figure> theory_figures(const ArmRuns& runs) {
+  const Protocol p = protocol(runs.setting().scale);
+  return {gradient_figure(runs, p), holding_figure(runs, p), curvature_figure(runs, p), weights_figure(runs, p),
+          starts_figure(runs)};
 }
 
 }  // namespace bnlab::santurkar

@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "bnlab/experiments/santurkar/vgg.h"
+#include "bnlab/record/figure.h"
 
 namespace bnlab::santurkar {
 
 /// The arms of santurkar-theory: the network whose twins are looked at, and the analyses of least squares.
-inline constexpr char kTheoryArm[] = "no BN, rate 0.1";
-inline constexpr char kStartsArm[] = "least squares";
+Arm theory_arm();
+Arm starts_arm();
 inline constexpr char kStartsProbe[] = "least-squares-start";
 
 /// Number of convolutions.
@@ -27,6 +28,6 @@ struct Starts {
 
 /// Theorem 4.1, both sides of each channel; the shares of channels for which Theorems 4.1 and 4.2 hold;
 /// Theorem 4.2; 4.4; Lemma 4.5.
-std::vector<Figure> theory_figures(const TrainedArms& trained, const Setting& setting, Results& results);
+std::vector<Figure> theory_figures(const ArmRuns& runs);
 
 }  // namespace bnlab::santurkar

@@ -40,8 +40,9 @@ TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& no
   spec.seed = seed;
   const std::vector<int64_t> shown = layers_at(p, kShownLayers);
   spec.probes.push_back({"accuracy", 0, p.test_every, true, {{"split", "test"}, {"examples", p.test_examples}}});
-  spec.probes.push_back({"activations", 0, p.observe_every, true, {{"layers", shown}}});
-  if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, {{"layers", shown}}});
+  const Json seen = {{"layers", shown}, {"places", {"linear", "activation-input"}}};
+  spec.probes.push_back({"activations", 0, p.observe_every, true, seen});
+  if (with.moments) spec.probes.push_back({"moment-changes", 0, p.observe_every, false, seen});
   if (with.ics) spec.probes.push_back({"ics", 0, p.observe_every, false, {{"layers", layers_at(p, kIcsLayers)}}});
   if (with.path) spec.probes.push_back({"gradient-sketch", 0, 1, false, Json::object()});
   if (with.theory) {
@@ -108,6 +109,10 @@ Arm noise() {
 Arm lp(const std::string& p) {
   const std::string color = p == "l1" ? "#5b9279" : p == "l2" ? "#c9a227" : "#8a5aa0";
   return arm(p + " norm, rate 0.1", p, 0.1, color, {}, {.moments = true, .ics = true, .landscape = true});
+}
+
+std::string in_front(const std::string& name) {
+  return "linear_" + name;
 }
 
 Window second_half(const Protocol& protocol) {

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/study/trained_arms.h"
+#include "bnlab/study/arms.h"
+#include "bnlab/study/measures.h"
 
 namespace bnlab::santurkar {
 
@@ -33,6 +34,10 @@ Arm plain(double rate);        ///< "no BN, rate 0.1"
 Arm noisy_bn();                ///< "noisy BN, rate 0.1"
 Arm noise();                   ///< "noise, no BN, rate 0.1"
 Arm lp(const std::string& p);  ///< "l1", "l2" or "linf"
+
+/// The name of what a probe records as `name`, of a layer's values in front of its normalization. (Behind BN the
+/// moments are beta and gamma by construction.)
+std::string in_front(const std::string& name);
 
 /// Steps of the second half of training: the window of all claims that compare arms, unless they say otherwise.
 Window second_half(const Protocol& protocol);

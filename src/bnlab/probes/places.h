@@ -1,0 +1,34 @@
+// Where in a layer a probe looks: a parameter that probes of a layer's values share.
+//
+// "activation-input" is what the activation function gets: behind a normalization that stands before it, its mean and
+// standard deviation are beta and gamma by construction. "linear" is what the convolution or linear map gives, in front
+// of the normalization.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bnlab/nn/network.h"
+#include "bnlab/record/json_fields.h"
+
+namespace bnlab {
+
+class Places {
+ public:
+  /// Takes the optional parameter "places", e.g. ["linear", "activation-input"]; absent: ["activation-input"]. Throws
+  /// SpecError.
+  void read(JsonFields& fields);
+  /// Adds them to completed parameters in their one form: sorted.
+  void complete(Json& parameters) const;
+
+  int64_t count() const { return static_cast<int64_t>(names_.size()); }
+  /// What names of records from `point` begin with: "linear_", or "" for the activation's input; absent if the probe
+  /// does not look there.
+  std::optional<std::string> prefix(TapPoint point) const;
+
+ private:
+  std::vector<std::string> names_ = {"activation-input"};  ///< sorted
+};
+
+}  // namespace bnlab

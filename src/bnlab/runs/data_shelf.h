@@ -1,0 +1,28 @@
+// Data sets, read and decoded once for all runs of a process.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "bnlab/runs/data_facts.h"
+#include "bnlab/train/training_data.h"
+
+namespace bnlab {
+
+class DataShelf {
+ public:
+  /// `at_hand`: the user's choice, which a spec may pass over for a synthetic set.
+  explicit DataShelf(DataChoice at_hand) : at_hand_(std::move(at_hand)) {}
+
+  /// What `spec` is about. Read at the first call. Throws DataError.
+  const Dataset& dataset(const TrainSpec& spec);
+
+  /// The same, prepared as `spec` asks; it shares its images with all others. Throws DataError.
+  TrainingData training_data(const TrainSpec& spec) { return {dataset(spec), spec}; }
+
+ private:
+  DataChoice at_hand_;
+  std::map<std::pair<std::string, int64_t>, Dataset> sets_;  // by name and draw
+};
+
+}  // namespace bnlab

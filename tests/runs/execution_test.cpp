@@ -1,0 +1,66 @@
+#include "bnlab/runs/execution.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "bnlab/runs/completion.h"
+#include "tests/small_run.h"
+#include "tests/temp_folder.h"
+
+namespace bnlab {
+namespace {
+
+using testing::small_spec;
+
+/// Specs on the synthetic set "gaussian", which needs no files, each different in what might be left to the next run.
+std::vector<RunSpec> specs() {
+  const DataFacts& facts = synthetic_facts("gaussian");
+  std::vector<RunSpec> all;
+  for (const char* norm : {"batch", "noisy-batch", "none", "noise", "batch"}) {
+    TrainSpec spec = small_spec(norm, 4);
+    spec.data.digest = facts.digest;
+    spec.seed = static_cast<int64_t>(all.size() % 4);
+    spec.threads = all.size() % 2 == 0 ? 1 : 2;
+    if (all.size() == 2) spec.data.scaling = "none";
+    if (all.size() == 3) spec.data.augment = "flip-crop";
+    spec.probes = {{"accuracy", 0, 2, true, {{"examples", 50}}}, {"activations", 0, 2, true, {{"layers", {2, 7}}}}};
+    all.push_back(complete_run_spec(spec, facts));
+  }
+  all.push_back(complete_run_spec(AnalysisSpec{"evaluation", Json::object(), {run_id(all[1])}}, facts));
+  return all;
+}
+
+std::string compute(const std::filesystem::path& folder, const RunSpec& spec, DataShelf& data) {
+  create_run(folder / run_id(spec), spec);
+  EXPECT_EQ(execute_run(folder / run_id(spec), data, {}, [](const std::string&) {}), RunOutcome::kDone);
+  return RunReader(folder / run_id(spec)).dump_rows();
+}
+
+TEST(ExecuteRun, TheLastOfManyInAProcessHasTheBitsOfOneComputedAlone) {
+  testing::TempFolder together, alone;
+  DataShelf shared({"gaussian"});
+  const auto all = specs();
+  std::vector<std::string> rows;
+  for (const auto& spec : all) rows.push_back(compute(together.path(), spec, shared));
+  // In the other order, each with data of its own and after something that draws random numbers.
+  for (const size_t i : {4u, 3u, 2u, 1u, 0u}) {
+    at::manual_seed(i);
+    at::rand({17});
+    at::set_num_threads(2);
+    DataShelf own({"gaussian"});
+    EXPECT_EQ(compute(alone.path(), all[i], own), rows[i]) << i;
+  }
+  DataShelf own({"gaussian"});
+  EXPECT_EQ(compute(alone.path(), all.back(), own), rows.back()) << "the analysis";
+}
+
+TEST(DataShelf, ReadsASetOnceAndSharesItsImages) {
+  DataShelf shelf({"gaussian"});
+  const auto spec = std::get<TrainSpec>(specs().front());
+  const at::Tensor images = shelf.dataset(spec).train.images;
+  EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(images));
+}
+
+}  // namespace
+}  // namespace bnlab
