@@ -18,7 +18,7 @@ MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probe
 ALLOWED = {
     "kernels": [],
     "ops": ["kernels"],
-    "nn": ["ops", "kernels"],
+    "nn": ["ops", "kernels", "record"],
     "record": [],
     "data": ["record"],
     "numerics": ["nn", "data", "record", "ops"],

@@ -212,12 +212,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"reproduce", "--data", "imagenet"}, 1, "fashion-mnist"},
         Wrong{{"reproduce", "--data", "cifar10:/no/such/folder"}, 1, "/no/such/folder"},
         Wrong{{"reproduce", "--data", "gaussian", "--scale", "smoke", "--out", "/proc/nowhere"}, 1, "/proc/nowhere"},
-        Wrong{{"train", "--data", "gaussian", "--lr", "-1"}, 2, "optimizer.lr"},
+        Wrong{{"train", "--data", "gaussian", "--lr", "-1"}, 2, "--lr: expected a number above 0, got -1"},
         Wrong{{"train", "--data", "gaussian", "--model", "vgg12"}, 2, "vgg11"},
         Wrong{{"train", "--data", "gaussian", "--probe", "activations:layers=[99]"}, 2, "layers from 1 to 8"},
         Wrong{{"train", "--data", "gaussian", "--probe-budget", "lots"}, 2, "expected a percentage above 0"},
         Wrong{{"reproduce", "--probe-budget", "-3%"}, 2, "expected a percentage above 0"},
-        Wrong{{"train", "--data", "gaussian", "--norm-option", "eps"}, 2, "NAME=NUMBER"},
+        Wrong{{"train", "--data", "gaussian", "--norm-option", "eps"}, 2, "NAME=VALUE"},
         Wrong{{"report", "/tmp"}, 1, "request.json"}, Wrong{{"data", "check", "nope"}, 1, "nope"}));
 
 TEST(Help, EveryCommandHasOneWithAnExample) {

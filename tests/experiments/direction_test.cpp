@@ -29,7 +29,7 @@ std::vector<JudgedClaim> judged_in(const std::string& experiment, const World& w
   const Setting setting{Scale::kSmoke, facts_of(small_dataset()), {1, 2, 3}};
   const Experiment it = select_experiments(experiment).front();
   const Plan plan = it.plan(setting);
-  MadeUpRuns::write(temp.path(), plan, world);
+  MadeUpRuns::write(temp.path(), plan, setting.data, world);
   Results results(plan, temp.path());
   return judge(it.findings(setting, results).claims);
 }

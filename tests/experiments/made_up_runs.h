@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bnlab/record/run_store.h"
+#include "bnlab/runs/completion.h"
 #include "bnlab/study/plan.h"
 
 namespace bnlab::testing {
@@ -31,8 +32,8 @@ using World = std::map<std::string, MadeUp>;
 
 class MadeUpRuns {
  public:
-  /// Writes every run of the plan into `folder`.
-  static void write(const std::filesystem::path& folder, const Plan& plan, const World& world) {
+  /// Writes every run of the plan, which was made for `data`, into `folder`.
+  static void write(const std::filesystem::path& folder, const Plan& plan, const DataFacts& data, const World& world) {
     for (const PlannedRun& run : plan.runs()) {
       std::string arm = run.arm;
       if (const size_t tested = arm.find(", tested"); tested != std::string::npos) arm.resize(tested);
@@ -40,11 +41,12 @@ class MadeUpRuns {
       const MadeUp made_up = it == world.end() ? MadeUp{} : it->second;
       create_run(folder / run.id, run.spec);
       RunWriter writer(folder / run.id, "made up");
-      if (const auto* train = std::get_if<TrainSpec>(&run.spec)) {
+      const RunSpec full = full_run_spec(run.spec, data);
+      if (const auto* train = std::get_if<TrainSpec>(&full)) {
         MadeUpRuns(writer, made_up).train(*train);
         writer.finish(train->steps, "x", -1);
       } else {
-        MadeUpRuns(writer, made_up).analysis(std::get<AnalysisSpec>(run.spec));
+        MadeUpRuns(writer, made_up).analysis(std::get<AnalysisSpec>(full));
         writer.finish(0, "", -1);
       }
     }
@@ -67,8 +69,7 @@ class MadeUpRuns {
 
   void observe(const ProbeSpec& probe, int64_t step) {
     if (probe.name == "gradient-sketch") return sketch(step);
-    std::vector<int64_t> layers = {0};
-    if (probe.parameters.contains("layers")) layers = probe.parameters["layers"].get<std::vector<int64_t>>();
+    const auto layers = probe.parameters.value("layers", std::vector<int64_t>{0});
     for (const int64_t layer : layers) {
       if (probe.name == "activations") samples(probe, step, layer);
       for (const auto& [key, value] : made_up_.values) scalar(probe.name, layer, step, key, value);

@@ -73,7 +73,7 @@ at::Tensor plain_layer(Network& network, int64_t layer, const at::Tensor& x, int
   const auto normalize = [&] {
     if (norm.kind == "none") return;
     const at::Tensor mean = y.mean({0, 2, 3}, true), centered = y - mean;
-    y = centered / (centered.square().mean({0, 2, 3}, true) + norm.options.at("eps")).sqrt();
+    y = centered / (centered.square().mean({0, 2, 3}, true) + norm.options.number("eps")).sqrt();
     y = y * p.at("norm.weight").reshape({1, -1, 1, 1}) + p.at("norm.bias").reshape({1, -1, 1, 1});
   };
   if (!norm.after_activation) normalize();

@@ -16,9 +16,8 @@ Json completed(const Json& parameters) {
   return result;
 }
 
-TEST(Places, TheDefaultIsLeftOutSoThatIdsStay) {
-  EXPECT_EQ(completed(Json::object()), Json::object());
-  EXPECT_EQ(completed({{"places", {"activation-input"}}}), Json::object());
+TEST(Places, AreTheActivationsInputByDefault) {
+  EXPECT_EQ(completed(Json::object()), (Json{{"places", {"activation-input"}}}));
 }
 
 TEST(Places, HaveOneOrder) {

@@ -196,9 +196,9 @@ TEST(LearningRate, FallsAtItsMilestones) {
   spec.lr = 1;
   spec.milestones = {2, 4};
   spec.factor = 0.5;
-  EXPECT_EQ(learning_rate(spec, 1), 1);
-  EXPECT_EQ(learning_rate(spec, 2), 0.5);
-  EXPECT_EQ(learning_rate(spec, 4), 0.25);
+  EXPECT_EQ(learning_rate(spec, 1, 10), 1);
+  EXPECT_EQ(learning_rate(spec, 2, 10), 0.5);
+  EXPECT_EQ(learning_rate(spec, 4, 10), 0.25);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "bnlab/record/statistics.h"
+#include "bnlab/train/optimizer.h"
 
 namespace bnlab {
 namespace {
@@ -66,7 +67,7 @@ RunOutcome compute_closed_form(const AnalysisView& view) {
       view.recorder.scalar(step, layer, "gradient_norm", norm);
       const double apart = std::abs(l2 - input.scalar_at({"ics", layer, "l2"}, step).value_or(NAN)) / norm;
       raise_to(difference, apart);
-      updated[i] = w[i] - spec.optimizer.lr * gradients[i];
+      updated[i] = w[i] - learning_rate(spec.optimizer, step, spec.steps) * gradients[i];
     }
     view.recorder.scalar(step, 0, "difference", difference);
   }

@@ -2,11 +2,11 @@
 
 #include <signal.h>
 
-#include <cmath>
 #include <numeric>
 
 #include "bnlab/experiments/experiment_list.h"
 #include "bnlab/launch/worker_process.h"
+#include "bnlab/record/parse_json.h"
 #include "bnlab/runs/probe_cost.h"
 
 namespace bnlab {
@@ -89,7 +89,7 @@ Request load_request(const OutFolder& out) {
         "was its --out");
   }
   try {
-    const Json json = Json::parse(read_file(out.request()));
+    const Json json = parse_json(read_file(out.request()), "request.json");
     const Json& facts = json.at("facts");
     const auto scale = parse_scale(json.at("scale"));
     if (!scale) throw std::runtime_error("unknown scale");
@@ -116,11 +116,10 @@ double parse_percent(const std::string& flag, const std::string& text) {
   try {
     size_t used = 0;
     const double percent = std::stod(text, &used);
-    if ((used == text.size() || text.substr(used) == "%") && percent > 0 && std::isfinite(percent))
-      return percent / 100;
+    if ((used == text.size() || text.substr(used) == "%") && percent > 0 && percent <= 100) return percent / 100;
   } catch (const std::exception&) {
   }
-  throw SpecError(flag, "expected a percentage above 0, e.g. 5%, got \"" + text + "\"");
+  throw SpecError(flag, "expected a percentage above 0 and at most 100, e.g. 5%, got \"" + text + "\"");
 }
 
 int64_t default_seeds(Scale scale) {

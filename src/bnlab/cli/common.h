@@ -47,7 +47,7 @@ std::vector<PlannedExperiment> plan_experiments(const Request& request);
 void save_request(const OutFolder& out, const Request& request);
 Request load_request(const OutFolder& out);
 
-/// "5%" or "5" as 0.05. Throws SpecError naming the flag if it is no percentage above 0.
+/// "5%" or "5" as 0.05. Throws SpecError naming the flag if it is no percentage above 0 and at most 100.
 double parse_percent(const std::string& flag, const std::string& text);
 
 /// Enough for verdicts, except at smoke.

@@ -9,115 +9,29 @@
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 #include "bnlab/cli/environment.h"
+#include "bnlab/cli/spec_flags.h"
 #include "bnlab/launch/progress_display.h"
-#include "bnlab/nn/model_list.h"
-#include "bnlab/nn/norm_list.h"
 #include "bnlab/probes/probe_list.h"
+#include "bnlab/record/parse_json.h"
 #include "bnlab/runs/completion.h"
 #include "bnlab/runs/execution.h"
+#include "bnlab/train/optimizer.h"
 
 namespace bnlab {
 namespace {
 
-constexpr char kDefaultProbes[] = "default";
-
 struct TrainOptions {
-  std::string data = "fashion-mnist", out = "bnlab-out", spec_file, model = "vgg11", norm = "batch";
-  std::string place = "before-activation", init = "glorot-uniform", augment = "none", scaling = "z-score",
-              precision = "f32";
-  std::vector<std::string> model_options, norm_options, probes;
-  double width = 0.25, lr = 0.1, momentum = 0, weight_decay = 0, factor = 0.1, checkpoint_seconds = 20;
-  std::vector<int64_t> milestones;
-  int64_t batch = 128, steps = 400, seed = 0, threads = 0, pad_to = 0;
-  std::string keep = "none";
-  int64_t keep_every = 1;
-  std::string probe_budget;
+  std::string data = "fashion-mnist", out = "bnlab-out", spec_file;
+  SpecFlags flags;
+  double checkpoint_seconds = 20;
   bool force = false, json = false, print_spec = false;
 };
 
-/// "key=value" with a numeric value.
-std::pair<std::string, double> parse_option(const std::string& flag, const std::string& text) {
-  const size_t equals = text.find('=');
-  try {
-    size_t used = 0;
-    const double value = std::stod(text.substr(equals + 1), &used);
-    if (equals != std::string::npos && equals + 1 + used == text.size()) return {text.substr(0, equals), value};
-  } catch (const std::exception&) {
-  }
-  throw SpecError(flag, "expected NAME=NUMBER, got \"" + text + "\"");
-}
-
-/// "name" or "name:key=value,key=value"; every, from and at_end are the schedule's, the rest are parameters, whose
-/// values are JSON (or plain words): "activations:every=20,layers=[2,7]".
-Json parse_probe(const std::string& text) {
-  const size_t colon = text.find(':');
-  Json probe = {{"name", text.substr(0, colon)}, {"parameters", Json::object()}};
-  if (colon == std::string::npos) return probe;
-  size_t begin = colon + 1;
-  while (begin < text.size()) {
-    int depth = 0;
-    size_t end = begin;
-    for (; end < text.size() && (depth > 0 || text[end] != ','); ++end)
-      depth += text[end] == '[' ? 1 : text[end] == ']' ? -1 : 0;
-    const std::string item = text.substr(begin, end - begin);
-    const size_t equals = item.find('=');
-    if (equals == std::string::npos) throw SpecError("--probe", "expected NAME:KEY=VALUE,…, got \"" + text + "\"");
-    const std::string key = item.substr(0, equals), word = item.substr(equals + 1);
-    Json value = Json::parse(word, nullptr, /*allow_exceptions=*/false);
-    if (value.is_discarded()) value = word;
-    const bool schedule = key == "every" || key == "from" || key == "at_end";
-    (schedule ? probe[key] : probe["parameters"][key]) = value;
-    begin = end + 1;
-  }
-  return probe;
-}
-
-Json spec_from_flags(const TrainOptions& o, const DataFacts& facts) {
-  Json model_options = {{"width", o.width}}, norm_options = Json::object(), probes = Json::array();
-  for (const auto& text : o.model_options) {
-    const auto [name, value] = parse_option("--model-option", text);
-    model_options[name] = value;
-  }
-  for (const auto& text : o.norm_options) {
-    const auto [name, value] = parse_option("--norm-option", text);
-    norm_options[name] = value;
-  }
-  for (const auto& text : o.probes) probes.push_back(text == kDefaultProbes ? Json(text) : parse_probe(text));
-  const int64_t pad_to = o.pad_to > 0 ? o.pad_to : std::max<int64_t>(32, facts.shape.size);
-  return {{"kind", "train"},
-          {"data",
-           {{"set", facts.set},
-            {"digest", facts.digest},
-            {"scaling", o.scaling},
-            {"pad_to", pad_to},
-            {"augment", o.augment}}},
-          {"model",
-           {{"name", o.model},
-            {"options", model_options},
-            {"init", o.init},
-            {"norm", {{"kind", o.norm}, {"place", o.place}, {"options", norm_options}}}}},
-          {"optimizer",
-           {{"name", "sgd"},
-            {"lr", o.lr},
-            {"momentum", o.momentum},
-            {"weight_decay", o.weight_decay},
-            {"milestones", o.milestones},
-            {"factor", o.factor}}},
-          {"batch", o.batch},
-          {"steps", o.steps},
-          {"seed", o.seed},
-          {"threads", o.threads},
-          {"precision", o.precision},
-          {"probes", probes},
-          {"probe_budget", o.probe_budget.empty() ? Json() : Json(parse_percent("--probe-budget", o.probe_budget))},
-          {"trajectory", {{"keep", o.keep}, {"every", o.keep_every}}}};
-}
-
 Json read_spec_file(const std::string& file) {
   try {
-    return Json::parse(read_file(file));
-  } catch (const Json::exception& error) {
-    throw SpecError(file, std::string("is not JSON: ") + error.what());
+    return parse_json(read_file(file), file);
+  } catch (const JsonError& error) {
+    throw SpecError(error.source(), error.problem());
   }
 }
 
@@ -133,16 +47,20 @@ bool take_default_probes(Json& spec) {
   return found;
 }
 
-/// The complete spec that the flags or the file ask for.
-TrainSpec read_spec(const TrainOptions& options, const DataFacts& facts) {
-  Json json = options.spec_file.empty() ? spec_from_flags(options, facts) : read_spec_file(options.spec_file);
+/// The spec that the flags or the file ask for, with the default probes written out.
+RunSpec read_spec(const TrainOptions& options, const DataFacts& facts) {
+  Json json = options.spec_file.empty() ? options.flags.spec(facts) : read_spec_file(options.spec_file);
   const bool with_default_probes = take_default_probes(json);
-  RunSpec spec = complete_run_spec(parse_run_spec(json), facts);
+  RunSpec spec = parse_run_spec(json);
   auto* train = std::get_if<TrainSpec>(&spec);
   if (!train) throw SpecError("kind", "bnlab train runs specs of kind \"train\"");
-  if (!with_default_probes) return *train;
-  for (auto& probe : default_probes(train->steps, network_facts(*train, facts).layers)) train->probes.push_back(probe);
-  return std::get<TrainSpec>(complete_run_spec(spec, facts));
+  if (!with_default_probes) return spec;
+  const auto full = std::get<TrainSpec>(full_run_spec(spec, facts));
+  const int64_t layers = network_facts(full, facts).layers;
+  for (auto& probe : default_probes(full.steps, layers, makes_plain_steps(full.optimizer))) {
+    train->probes.push_back(probe);
+  }
+  return spec;
 }
 
 Json summary(RunReader& run, const std::string& id) {
@@ -163,7 +81,8 @@ Json summary(RunReader& run, const std::string& id) {
                  {"last_steps", last}};
   if (const std::string costs = run.meta("probe_seconds"); !costs.empty()) {
     double probes = 0;
-    for (const auto& [probe, seconds] : Json::parse(costs).get<std::map<std::string, double>>()) probes += seconds;
+    const auto by_probe = parse_json(costs, "probe_seconds of the run").get<std::map<std::string, double>>();
+    for (const auto& [probe, seconds] : by_probe) probes += seconds;
     if (probes > 0) result["probe_overhead"] = probes / (cost - probes);
   }
   const Series test = run.scalars({"accuracy", 0, "test_accuracy"});
@@ -200,11 +119,12 @@ void print_summary(const Json& s) {
 int train_one(const TrainOptions& options) {
   const DataChoice data = parse_data_choice(options.data);
   const DataFacts facts = load_facts(data);
-  const RunSpec spec = read_spec(options, facts);
+  const RunSpec asked = read_spec(options, facts);
   if (options.print_spec) {
-    fmt::print("{}\n", to_json(spec).dump(2));
+    fmt::print("{}\n", to_json(full_run_spec(asked, facts)).dump(2));
     return kExitDone;
   }
+  const RunSpec spec = complete_run_spec(asked, facts);
   require_threads("--threads", threads_of(spec));
   const std::string id = run_id(spec);
   const auto folder = OutFolder{options.out}.runs() / id;
@@ -244,53 +164,20 @@ int train_one(const TrainOptions& options) {
   return kExitDone;
 }
 
-template <class Kind>
-std::string names(const std::vector<Kind>& kinds, std::string Kind::*name) {
-  std::vector<std::string> all;
-  for (const auto& kind : kinds) all.push_back(kind.*name);
-  return join_or(all);
-}
-
 void add_flags(CLI::App& command, TrainOptions& o) {
   command.add_option("--data", o.data, "Data set, NAME or NAME:PATH (see bnlab data list)")->capture_default_str();
-  command.add_option("--spec", o.spec_file, "A run spec as JSON, instead of the flags below")->check(CLI::ExistingFile);
-  command.add_option("--model", o.model, "Model: " + names(model_kinds(), &ModelKind::name))->capture_default_str();
-  command.add_option("--width", o.width, "Channels relative to the original's")->capture_default_str();
-  command.add_option("--model-option", o.model_options, "Further options of the model, NAME=NUMBER");
-  command.add_option("--norm", o.norm, "Normalization: " + names(norm_kinds(), &NormKind::kind))->capture_default_str();
-  command.add_option("--place", o.place, "before-activation or after-activation")->capture_default_str();
-  command.add_option("--norm-option", o.norm_options, "Options of the normalization, NAME=NUMBER, e.g. eps=1e-3");
-  command.add_option("--init", o.init, "glorot-uniform or glorot-normal")->capture_default_str();
-  command.add_option("--scaling", o.scaling, "none or z-score")->capture_default_str();
-  command.add_option("--augment", o.augment, "none or flip-crop")->capture_default_str();
-  command.add_option("--pad-to", o.pad_to, "Pad images to this size (default: at least 32)");
-  command.add_option("--lr", o.lr, "Learning rate")->capture_default_str();
-  command.add_option("--momentum", o.momentum, "Momentum")->capture_default_str();
-  command.add_option("--weight-decay", o.weight_decay, "Weight decay")->capture_default_str();
-  command.add_option("--milestones", o.milestones, "Steps at which the rate is multiplied by --factor")->delimiter(',');
-  command.add_option("--factor", o.factor, "See --milestones")->capture_default_str();
-  command.add_option("--batch", o.batch, "Batch size")->capture_default_str();
-  command.add_option("--steps", o.steps, "Training steps")->capture_default_str();
-  command.add_option("--seed", o.seed, "Seed of everything")->capture_default_str();
-  command.add_option("--threads", o.threads, "Threads (0: by rule from the network's size)")->capture_default_str();
-  command
-      .add_option(
-          "--probe", o.probes,
-          "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000; \"default\": activations and "
-          "moment-changes of all layers at 32 to 63 steps")
-      ->excludes("--spec");
-  command
-      .add_option("--probe-budget", o.probe_budget,
-                  "Most that probes may cost, in percent of the time without them, e.g. 5%: they then see fewer steps")
-      ->excludes("--spec");
-  command.add_option("--keep", o.keep, "Trajectory: none, weights or projection")->capture_default_str();
-  command.add_option("--keep-every", o.keep_every, "Steps between kept points")->capture_default_str();
+  CLI::Option* spec_file =
+      command.add_option("--spec", o.spec_file, "A run spec as JSON, instead of the flags for its keys")
+          ->check(CLI::ExistingFile);
+  o.flags.add_to(command, spec_file);
   command.add_option("--out", o.out, "Folder; the run goes to OUT/runs/ID")->capture_default_str();
-  command.add_option("--checkpoint-seconds", o.checkpoint_seconds, "Time between checkpoints")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  const auto set_checkpoint_seconds = [&o](const std::string& text) {
+    o.checkpoint_seconds = parse_seconds("--checkpoint-seconds", text);
+  };
+  command.add_option_function<std::string>("--checkpoint-seconds", set_checkpoint_seconds, "Time between checkpoints")
+      ->default_str(fmt::format("{}", o.checkpoint_seconds));
   command.add_flag("--force", o.force, "Compute the run again if it is finished");
-  command.add_flag("--print-spec", o.print_spec, "Print the complete run spec and stop");
+  command.add_flag("--print-spec", o.print_spec, "Print the run spec with all its keys and stop");
   command.add_flag("--json", o.json, "Print the result as JSON");
 }
 

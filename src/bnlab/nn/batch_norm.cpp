@@ -105,9 +105,9 @@ NormKind batch_norm_kind() {
            {.name = "affine", .value = 1, .low = 0, .high = 1, .meaning = "1: learn gamma and beta; 0: do not"}},
           [](std::int64_t channels, const Options& options) -> std::shared_ptr<Norm> {
             return std::make_shared<BatchNorm>(BatchNormOptions{.channels = channels,
-                                                                .eps = options.at("eps"),
-                                                                .momentum = options.at("momentum"),
-                                                                .affine = options.at("affine") != 0});
+                                                                .eps = options.number("eps"),
+                                                                .momentum = options.number("momentum"),
+                                                                .affine = options.number("affine") != 0});
           }};
 }
 

@@ -16,17 +16,18 @@ at::Tensor channel_norm(const at::Tensor& x, double p, at::IntArrayRef dims) {
 }
 
 NormKind kind_of(const std::string& name, const std::string& title, double p) {
-  return {name,
-          title,
-          {{.name = "eps", .value = 1e-5, .low = 0, .meaning = "added to the norm"},
-           {.name = "momentum",
-            .value = 0.1,
-            .low = 0,
-            .high = 1,
-            .meaning = "weight of a new batch in running statistics"}},
-          [p](std::int64_t channels, const Options& options) -> std::shared_ptr<Norm> {
-            return std::make_shared<LpNorm>(LpNormOptions{channels, p, options.at("eps"), options.at("momentum")});
-          }};
+  return {
+      name,
+      title,
+      {{.name = "eps", .value = 1e-5, .low = 0, .meaning = "added to the norm"},
+       {.name = "momentum",
+        .value = 0.1,
+        .low = 0,
+        .high = 1,
+        .meaning = "weight of a new batch in running statistics"}},
+      [p](std::int64_t channels, const Options& options) -> std::shared_ptr<Norm> {
+        return std::make_shared<LpNorm>(LpNormOptions{channels, p, options.number("eps"), options.number("momentum")});
+      }};
 }
 
 }  // namespace

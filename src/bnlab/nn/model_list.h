@@ -16,10 +16,10 @@ namespace bnlab {
 struct NormChoice {
   std::string kind = "none";
   bool after_activation = false;
-  Options options;  ///< complete
+  Options options;  ///< those that are not at their default, or all
 
-  /// Null for kind "none".
-  std::shared_ptr<Norm> make(int64_t channels) const { return find_norm_kind(kind).make(channels, options); }
+  /// Null for kind "none". Throws OptionError.
+  std::shared_ptr<Norm> make(int64_t channels) const;
 };
 
 struct ModelKind {
@@ -34,5 +34,9 @@ const std::vector<ModelKind>& model_kinds();
 
 /// Throws OptionError listing the known models.
 const ModelKind& find_model_kind(const std::string& name);
+
+/// The network of the model `name`; `options` need not be complete. Throws OptionError.
+std::shared_ptr<Network> make_network(const std::string& name, const Options& options, const NormChoice& norm,
+                                      const TaskShape& shape);
 
 }  // namespace bnlab

@@ -14,7 +14,8 @@ const std::vector<OptionInfo> kNoiseOptions = {
     {.name = "scale_spread", .value = 0.1, .low = 0, .meaning = "standard deviation of a channel's factors"}};
 
 NoiseOptions noise_options(const Options& options) {
-  return {options.at("mean"), options.at("scale"), options.at("mean_spread"), options.at("scale_spread")};
+  return {options.number("mean"), options.number("scale"), options.number("mean_spread"),
+          options.number("scale_spread")};
 }
 
 class Noisy final : public Norm {

@@ -20,7 +20,7 @@ void Places::read(JsonFields& fields) {
 }
 
 void Places::complete(Json& parameters) const {
-  if (names_ != Places().names_) parameters["places"] = names_;
+  parameters["places"] = names_;
 }
 
 std::optional<std::string> Places::prefix(TapPoint point) const {

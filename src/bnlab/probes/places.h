@@ -19,7 +19,7 @@ class Places {
   /// Takes the optional parameter "places", e.g. ["linear", "activation-input"]; absent: ["activation-input"]. Throws
   /// SpecError.
   void read(JsonFields& fields);
-  /// Adds them to completed parameters in their one canonical form: sorted, and left out at the default.
+  /// Adds them to completed parameters in their one form: sorted.
   void complete(Json& parameters) const;
 
   int64_t count() const { return static_cast<int64_t>(names_.size()); }

@@ -14,18 +14,35 @@
 
 namespace bnlab {
 
+namespace {
+
+ProbeKind of_plain_steps(ProbeKind kind) {
+  kind.plain_steps_only = true;
+  return kind;
+}
+
+}  // namespace
+
 const std::vector<ProbeKind>& probe_kinds() {
-  static const std::vector<ProbeKind> kinds = {accuracy_probe(),  activations_probe(), moment_changes_probe(),
-                                               ics_probe(),       landscape_probe(),   gradient_sketch_probe(),
-                                               bn_theory_probe(), bn_curvature_probe()};
+  static const std::vector<ProbeKind> kinds = {accuracy_probe(),
+                                               activations_probe(),
+                                               of_plain_steps(moment_changes_probe()),
+                                               of_plain_steps(ics_probe()),
+                                               of_plain_steps(landscape_probe()),
+                                               of_plain_steps(gradient_sketch_probe()),
+                                               bn_theory_probe(),
+                                               bn_curvature_probe()};
   return kinds;
 }
 
-std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers) {
+std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers, bool plain_steps) {
   const int64_t every = std::max<int64_t>(1, steps / 32);
   const std::vector<int64_t> all = all_if_empty({}, layers);
-  return {{"activations", 0, every, true, {{"layers", all}, {"images", 16}, {"samples", 512}}},
-          {"moment-changes", 0, every, false, {{"layers", all}, {"images", 8}}}};
+  std::vector<ProbeSpec> probes = {{"activations", 0, every, true, {{"layers", all}, {"images", 16}, {"samples", 512}}},
+                                   {"moment-changes", 0, every, false, {{"layers", all}, {"images", 8}}}};
+  std::erase_if(probes,
+                [&](const ProbeSpec& probe) { return !plain_steps && find_probe_kind(probe.name)->plain_steps_only; });
+  return probes;
 }
 
 double forward_cost(int64_t images, const ProbeSetting& setting) {

@@ -35,6 +35,8 @@ struct ProbeKind {
   std::function<double(const Json& parameters, const ProbeSetting& setting)> cost;
   /// The parameter that tells two such probes' records apart; empty: a run has at most one.
   std::string told_apart_by = {};
+  /// Whether its definition takes the step to be weights - rate*gradient, as only plain gradient descent makes it.
+  bool plain_steps_only = false;
   /// Whether it makes sense to look less often; not if it is about successive steps (see StepObserver::may_skip).
   bool thinnable = true;
 };
@@ -51,7 +53,8 @@ const std::vector<ProbeKind>& probe_kinds();
 /// What is worth seeing of any network, at 32 to 63 steps and after the last one: the distributions of all layers'
 /// values, and how far a step moves their moments. For a run of `steps` of a network of `layers`. Costs less than 3 %
 /// of 400 steps of VGG-A in batches of 128, and less of longer runs.
-std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers);
+/// `plain_steps` as of makes_plain_steps: without those, only what makes sense with any optimizer.
+std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers, bool plain_steps);
 
 /// Null if there is no such probe.
 const ProbeKind* find_probe_kind(const std::string& name);

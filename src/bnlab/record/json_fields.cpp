@@ -73,12 +73,12 @@ void JsonFields::finish() const {
   }
 }
 
-void JsonFields::read(const Json& json, const std::string& path, bool& value) {
+void read_value(const Json& json, const std::string& path, bool& value) {
   if (!json.is_boolean()) wrong_type(path, "true or false", json);
   value = json.get<bool>();
 }
 
-void JsonFields::read(const Json& json, const std::string& path, int64_t& value) {
+void read_value(const Json& json, const std::string& path, int64_t& value) {
   if (!json.is_number_integer()) wrong_type(path, "a whole number", json);
   if (json.is_number_unsigned() && json.get<uint64_t>() > uint64_t{INT64_MAX}) {
     wrong_type(path, "a whole number below 2^63", json);
@@ -86,33 +86,53 @@ void JsonFields::read(const Json& json, const std::string& path, int64_t& value)
   value = json.get<int64_t>();
 }
 
-void JsonFields::read(const Json& json, const std::string& path, double& value) {
+void read_value(const Json& json, const std::string& path, double& value) {
   if (!json.is_number()) wrong_type(path, "a number", json);
   value = json.get<double>();
   if (!std::isfinite(value)) wrong_type(path, "a finite number", json);
 }
 
-void JsonFields::read(const Json& json, const std::string& path, std::string& value) {
+void read_value(const Json& json, const std::string& path, std::optional<double>& value) {
+  value.reset();
+  if (!json.is_null()) read_value(json, path, value.emplace());
+}
+
+void read_value(const Json& json, const std::string& path, std::string& value) {
   if (!json.is_string()) wrong_type(path, "a text", json);
   value = json.get<std::string>();
 }
 
-void JsonFields::read(const Json& json, const std::string& path, std::vector<int64_t>& value) {
+void read_value(const Json& json, const std::string& path, std::vector<int64_t>& value) {
   if (!json.is_array()) wrong_type(path, "a list of whole numbers", json);
   value.assign(json.size(), 0);
-  for (size_t i = 0; i < json.size(); ++i) read(json[i], path + "[" + std::to_string(i) + "]", value[i]);
+  for (size_t i = 0; i < json.size(); ++i) read_value(json[i], path + "[" + std::to_string(i) + "]", value[i]);
 }
 
-void JsonFields::read(const Json& json, const std::string& path, std::vector<std::string>& value) {
+void read_value(const Json& json, const std::string& path, std::vector<std::string>& value) {
   if (!json.is_array()) wrong_type(path, "a list of texts", json);
   value.assign(json.size(), "");
-  for (size_t i = 0; i < json.size(); ++i) read(json[i], path + "[" + std::to_string(i) + "]", value[i]);
+  for (size_t i = 0; i < json.size(); ++i) read_value(json[i], path + "[" + std::to_string(i) + "]", value[i]);
 }
 
-void JsonFields::read(const Json& json, const std::string& path, std::map<std::string, double>& value) {
-  if (!json.is_object()) wrong_type(path, "an object of numbers", json);
+void read_value(const Json& json, const std::string& path, Options& value) {
+  if (!json.is_object()) wrong_type(path, "an object of numbers and words", json);
   value.clear();
-  for (const auto& item : json.items()) read(item.value(), path + "." + item.key(), value[item.key()]);
+  for (const auto& item : json.items()) {
+    const std::string where = path + "." + item.key();
+    if (item.value().is_string()) {
+      value[item.key()] = item.value().get<std::string>();
+    } else if (item.value().is_number()) {
+      double number = 0;
+      read_value(item.value(), where, number);
+      value[item.key()] = number;
+    } else {
+      wrong_type(where, "a number or a word", item.value());
+    }
+  }
+}
+
+void read_value(const Json& json, const std::string&, Json& value) {
+  value = json;
 }
 
 }  // namespace bnlab

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "bnlab/record/options.h"
 
 namespace bnlab {
 
@@ -23,26 +25,38 @@ class SpecError : public std::runtime_error {
   std::string key_;
 };
 
+/// Reads `json`, which stands at `path`, into `value`. Throws SpecError if it is of another type; numbers are finite.
+/// JsonFields finds further overloads in this namespace for its callers' own types.
+void read_value(const Json& json, const std::string& path, bool& value);
+void read_value(const Json& json, const std::string& path, int64_t& value);
+void read_value(const Json& json, const std::string& path, double& value);
+void read_value(const Json& json, const std::string& path, std::optional<double>& value);  // null: none
+void read_value(const Json& json, const std::string& path, std::string& value);
+void read_value(const Json& json, const std::string& path, std::vector<int64_t>& value);
+void read_value(const Json& json, const std::string& path, std::vector<std::string>& value);
+void read_value(const Json& json, const std::string& path, Options& value);
+void read_value(const Json& json, const std::string& path, Json& value);
+
 /// Reads the fields of one JSON object. Usage: construct, call required()/optional() for each field, then finish().
 class JsonFields {
  public:
   /// `where` is the object's own path ("" for the top level). Throws SpecError if `object` is no JSON object.
   JsonFields(const Json& object, std::string where);
 
-  /// Reads `key` into `value`; throws SpecError if it is absent or of another type.
-  /// T: bool, int64_t, double (finite), std::string, std::vector of int64_t or string, std::map<string, double>, Json.
+  /// Reads `key` into `value`, of any type that has a read_value(); throws SpecError if it is absent or of another
+  /// type.
   template <class T>
   JsonFields& required(const std::string& key, T& value) {
     const Json* found = find(key);
     if (!found) throw SpecError(path(key), "is missing");
-    read(*found, path(key), value);
+    read_value(*found, path(key), value);
     return *this;
   }
 
   /// As required(), but an absent key leaves `value` as it is.
   template <class T>
   JsonFields& optional(const std::string& key, T& value) {
-    if (const Json* found = find(key)) read(*found, path(key), value);
+    if (const Json* found = find(key)) read_value(*found, path(key), value);
     return *this;
   }
 
@@ -56,14 +70,6 @@ class JsonFields {
 
  private:
   const Json* find(const std::string& key);
-  static void read(const Json& json, const std::string& path, bool& value);
-  static void read(const Json& json, const std::string& path, int64_t& value);
-  static void read(const Json& json, const std::string& path, double& value);
-  static void read(const Json& json, const std::string& path, std::string& value);
-  static void read(const Json& json, const std::string& path, std::vector<int64_t>& value);
-  static void read(const Json& json, const std::string& path, std::vector<std::string>& value);
-  static void read(const Json& json, const std::string& path, std::map<std::string, double>& value);
-  static void read(const Json& json, const std::string& path, Json& value) { (void)path, value = json; }
 
   const Json& object_;
   std::string where_;

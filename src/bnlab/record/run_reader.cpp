@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "bnlab/record/hash.h"
+#include "bnlab/record/parse_json.h"
 #include "bnlab/record/run_store.h"
 
 namespace bnlab {
@@ -22,10 +23,9 @@ void append_as_doubles(const std::vector<uint8_t>& bytes, std::vector<double>& o
 
 RunSpec read_spec(const RunPaths& paths) {
   try {
-    return parse_run_spec(Json::parse(read_file(paths.spec())));
-  } catch (const Json::exception& error) {
-    throw StoreError(fmt::format("{}: is not JSON ({}); remove the folder to compute this run anew",
-                                 paths.spec().string(), error.what()));
+    return parse_run_spec(parse_json(read_file(paths.spec()), paths.spec().string()));
+  } catch (const JsonError& error) {
+    throw StoreError(fmt::format("{} (remove the folder to compute this run anew)", error.what()));
   }
 }
 
@@ -107,8 +107,8 @@ std::vector<ArrayRecord> RunReader::arrays(const Key& key) {
   query.bind(std::string_view(key.probe), key.layer, std::string_view(key.name));
   std::vector<ArrayRecord> records;
   while (query.next()) {
-    records.push_back(
-        {query.integer(0), query.text(1), Json::parse(query.text(2)).get<std::vector<int64_t>>(), query.blob(3)});
+    records.push_back({query.integer(0), query.text(1),
+                       parse_json(query.text(2), "shape of an array").get<std::vector<int64_t>>(), query.blob(3)});
   }
   return records;
 }

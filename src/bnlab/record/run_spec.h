@@ -1,9 +1,9 @@
 // A run spec: everything that fixes a run's result, as plain data. Its canonical JSON is hashed into the run's id, so
-// two experiments that ask for the same work share one run. (docs/architecture.md, "The way of the data".)
+// two experiments that ask for the same work share one run. (docs/architecture.md, "Run spec and id".) The JSON keys
+// are declared in run_spec_keys.h.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -13,9 +13,6 @@
 
 namespace bnlab {
 
-/// Named numeric options of a model or a normalization; which names exist is declared beside each kind (nn/options.h).
-using Options = std::map<std::string, double>;
-
 /// Which data, by content (not by place: a run must mean the same on every machine).
 struct DataSpec {
   std::string set;                  ///< name of the data set, e.g. "cifar10"
@@ -23,7 +20,8 @@ struct DataSpec {
   std::string scaling = "z-score";  ///< "none" or "z-score" (per channel, fitted on the training split)
   int64_t pad_to = 0;               ///< pad images with zeros to this height and width; 0: as they are
   std::string augment = "none";     ///< "none" or "flip-crop"
-  int64_t draw = 0;                 ///< which draw of a synthetic set, e.g. one a seed; left out of the JSON if 0
+  int64_t draw = 0;                 ///< which draw of a synthetic set, e.g. one a seed
+  int64_t pool = 1;                 ///< images are reduced to the means of pool x pool pixels, before the rest
   bool operator==(const DataSpec&) const = default;
 };
 
@@ -42,15 +40,17 @@ struct ModelSpec {
   bool operator==(const ModelSpec&) const = default;
 };
 
-/// Stochastic gradient descent: v <- momentum*v + (g + weight_decay*w); w <- w - lr*v. lr is multiplied by `factor` at
-/// each of the `milestones` (steps).
+/// An optimizer and its learning rate over the steps, both kinds of train/optimizer_list.cpp.
 struct OptimizerSpec {
   std::string name = "sgd";
   double lr = 0.1;
-  double momentum = 0;
-  double weight_decay = 0;
+  /// Short for the kind's option "momentum"; with "sgd", for the kind "momentum". Absent in complete specs.
+  std::optional<double> momentum = {};
+  double weight_decay = 0;  ///< times the weights, added to the gradient before anything else
   std::vector<int64_t> milestones;
-  double factor = 0.1;
+  double factor = 0.1;  ///< for lr at each of the milestones
+  Options options = {};
+  std::string schedule = "milestones";
   bool operator==(const OptimizerSpec&) const = default;
 };
 
@@ -110,10 +110,11 @@ using RunSpec = std::variant<TrainSpec, AnalysisSpec>;
 /// their defaults. (Names of models, kinds and probes are checked where they are known: runs/completion.h.)
 RunSpec parse_run_spec(const Json& json);
 
-/// Every field, defaults included; parse_run_spec(to_json(s)) == s.
+/// Every key, defaults included; parse_run_spec(to_json(s)) == s.
 Json to_json(const RunSpec& spec);
 
-/// Sorted keys, no white space, shortest numbers that read back to the same value.
+/// Required keys and what is not at its default, so that a new key changes the form of no older spec. Sorted keys, no
+/// white space, shortest numbers that read back to the same value.
 std::string canonical_json(const RunSpec& spec);
 
 /// First 16 hex digits of the SHA-256 of canonical_json(spec).

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "bnlab/record/hash.h"
+#include "bnlab/record/parse_json.h"
 #include "bnlab/record/run_store.h"
 
 namespace bnlab {

@@ -1,6 +1,7 @@
 #include "bnlab/runs/completion.h"
 
 #include "bnlab/analyses/analysis_list.h"
+#include "bnlab/train/optimizer.h"
 
 namespace bnlab {
 namespace {
@@ -24,8 +25,21 @@ bool overwrite_each_other(const ProbeKind& kind, const ProbeSpec& one, const Pro
   return key.empty() || one.parameters.at(key) == other.parameters.at(key);
 }
 
-TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
-  const DataFacts& data = facts_for(spec, at_hand);
+const ProbeKind& probe_kind(const std::string& name, const std::string& where) {
+  if (const ProbeKind* kind = find_probe_kind(name)) return *kind;
+  std::vector<std::string> known;
+  for (const auto& kind : probe_kinds()) known.push_back(kind.name);
+  throw SpecError(where + ".name", "there is no probe \"" + name + "\"; known: " + join_or(known));
+}
+
+const AnalysisKind& analysis_kind(const std::string& name) {
+  if (const AnalysisKind* kind = find_analysis_kind(name)) return *kind;
+  std::vector<std::string> known;
+  for (const auto& kind : analysis_kinds()) known.push_back(kind.name);
+  throw SpecError("analysis", "there is no analysis \"" + name + "\"; known: " + join_or(known));
+}
+
+void check_data(const TrainSpec& spec, const DataFacts& data) {
   if (spec.data.set != data.set || spec.data.digest != data.digest) {
     throw SpecError("data", "asks for " + spec.data.set + " (digest " + spec.data.digest +
                                 "), and the data at hand is " + data.set + " (digest " + data.digest +
@@ -39,52 +53,100 @@ TrainSpec complete_train(TrainSpec spec, const DataFacts& at_hand) {
     throw SpecError("batch", "expected at most the " + std::to_string(data.train_count) + " training images of " +
                                  data.title + ", got " + std::to_string(spec.batch));
   }
+}
+
+void fill_model(ModelSpec& model) {
   try {
-    const ModelKind& model = find_model_kind(spec.model.name);
-    spec.model.options = complete_options(model.options, spec.model.options, "the model " + model.name);
+    const ModelKind& kind = find_model_kind(model.name);
+    model.options = complete_options(kind.options, model.options, "the model " + kind.name);
   } catch (const OptionError& error) {
     throw SpecError("model.name or model.options", error.what());
   }
   try {
-    const NormKind& norm = find_norm_kind(spec.model.norm.kind);
-    spec.model.norm.options = complete_options(norm.options, spec.model.norm.options, "the normalization " + norm.kind);
-    if (norm.kind == "none") spec.model.norm.place = NormSpec{}.place;  // no layer, no place: one id
+    const NormKind& kind = find_norm_kind(model.norm.kind);
+    model.norm.options = complete_options(kind.options, model.norm.options, "the normalization " + kind.kind);
+    if (kind.kind == "none") model.norm.place = NormSpec{}.place;  // no layer, no place: one id
   } catch (const OptionError& error) {
     throw SpecError("model.norm.kind or model.norm.options", error.what());
   }
-  const NetworkFacts network = network_facts(spec, data);
-  const ProbeSetting setting = probe_setting(spec, network, data);
+}
+
+void fill_probes(TrainSpec& spec, const ProbeSetting& setting) {
   for (size_t i = 0; i < spec.probes.size(); ++i) {
+    ProbeSpec& probe = spec.probes[i];
     const std::string where = "probes[" + std::to_string(i) + "]";
-    const ProbeKind* kind = find_probe_kind(spec.probes[i].name);
-    if (!kind) {
-      std::vector<std::string> known;
-      for (const auto& probe : probe_kinds()) known.push_back(probe.name);
-      throw SpecError(where + ".name", "there is no probe \"" + spec.probes[i].name + "\"; known: " + join_or(known));
+    const ProbeKind& kind = probe_kind(probe.name, where);
+    if (kind.plain_steps_only && !makes_plain_steps(spec.optimizer)) {
+      throw SpecError(where,
+                      "the probe \"" + probe.name +
+                          "\" is defined for steps of the rate times the loss's own gradient, and the optimizer " +
+                          spec.optimizer.name + (spec.optimizer.weight_decay > 0 ? " with weight decay" : "") +
+                          " makes others; leave the probe out, or use the optimizer sgd without weight decay");
     }
-    spec.probes[i].parameters = kind->complete(spec.probes[i].parameters, where + ".parameters", setting);
+    probe.parameters = kind.complete(probe.parameters, where + ".parameters", setting);
     for (size_t other = 0; other < i; ++other) {
-      if (overwrite_each_other(*kind, spec.probes[i], spec.probes[other])) {
+      if (overwrite_each_other(kind, probe, spec.probes[other])) {
         throw SpecError(where, "would overwrite what probes[" + std::to_string(other) +
                                    "] records, the same probe once more; join the two into one");
       }
     }
   }
+}
+
+TrainSpec full_train(TrainSpec spec, const DataFacts& at_hand) {
+  const DataFacts& data = facts_for(spec, at_hand);
+  check_data(spec, data);
+  if (spec.data.pad_to * spec.data.pool <= data.shape.size) spec.data.pad_to = 0;  // pads nothing: one id
+  fill_model(spec.model);
+  spec.optimizer = complete_optimizer(std::move(spec.optimizer));
+  const NetworkFacts network = network_facts(spec, data);
+  fill_probes(spec, probe_setting(spec, network, data));
   if (spec.threads == 0) spec.threads = threads_by_rule(step_macs(spec, network));
   if (spec.trajectory.keep == "none") spec.trajectory = TrajectorySpec{};
   return spec;
 }
 
-AnalysisSpec complete_analysis(AnalysisSpec spec) {
-  const AnalysisKind* kind = find_analysis_kind(spec.analysis);
-  if (!kind) {
-    std::vector<std::string> known;
-    for (const auto& analysis : analysis_kinds()) known.push_back(analysis.name);
-    throw SpecError("analysis", "there is no analysis \"" + spec.analysis + "\"; known: " + join_or(known));
+/// `parameters`, which `complete` made, without those that it makes again when they are left out.
+Json without_defaults(Json parameters, const std::function<Json(const Json& parameters)>& complete) {
+  const Json full = parameters;
+  for (const auto& [key, value] : full.items()) {
+    Json fewer = parameters;
+    fewer.erase(key);
+    try {
+      if (complete(fewer) == full) parameters = std::move(fewer);
+    } catch (const SpecError&) {  // it is required
+    }
   }
-  spec.parameters = kind->complete(spec);
+  return parameters;
+}
+
+TrainSpec without_defaults(TrainSpec full, const DataFacts& at_hand) {
+  const ProbeSetting setting = probe_setting(full, network_facts(full, at_hand), at_hand);
+  for (ProbeSpec& probe : full.probes) {
+    const ProbeKind& kind = *find_probe_kind(probe.name);
+    probe.parameters = without_defaults(probe.parameters,
+                                        [&](const Json& fewer) { return kind.complete(fewer, "parameters", setting); });
+  }
+  ModelSpec& model = full.model;
+  model.options = without_defaults(find_model_kind(model.name).options, model.options);
+  model.norm.options = without_defaults(find_norm_kind(model.norm.kind).options, model.norm.options);
+  full.optimizer = without_defaults(full.optimizer);
+  return full;
+}
+
+AnalysisSpec full_analysis(AnalysisSpec spec) {
+  spec.parameters = analysis_kind(spec.analysis).complete(spec);
   if (spec.threads == 0) spec.threads = 1;
   return spec;
+}
+
+AnalysisSpec without_defaults(AnalysisSpec full) {
+  const AnalysisKind& kind = *find_analysis_kind(full.analysis);
+  full.parameters = without_defaults(full.parameters, [&, spec = full](const Json& fewer) mutable {
+    spec.parameters = fewer;
+    return kind.complete(spec);
+  });
+  return full;
 }
 
 }  // namespace
@@ -94,9 +156,15 @@ ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network, c
   return {spec, network, task_of(spec, data), data.train_count, data.test_count};
 }
 
+RunSpec full_run_spec(RunSpec spec, const DataFacts& data) {
+  if (auto* train = std::get_if<TrainSpec>(&spec)) return full_train(std::move(*train), data);
+  return full_analysis(std::get<AnalysisSpec>(std::move(spec)));
+}
+
 RunSpec complete_run_spec(RunSpec spec, const DataFacts& data) {
-  if (auto* train = std::get_if<TrainSpec>(&spec)) return complete_train(std::move(*train), data);
-  return complete_analysis(std::get<AnalysisSpec>(std::move(spec)));
+  spec = full_run_spec(std::move(spec), data);
+  if (auto* train = std::get_if<TrainSpec>(&spec)) return without_defaults(std::move(*train), data);
+  return without_defaults(std::get<AnalysisSpec>(std::move(spec)));
 }
 
 }  // namespace bnlab

@@ -11,9 +11,8 @@ namespace bnlab {
 namespace {
 
 RunOutcome execute_train(RunWriter& writer, DataShelf& data, const ExecutionOptions& options) {
-  const auto& spec = std::get<TrainSpec>(writer.spec());
-  const DataFacts facts = facts_of(data.dataset(spec));
-  complete_run_spec(spec, facts);
+  const DataFacts facts = facts_of(data.dataset(std::get<TrainSpec>(writer.spec())));
+  const auto spec = std::get<TrainSpec>(full_run_spec(writer.spec(), facts));
   const TrainingData training_data = data.training_data(spec);
   const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts), facts);
   std::vector<std::unique_ptr<StepObserver>> observers;
@@ -23,8 +22,7 @@ RunOutcome execute_train(RunWriter& writer, DataShelf& data, const ExecutionOpti
 
 RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& folder, DataShelf& data,
                             const ExecutionOptions& options) {
-  const auto& spec = std::get<AnalysisSpec>(writer.spec());
-  complete_run_spec(spec, {});
+  const auto spec = std::get<AnalysisSpec>(full_run_spec(writer.spec(), {}));
   std::vector<std::unique_ptr<RunReader>> inputs;
   for (const auto& id : spec.inputs) {
     const auto input = folder.parent_path() / id;

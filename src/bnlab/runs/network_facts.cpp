@@ -20,13 +20,13 @@ NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand) {
   if (const auto it = known.find(key); it != known.end()) return it->second;
   try {
     const NormChoice norm{spec.model.norm.kind, false, spec.model.norm.options};
-    const auto network = find_model_kind(spec.model.name).make(spec.model.options, norm, shape);
+    const auto network = make_network(spec.model.name, spec.model.options, norm, shape);
     NetworkFacts facts{0, network->layers(), network->macs_per_example(),
                        dynamic_cast<SequentialNetwork*>(network.get()) != nullptr};
     for (const auto& parameter : network->parameters()) facts.parameters += parameter.numel();
     return known[key] = facts;
   } catch (const OptionError& error) {
-    throw SpecError(error.key() == "pad_to" ? "data.pad_to" : "model.options." + error.key(), error.what());
+    throw SpecError(error.key() == "pad_to" ? "data.pad_to" : "model." + error.key(), error.what());
   }
 }
 

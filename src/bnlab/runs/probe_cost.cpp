@@ -18,9 +18,9 @@ int64_t looks_of(const ProbeSpec& probe, int64_t steps) {
   return probe.from >= steps ? 0 : (steps - 1 - probe.from) / probe.every + 1;
 }
 
-Costs costs_of(const TrainSpec& spec, const DataFacts& at_hand) {
-  const DataFacts& data = facts_for(spec, at_hand);
-  const ProbeSetting setting = probe_setting(spec, network_facts(spec, data), data);
+Costs costs_of(const TrainSpec& complete, const DataFacts& at_hand) {
+  const auto spec = std::get<TrainSpec>(full_run_spec(complete, at_hand));
+  const ProbeSetting setting = probe_setting(spec, network_facts(spec, at_hand), at_hand);
   Costs costs;
   for (const ProbeSpec& probe : spec.probes) {
     const ProbeKind& kind = *find_probe_kind(probe.name);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "bnlab/record/parse_json.h"
 #include "bnlab/train/fingerprint.h"
 #include "bnlab/version.h"
 
@@ -26,9 +27,9 @@ void add_record(Json& entry, const std::filesystem::path& folder) {
   if (const auto seconds = reader.cpu_seconds()) entry["cpu_seconds"] = *seconds;
   if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
   if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
-    entry["probe_seconds"] = Json::parse(costs);
+    entry["probe_seconds"] = parse_json(costs, "probe_seconds of the run");
   if (const std::string schedule = reader.meta("probe_schedule"); !schedule.empty())
-    entry["probe_schedule"] = Json::parse(schedule);
+    entry["probe_schedule"] = parse_json(schedule, "probe_schedule of the run");
 }
 
 Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, const RunErrors& errors) {

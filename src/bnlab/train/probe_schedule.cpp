@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bnlab/record/parse_json.h"
+
 namespace bnlab {
 namespace {
 
@@ -33,7 +35,7 @@ ProbeSchedule::ProbeSchedule(RunWriter& writer, const std::vector<std::unique_pt
     : writer_(writer), observers_(observers), steps_(steps), budget_(budget), wanted_(observers.size(), 0) {
   const std::string stored = budget ? writer.get_meta(kMeta) : "";
   if (!stored.empty()) {
-    const Json chosen = Json::parse(stored);
+    const Json chosen = parse_json(stored, "probe_schedule of the run");
     thinning_ = chosen.at("every").get<int64_t>();
     from_ = chosen.at("from").get<int64_t>();
   }

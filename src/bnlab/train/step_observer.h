@@ -44,7 +44,7 @@ struct NetworkView {
   int64_t step = 0;  ///< number of updates made so far
   Network& network;
   const TrainingData& data;
-  const TrainSpec& spec;
+  const TrainSpec& spec;  ///< as stored: options that are at their default are not in it
   Recorder& recorder;
 };
 

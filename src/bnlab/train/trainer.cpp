@@ -9,6 +9,7 @@
 
 #include "bnlab/data/random.h"
 #include "bnlab/nn/batch_norm.h"
+#include "bnlab/record/parse_json.h"
 #include "bnlab/train/checkpoint.h"
 #include "bnlab/train/evaluate.h"
 #include "bnlab/train/optimizer.h"
@@ -27,7 +28,7 @@ class ProbeCosts {
  public:
   explicit ProbeCosts(RunWriter& writer) : writer_(writer) {
     const std::string before = writer.get_meta("probe_seconds");
-    if (!before.empty()) seconds_ = Json::parse(before).get<std::map<std::string, double>>();
+    if (!before.empty()) seconds_ = parse_json(before, "probe_seconds of the run").get<std::map<std::string, double>>();
   }
   template <class Work>
   void time(const std::string& probe, const Work& work) {
@@ -129,7 +130,7 @@ class Training {
     if (options_.progress) options_.progress(step_, spec_.steps, loss_value);
     if (diverged(loss_value)) return false;
     loss.backward();
-    const double lr = learning_rate(spec_.optimizer, step_);
+    const double lr = learning_rate(spec_.optimizer, step_, spec_.steps);
     show_step(batch, loss_value, lr, cpu_seconds() - start);
     keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
     set_learning_rate(*optimizer_, lr);
@@ -203,7 +204,7 @@ class Training {
 
 std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& shape) {
   const NormChoice norm{spec.model.norm.kind, spec.model.norm.place == "after-activation", spec.model.norm.options};
-  auto network = find_model_kind(spec.model.name).make(spec.model.options, norm, shape);
+  auto network = make_network(spec.model.name, spec.model.options, norm, shape);
   init_parameters(*network, spec.model.init, mix(static_cast<uint64_t>(spec.seed), "weights"));
   if (spec.memory_format == "channels-last") {
     at::NoGradGuard no_grad;

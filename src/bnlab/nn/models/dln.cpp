@@ -67,12 +67,12 @@ ModelKind dln_kind() {
           [](const Options& options, const NormChoice& norm, const TaskShape& shape) {
             const int64_t width = shape.channels * shape.size * shape.size;
             if (width != shape.classes) {
-              throw OptionError("name", "a dln is square and needs as many outputs as inputs, not " +
-                                            std::to_string(shape.classes) + " and " + std::to_string(width) +
-                                            "; it is made for --data linear");
+              throw OptionError(
+                  "name", "the model dln needs --data linear, or other data with as many outputs as inputs, not " +
+                              std::to_string(width) + " inputs and " + std::to_string(shape.classes) + " outputs");
             }
-            return std::make_shared<Dln>(std::lround(options.at("layers")), std::lround(options.at("normalized")),
-                                         width, norm);
+            return std::make_shared<Dln>(std::lround(options.number("layers")),
+                                         std::lround(options.number("normalized")), width, norm);
           }};
 }
 

@@ -121,7 +121,7 @@ class ResNet : public Network {
 ModelKind resnet_kind(const std::string& name, const std::string& title, int64_t blocks_per_stage) {
   const std::vector<OptionInfo> options = {{"width", 1, 1e-3, 16, "channels relative to the original's"}};
   return {name, title, options, [=](const Options& given, const NormChoice& norm, const TaskShape& shape) {
-            return std::make_shared<ResNet>(blocks_per_stage, given.at("width"), norm, shape);
+            return std::make_shared<ResNet>(blocks_per_stage, given.number("width"), norm, shape);
           }};
 }
 

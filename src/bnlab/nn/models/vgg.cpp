@@ -64,7 +64,7 @@ ModelKind vgg_kind(const std::string& name, const std::string& title, const Plan
               throw OptionError("pad_to", name + " pools five times and needs images of at least 32×32, not " +
                                               std::to_string(shape.size) + "; set data.pad_to to 32");
             }
-            return std::make_shared<Vgg>(plan, given.at("width"), norm, shape);
+            return std::make_shared<Vgg>(plan, given.number("width"), norm, shape);
           }};
 }
 
