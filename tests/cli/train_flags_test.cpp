@@ -48,15 +48,58 @@ TEST(TrainFlags, WhatIsNotGivenIsTheKindsOwn) {
 }
 
 TEST(TrainFlags, ReachTheirKeys) {
-  const Json spec = printed(train(
-      {"--model",         "resnet20", "--width",        "0.5",    "--norm",     "l1",        "--norm-option",
-       "eps=1e-3",        "--place",  "after-activation", "--init", "glorot-normal", "--scaling", "none",
-       "--augment",       "flip-crop", "--pad-to",      "40",     "--optimizer", "adam",     "--optimizer-option",
-       "beta1=0.8",       "--lr",     "0.5",            "--weight-decay", "1e-4", "--milestones", "100,200",
-       "--factor",        "0.5",      "--batch",        "7",      "--steps",    "9",         "--seed",
-       "3",               "--threads", "2",             "--keep", "projection", "--keep-every", "4",
-       "--keep-dims",     "5",        "--divergence-loss", "null", "--memory-format", "contiguous",
-       "--probe-budget",  "5%",       "--probe",        "accuracy:every=2,at_end=true,split=train"}));
+  const Json spec = printed(train({"--model",
+                                   "resnet20",
+                                   "--width",
+                                   "0.5",
+                                   "--norm",
+                                   "l1",
+                                   "--norm-option",
+                                   "eps=1e-3",
+                                   "--place",
+                                   "after-activation",
+                                   "--init",
+                                   "glorot-normal",
+                                   "--scaling",
+                                   "none",
+                                   "--augment",
+                                   "flip-crop",
+                                   "--pad-to",
+                                   "40",
+                                   "--optimizer",
+                                   "adam",
+                                   "--optimizer-option",
+                                   "beta1=0.8",
+                                   "--lr",
+                                   "0.5",
+                                   "--weight-decay",
+                                   "1e-4",
+                                   "--milestones",
+                                   "100,200",
+                                   "--factor",
+                                   "0.5",
+                                   "--batch",
+                                   "7",
+                                   "--steps",
+                                   "9",
+                                   "--seed",
+                                   "3",
+                                   "--threads",
+                                   "2",
+                                   "--keep",
+                                   "projection",
+                                   "--keep-every",
+                                   "4",
+                                   "--keep-dims",
+                                   "5",
+                                   "--divergence-loss",
+                                   "null",
+                                   "--memory-format",
+                                   "contiguous",
+                                   "--probe-budget",
+                                   "5%",
+                                   "--probe",
+                                   "accuracy:every=2,at_end=true,split=train"}));
   EXPECT_EQ(spec["model"], Json::parse(R"({"name": "resnet20", "options": {"width": 0.5}, "init": "glorot-normal",
       "norm": {"kind": "l1", "place": "after-activation", "options": {"eps": 0.001, "momentum": 0.1}}})"));
   EXPECT_EQ(spec["data"]["scaling"], "none");
@@ -65,12 +108,25 @@ TEST(TrainFlags, ReachTheirKeys) {
   EXPECT_EQ(spec["optimizer"], Json::parse(R"({"name": "adam", "lr": 0.5, "momentum": null, "weight_decay": 0.0001,
       "options": {"beta1": 0.8, "beta2": 0.999, "eps": 1e-8}, "schedule": "milestones", "milestones": [100, 200],
       "factor": 0.5})"));
-  const Json rest = {{"batch", 7}, {"steps", 9}, {"seed", 3}, {"threads", 2}, {"divergence_loss", nullptr},
-                     {"memory_format", "contiguous"}, {"probe_budget", 0.05}};
+  const Json rest = {{"batch", 7},
+                     {"steps", 9},
+                     {"seed", 3},
+                     {"threads", 2},
+                     {"divergence_loss", nullptr},
+                     {"memory_format", "contiguous"},
+                     {"probe_budget", 0.05}};
   for (const auto& [key, value] : rest.items()) EXPECT_EQ(spec[key], value) << key;
   EXPECT_EQ(spec["trajectory"], Json::parse(R"({"keep": "projection", "every": 4, "dims": 5})"));
   EXPECT_EQ(spec["probes"], Json::parse(R"([{"name": "accuracy", "from": 0, "every": 2, "at_end": true,
       "parameters": {"split": "train", "examples": 0}}])"));
+}
+
+TEST(TrainFlags, PooledImagesAreNotPaddedUnlessAsked) {
+  EXPECT_EQ(printed(train({}))["data"]["pad_to"], 32);
+  const Json data = printed(train({"--model", "resnet20", "--pool", "2"}))["data"];
+  EXPECT_EQ(data["pool"], 2);
+  EXPECT_EQ(data["pad_to"], 0);
+  EXPECT_EQ(printed(train({"--pool", "2", "--pad-to", "32"}))["data"]["pad_to"], 32);
 }
 
 TEST(TrainFlags, ALinearNetworkTrainsOnLinearDataOnly) {
@@ -84,7 +140,8 @@ TEST(TrainFlags, ALinearNetworkTrainsOnLinearDataOnly) {
 }
 
 TEST(TrainFlags, DefaultProbesLeaveOutWhatNeedsPlainSteps) {
-  const Json plain = printed(train({"--probe", "default"})), adam = printed(train({"--probe", "default", "--optimizer", "adam"}));
+  const Json plain = printed(train({"--probe", "default"})),
+             adam = printed(train({"--probe", "default", "--optimizer", "adam"}));
   EXPECT_EQ(plain["probes"].size(), 2u);
   ASSERT_EQ(adam["probes"].size(), 1u);
   EXPECT_EQ(adam["probes"][0]["name"], "activations");
@@ -99,6 +156,7 @@ TEST(TrainFlags, WrongValuesAreRefusedByTheNameOfTheFlag) {
   const std::vector<Wrong> all = {
       {{"--pad-to", "-1"}, "--pad-to: expected 0 to 4096, got -1"},
       {{"--pool", "0"}, "--pool: expected 1 to 4096"},
+      {{"--pool", "3"}, "data.pool: expected a number that divides"},
       {{"--draw", "-1"}, "--draw: expected at least 0"},
       {{"--batch", "0"}, "--batch: expected 1 to 1000000, got 0"},
       {{"--batch", "1e3"}, "--batch: expected a whole number, got \"1e3\""},
@@ -178,7 +236,8 @@ TEST_F(SpecFile, WhatIsPrintedAndWhatIsStoredMeanTheSame) {
 TEST_F(SpecFile, WrongOnesAreRefused) {
   const std::string text = printed(train({})).dump();
   EXPECT_THAT(refusal(with("{\"steps\": 1," + text.substr(1))), HasSubstr("spec.json: gives the key steps twice"));
-  EXPECT_THAT(refusal(with(R"({"kind": "train", "optimizer": {"lr": 1, "lr": 2}})")), HasSubstr("key optimizer.lr twice"));
+  EXPECT_THAT(refusal(with(R"({"kind": "train", "optimizer": {"lr": 1, "lr": 2}})")),
+              HasSubstr("key optimizer.lr twice"));
   EXPECT_THAT(refusal(with(std::string(100'000, '['))), HasSubstr("more than 64 deep"));
   EXPECT_THAT(refusal(with("{")), HasSubstr("spec.json: is not JSON"));
   EXPECT_THAT(refusal(with(text, {"--lr", "1"})), HasSubstr("--spec"));

@@ -68,6 +68,21 @@ TEST(CompleteRunSpec, PaddingToLessThanTheImagesIsNoPadding) {
   EXPECT_EQ(complete(spec).data.pad_to, 9);
 }
 
+TEST(CompleteRunSpec, PoolingComesBeforePadding) {
+  TrainSpec spec = small_spec("batch");
+  spec.model.name = "resnet20";
+  spec.data.pool = 2;
+  spec.data.pad_to = 4;
+  EXPECT_EQ(complete(spec).data.pad_to, 0);
+  EXPECT_EQ(task_of(complete(spec), facts()).size, 4);
+  spec.data.pad_to = 5;
+  EXPECT_EQ(complete(spec).data.pad_to, 5);
+  EXPECT_EQ(task_of(complete(spec), facts()).size, 5);
+  EXPECT_EQ(TrainingData(small_dataset(), spec).shape().size, 5);
+  spec.data.pad_to = 0;
+  EXPECT_EQ(TrainingData(small_dataset(), spec).shape().size, 4);
+}
+
 TEST(CompleteRunSpec, ImpossibleSpecsNameTheKey) {
   const auto error = [](const std::function<void(TrainSpec&)>& spoil) -> std::string {
     TrainSpec spec = small_spec("batch");
@@ -86,6 +101,9 @@ TEST(CompleteRunSpec, ImpossibleSpecsNameTheKey) {
   EXPECT_THAT(error([](auto& s) { s.model.norm.options["eps"] = "y"; }), HasSubstr("number"));
   EXPECT_THAT(error([](auto& s) { s.model.name = "dln"; }), HasSubstr("model.name: the model dln needs --data linear"));
   EXPECT_THAT(error([](auto& s) { s.data.pad_to = 0; }), HasSubstr("data.pad_to"));
+  EXPECT_EQ(error([](auto& s) { s.data.pool = 3; }),
+            "data.pool: expected a number that divides the images' height and width of 8, got 3; choose 1, 2, 4 or 8");
+  EXPECT_THAT(error([](auto& s) { s.data.pool = 16; }), HasSubstr("data.pool"));
   EXPECT_THAT(error([](auto& s) { s.data.digest = "x"; }), HasSubstr("data"));
   EXPECT_THAT(error([](auto& s) { s.batch = 65; }), HasSubstr("batch"));
   EXPECT_THAT(error([](auto& s) { s.data.draw = 1; }), HasSubstr("data"));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "bnlab/runs/completion.h"
+#include "bnlab/train/trainer.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
 
@@ -53,6 +54,31 @@ TEST(ExecuteRun, TheLastOfManyInAProcessHasTheBitsOfOneComputedAlone) {
   }
   DataShelf own({"gaussian"});
   EXPECT_EQ(compute(alone.path(), all.back(), own), rows.back()) << "the analysis";
+}
+
+TEST(ExecuteRun, WithPoolTrainsOnPooledImages) {
+  testing::TempFolder temp;
+  auto spec = std::get<TrainSpec>(specs().front());
+  spec.probes.clear();
+  spec.data.pool = 2;
+  DataShelf shelf({"gaussian"});
+  compute(temp.path(), complete_run_spec(spec, synthetic_facts("gaussian")), shelf);
+  const auto losses = RunReader(temp / run_id(spec)).scalars({"train", 0, "loss"}).values;
+
+  // The same steps on a set that was pooled beforehand.
+  Dataset pooled = shelf.dataset(spec);
+  for (Split* split : {&pooled.train, &pooled.test}) {
+    split->images = at::avg_pool2d(split->images.to(at::kDouble), 2).to(at::kFloat);
+  }
+  TrainSpec unpooled = spec;
+  unpooled.data.pool = 1;
+  create_run(temp / "unpooled", unpooled);
+  {
+    RunWriter writer(temp / "unpooled", "");
+    train(writer, TrainingData(pooled, unpooled), {}, {});
+  }
+  EXPECT_EQ(losses.size(), 4u);
+  EXPECT_EQ(losses, RunReader(temp / "unpooled").scalars({"train", 0, "loss"}).values);
 }
 
 TEST(DataShelf, ReadsASetOnceAndSharesItsImages) {

@@ -1,7 +1,7 @@
 // The stored form and the id of runs, from the spec as a person or an experiment writes it.
 //
-// These forms and ids may never change: stored runs are found by them. If a test here fails, a default was changed, or a
-// new key or option is written although it is at its default. New kinds are added at the end of the list.
+// These forms and ids may never change: stored runs are found by them. If a test here fails, a default was changed, or
+// a new key or option is written although it is at its default. New kinds are added at the end of the list.
 #include <gtest/gtest.h>
 
 #include "bnlab/runs/completion.h"
@@ -16,101 +16,118 @@ struct StoredSpec {
 };
 
 const StoredSpec kStored[] = {
-{R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.1},"steps":400})",
-R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.1},"steps":400,"threads":1})",
-"96daa199de7dcb13"},
-{R"({"kind":"train","schema":1,"data":{"digest":"035a3cc72cbac99a","pad_to":32,)"
-R"("set":"fashion-mnist"},"model":{"name":"resnet20","options":{"width":1},)"
-R"("norm":{"kind":"noisy-batch","place":"after-activation","options":{"eps":1e-5,)"
-R"("scale":1.5}}},"optimizer":{"name":"sgd","lr":0.5,"momentum":0.8,"weight_decay":5e-4,)"
-R"("milestones":[10,20],"factor":0.1},"batch":64,"steps":30,"seed":2,"threads":2,)"
-R"("divergence_loss":null,"probes":[{"name":"accuracy","every":5,"at_end":true,)"
-R"("parameters":{"split":"test","examples":1000}},{"name":"activations",)"
-R"("parameters":{"layers":[1,2],"images":128,"samples":100}}],"probe_budget":0.05,)"
-R"("trajectory":{"keep":"projection","dims":64}})",
-R"({"batch":64,"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("divergence_loss":null,"kind":"train","model":{"name":"resnet20",)"
-R"("norm":{"kind":"noisy-batch","options":{"scale":1.5},"place":"after-activation"}},)"
-R"("optimizer":{"lr":0.5,"milestones":[10,20],"name":"momentum","options":{"momentum":0.8},)"
-R"("weight_decay":0.0005},"probe_budget":0.05,"probes":[{"at_end":true,"every":5,)"
-R"("name":"accuracy","parameters":{"examples":1000}},{"name":"activations",)"
-R"("parameters":{"layers":[1,2],"samples":100}}],"seed":2,"steps":30,"threads":2,)"
-R"("trajectory":{"keep":"projection"}})",
-"425d7200737e473b"},
-{R"({"kind":"train","data":{"digest":"0123456789abcdef","scaling":"none","set":"linear"},)"
-R"("model":{"name":"dln","options":{"normalized":24}},"optimizer":{"lr":1e-6},"batch":1000,)"
-R"("steps":20,"probes":[{"name":"ics"},{"name":"landscape","parameters":{"far":4,)"
-R"("random":true}},{"name":"gradient-sketch","parameters":{"size":2048}}],)"
-R"("trajectory":{"keep":"weights"}})",
-R"({"batch":1000,"data":{"digest":"0123456789abcdef","scaling":"none","set":"linear"},)"
-R"("kind":"train","model":{"name":"dln"},"optimizer":{"lr":1e-06},"probes":[{"name":"ics"},)"
-R"({"name":"landscape","parameters":{"random":true}},{"name":"gradient-sketch"}],)"
-R"("steps":20,"threads":1,"trajectory":{"keep":"weights"}})",
-"109bbceefed1083b"},
-{R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.1},"steps":400,"probes":[{"name":"accuracy","every":50,)"
-R"("at_end":true,"parameters":{"examples":1000}},{"name":"activations","every":20,)"
-R"("at_end":true,"parameters":{"layers":[2,7]}}]})",
-R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.1},"probes":[{"at_end":true,"every":50,"name":"accuracy",)"
-R"("parameters":{"examples":1000}},{"at_end":true,"every":20,"name":"activations",)"
-R"("parameters":{"layers":[2,7]}}],"steps":400,"threads":1})",
-"46e0d2da312a1d64"},
-{R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"name":"nesterov","lr":0.1,"momentum":0.9},"steps":9})",
-R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.1,"name":"nesterov"},"steps":9,"threads":1})",
-"0e5ca51ecfbce6ef"},
-{R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"name":"adam","lr":0.001,"options":{"beta1":0.9,"beta2":0.99}},"steps":9})",
-R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.001,"name":"adam","options":{"beta2":0.99}},"steps":9,"threads":1})",
-"a6634d93496e8d2b"},
-{R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"name":"rmsprop","lr":0.001,"options":{"momentum":0.9}},"steps":9})",
-R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":0.001,"name":"rmsprop","options":{"momentum":0.9}},"steps":9,)"
-R"("threads":1})",
-"73e13875927879ec"},
-{R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"name":"adadelta","lr":1,"schedule":"cosine","options":{"rho":0.9,)"
-R"("eps":1e-6}},"steps":9})",
-R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
-R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
-R"("optimizer":{"lr":1.0,"name":"adadelta","schedule":"cosine"},"steps":9,"threads":1})",
-"0910314757100791"},
-{R"({"kind":"analysis","analysis":"evaluation","inputs":["00112233aabbccdd"],)"
-R"("parameters":{"split":"test"}})",
-R"({"analysis":"evaluation","inputs":["00112233aabbccdd"],"kind":"analysis","threads":1})",
-"742ec3af792452aa"},
-{R"({"kind":"analysis","analysis":"evaluation","inputs":["00112233aabbccdd"],)"
-R"("parameters":{"split":"train"}})",
-R"({"analysis":"evaluation","inputs":["00112233aabbccdd"],"kind":"analysis",)"
-R"("parameters":{"split":"train"},"threads":1})",
-"1b4e97a61e4ef3af"},
-{R"({"kind":"analysis","analysis":"dln-closed-form","inputs":["00112233aabbccdd"],)"
-R"("parameters":{}})",
-R"({"analysis":"dln-closed-form","inputs":["00112233aabbccdd"],"kind":"analysis",)"
-R"("threads":1})",
-"139b894db3951c24"},
-{R"({"kind":"analysis","analysis":"least-squares-start","inputs":["00112233aabbccdd"],)"
-R"("parameters":{}})",
-R"({"analysis":"least-squares-start","inputs":["00112233aabbccdd"],"kind":"analysis",)"
-R"("threads":1})",
-"4adddebed0c61277"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1},"steps":400})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1},"steps":400,"threads":1})",
+     "96daa199de7dcb13"},
+    {R"({"kind":"train","schema":1,"data":{"digest":"035a3cc72cbac99a","pad_to":32,)"
+     R"("set":"fashion-mnist"},"model":{"name":"resnet20","options":{"width":1},)"
+     R"("norm":{"kind":"noisy-batch","place":"after-activation","options":{"eps":1e-5,)"
+     R"("scale":1.5}}},"optimizer":{"name":"sgd","lr":0.5,"momentum":0.8,"weight_decay":5e-4,)"
+     R"("milestones":[10,20],"factor":0.1},"batch":64,"steps":30,"seed":2,"threads":2,)"
+     R"("divergence_loss":null,"probes":[{"name":"accuracy","every":5,"at_end":true,)"
+     R"("parameters":{"split":"test","examples":1000}},{"name":"activations",)"
+     R"("parameters":{"layers":[1,2],"images":128,"samples":100}}],"probe_budget":0.05,)"
+     R"("trajectory":{"keep":"projection","dims":64}})",
+     R"({"batch":64,"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("divergence_loss":null,"kind":"train","model":{"name":"resnet20",)"
+     R"("norm":{"kind":"noisy-batch","options":{"scale":1.5},"place":"after-activation"}},)"
+     R"("optimizer":{"lr":0.5,"milestones":[10,20],"name":"momentum","options":{"momentum":0.8},)"
+     R"("weight_decay":0.0005},"probe_budget":0.05,"probes":[{"at_end":true,"every":5,)"
+     R"("name":"accuracy","parameters":{"examples":1000}},{"name":"activations",)"
+     R"("parameters":{"layers":[1,2],"samples":100}}],"seed":2,"steps":30,"threads":2,)"
+     R"("trajectory":{"keep":"projection"}})",
+     "425d7200737e473b"},
+    {R"({"kind":"train","data":{"digest":"0123456789abcdef","scaling":"none","set":"linear"},)"
+     R"("model":{"name":"dln","options":{"normalized":24}},"optimizer":{"lr":1e-6},"batch":1000,)"
+     R"("steps":20,"probes":[{"name":"ics"},{"name":"landscape","parameters":{"far":4,)"
+     R"("random":true}},{"name":"gradient-sketch","parameters":{"size":2048}}],)"
+     R"("trajectory":{"keep":"weights"}})",
+     R"({"batch":1000,"data":{"digest":"0123456789abcdef","scaling":"none","set":"linear"},)"
+     R"("kind":"train","model":{"name":"dln"},"optimizer":{"lr":1e-06},"probes":[{"name":"ics"},)"
+     R"({"name":"landscape","parameters":{"random":true}},{"name":"gradient-sketch"}],)"
+     R"("steps":20,"threads":1,"trajectory":{"keep":"weights"}})",
+     "109bbceefed1083b"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1},"steps":400,"probes":[{"name":"accuracy","every":50,)"
+     R"("at_end":true,"parameters":{"examples":1000}},{"name":"activations","every":20,)"
+     R"("at_end":true,"parameters":{"layers":[2,7]}}]})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1},"probes":[{"at_end":true,"every":50,"name":"accuracy",)"
+     R"("parameters":{"examples":1000}},{"at_end":true,"every":20,"name":"activations",)"
+     R"("parameters":{"layers":[2,7]}}],"steps":400,"threads":1})",
+     "46e0d2da312a1d64"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"name":"nesterov","lr":0.1,"momentum":0.9},"steps":9})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1,"name":"nesterov"},"steps":9,"threads":1})",
+     "0e5ca51ecfbce6ef"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"name":"adam","lr":0.001,"options":{"beta1":0.9,"beta2":0.99}},"steps":9})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.001,"name":"adam","options":{"beta2":0.99}},"steps":9,"threads":1})",
+     "a6634d93496e8d2b"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"name":"rmsprop","lr":0.001,"options":{"momentum":0.9}},"steps":9})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.001,"name":"rmsprop","options":{"momentum":0.9}},"steps":9,)"
+     R"("threads":1})",
+     "73e13875927879ec"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"name":"adadelta","lr":1,"schedule":"cosine","options":{"rho":0.9,)"
+     R"("eps":1e-6}},"steps":9})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"vgg11","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":1.0,"name":"adadelta","schedule":"cosine"},"steps":9,"threads":1})",
+     "0910314757100791"},
+    {R"({"kind":"analysis","analysis":"evaluation","inputs":["00112233aabbccdd"],)"
+     R"("parameters":{"split":"test"}})",
+     R"({"analysis":"evaluation","inputs":["00112233aabbccdd"],"kind":"analysis","threads":1})", "742ec3af792452aa"},
+    {R"({"kind":"analysis","analysis":"evaluation","inputs":["00112233aabbccdd"],)"
+     R"("parameters":{"split":"train"}})",
+     R"({"analysis":"evaluation","inputs":["00112233aabbccdd"],"kind":"analysis",)"
+     R"("parameters":{"split":"train"},"threads":1})",
+     "1b4e97a61e4ef3af"},
+    {R"({"kind":"analysis","analysis":"dln-closed-form","inputs":["00112233aabbccdd"],)"
+     R"("parameters":{}})",
+     R"({"analysis":"dln-closed-form","inputs":["00112233aabbccdd"],"kind":"analysis",)"
+     R"("threads":1})",
+     "139b894db3951c24"},
+    {R"({"kind":"analysis","analysis":"least-squares-start","inputs":["00112233aabbccdd"],)"
+     R"("parameters":{}})",
+     R"({"analysis":"least-squares-start","inputs":["00112233aabbccdd"],"kind":"analysis",)"
+     R"("threads":1})",
+     "4adddebed0c61277"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","draw":0,"pad_to":14,"pool":2,)"
+     R"("set":"fashion-mnist"},"model":{"name":"resnet20","norm":{"kind":"batch"},)"
+     R"("options":{"width":0.25}},"optimizer":{"lr":0.1},"steps":9,"probes":[{"name":"activations",)"
+     R"("parameters":{"layers":[1],"places":["linear","activation-input"]}}]})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pool":2,"set":"fashion-mnist"},"kind":"train",)"
+     R"("model":{"name":"resnet20","norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1},"probes":[{"name":"activations","parameters":{"layers":[1],)"
+     R"("places":["activation-input","linear"]}}],"steps":9,"threads":1})",
+     "8ea1939c5c189c93"},
+    {R"({"kind":"train","data":{"augment":"flip-crop","digest":"035a3cc72cbac99a","pad_to":32,)"
+     R"("pool":1,"set":"fashion-mnist"},"model":{"init":"glorot-normal","name":"vgg11",)"
+     R"("norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1,"momentum":0.9},"steps":9,"probes":[],"probe_budget":null})",
+     R"({"data":{"augment":"flip-crop","digest":"035a3cc72cbac99a","pad_to":32,)"
+     R"("set":"fashion-mnist"},"kind":"train","model":{"init":"glorot-normal","name":"vgg11",)"
+     R"("norm":{"kind":"batch"},"options":{"width":0.25}},)"
+     R"("optimizer":{"lr":0.1,"name":"momentum"},"steps":9,"threads":1})",
+     "ccd954861f8865eb"},
 };
 
 const DataFacts kImages{"fashion-mnist", "Fashion-MNIST", "035a3cc72cbac99a", {1, 28, 10}, 60'000, 10'000};

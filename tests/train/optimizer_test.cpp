@@ -54,10 +54,7 @@ const std::vector<Expected>& in_pytorch() {
        0.01,
        {{"alpha", 0.8}, {"eps", 0.001}, {"momentum", 0.7}},
        {0.8356655776528122, -1.8338624399338113, 0.33117047581062126}},
-      {"adadelta",
-       0.5,
-       {{"rho", 0.8}, {"eps", 0.001}},
-       {0.8233520281692469, -1.8188715043017512, 0.3110838505299196}}};
+      {"adadelta", 0.5, {{"rho", 0.8}, {"eps", 0.001}}, {0.8233520281692469, -1.8188715043017512, 0.3110838505299196}}};
   return all;
 }
 
@@ -172,7 +169,9 @@ TEST(CompleteOptimizer, SaysTheSameInOneWay) {
   EXPECT_EQ(normal([](auto& s) { s.momentum = 0; }), OptimizerSpec());
   EXPECT_EQ(normal([](auto& s) { s.name = "nesterov", s.momentum = 0; }), OptimizerSpec());
   EXPECT_EQ(normal([](auto& s) { s.schedule = "constant", s.factor = 0.3; }), OptimizerSpec());
-  EXPECT_EQ(normal([](auto& s) { s.name = "adam", s.options = {{"beta1", 0.9}}; }),
+  EXPECT_EQ(normal([](auto& s) {
+              s.name = "adam", s.options = {{"beta1", 0.9}};
+            }),
             with([](auto& s) { s.name = "adam"; }));
 }
 
@@ -185,11 +184,17 @@ TEST(CompleteOptimizer, RefusesWhatDoesNotExist) {
     }
     return "accepted";
   };
-  EXPECT_THAT(error([](auto& s) { s.name = "adma"; }), HasSubstr("optimizer: there is no optimizer \"adma\"; known: sgd"));
-  EXPECT_THAT(error([](auto& s) { s.name = "adam", s.options = {{"beta", 0.9}}; }), HasSubstr("it has beta1, beta2 or eps"));
+  EXPECT_THAT(error([](auto& s) { s.name = "adma"; }),
+              HasSubstr("optimizer: there is no optimizer \"adma\"; known: sgd"));
+  EXPECT_THAT(error([](auto& s) {
+                s.name = "adam", s.options = {{"beta", 0.9}};
+              }),
+              HasSubstr("it has beta1, beta2 or eps"));
   EXPECT_THAT(error([](auto& s) { s.name = "adam", s.options = {{"beta1", 1}}; }), HasSubstr("expected beta1 to be"));
   EXPECT_THAT(error([](auto& s) { s.name = "adam", s.momentum = 0.9; }), HasSubstr("adam has no momentum"));
-  EXPECT_THAT(error([](auto& s) { s.name = "nesterov", s.momentum = 0.9, s.options = {{"momentum", 0.9}}; }),
+  EXPECT_THAT(error([](auto& s) {
+                s.name = "nesterov", s.momentum = 0.9, s.options = {{"momentum", 0.9}};
+              }),
               HasSubstr("given as an option too"));
   EXPECT_THAT(error([](auto& s) { s.schedule = "cosinus"; }), HasSubstr("there is no schedule"));
   EXPECT_THAT(error([](auto& s) { s.schedule = "cosine", s.milestones = {3}; }), HasSubstr("optimizer.milestones"));

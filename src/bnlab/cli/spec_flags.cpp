@@ -14,14 +14,14 @@ namespace bnlab {
 namespace {
 
 constexpr double kDefaultWidth = 0.25;  // of models that have a width: their originals take hours on a CPU
-constexpr int64_t kDefaultSize = 32;    // to which smaller images are padded: some models pool five times
+constexpr int64_t kDefaultSize = 32;    // to which smaller images are padded: some models pool five times (who asks
+                                        // for smaller ones with --pool gets them)
 constexpr char kWidth[] = "width";
 
 /// What `bnlab train` asks for where a spec file would have to.
 const Json& own_defaults() {
-  static const Json defaults = {{"model", {{"name", "vgg11"}, {"norm", {{"kind", "batch"}}}}},
-                                {"optimizer", {{"lr", 0.1}}},
-                                {"steps", 400}};
+  static const Json defaults = {
+      {"model", {{"name", "vgg11"}, {"norm", {{"kind", "batch"}}}}}, {"optimizer", {{"lr", 0.1}}}, {"steps", 400}};
   return defaults;
 }
 
@@ -34,16 +34,16 @@ template <class Number>
 std::optional<Number> number_in(const std::string& text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(static_cast<double>(number))) return {};
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(static_cast<double>(number)))
+    return {};
   return number;
 }
 
 /// Types of keys that can have a flag.
 template <class Value>
-constexpr bool kFitsAFlag =
-    std::is_same_v<Value, std::string> || std::is_same_v<Value, int64_t> || std::is_same_v<Value, double> ||
-    std::is_same_v<Value, std::optional<double>> || std::is_same_v<Value, std::vector<int64_t>> ||
-    std::is_same_v<Value, Options>;
+constexpr bool kFitsAFlag = std::is_same_v<Value, std::string> || std::is_same_v<Value, int64_t> ||
+                            std::is_same_v<Value, double> || std::is_same_v<Value, std::optional<double>> ||
+                            std::is_same_v<Value, std::vector<int64_t>> || std::is_same_v<Value, Options>;
 
 template <class Value>
 Json json_of(const Value& value) {
@@ -132,7 +132,8 @@ void add_flag(CLI::App& command, Json& given, const Json::json_pointer& place, c
   const std::string flag = key.flag, meaning = meaning_of(flag, key.meaning);
   if constexpr (std::is_same_v<Value, Options>) {
     command.add_option_function<std::vector<std::string>>(
-        flag, [=, &given](const std::vector<std::string>& texts) { given[place] = read_options(flag, texts); }, meaning);
+        flag, [=, &given](const std::vector<std::string>& texts) { given[place] = read_options(flag, texts); },
+        meaning);
   } else {
     const auto set = [=, &given](const std::string& text) {
       given[place] = read_text(flag, text, static_cast<const Value*>(nullptr));
@@ -191,11 +192,13 @@ void SpecFlags::add_width(CLI::App& command) {
 }
 
 void SpecFlags::add_probes(CLI::App& command) {
-  command.add_option("--probe", probes_,
-                     "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000; \"default\": activations "
-                     "and moment-changes of all layers at 32 to 63 steps");
-  command.add_option("--probe-budget", probe_budget_,
-                     "Most that probes may cost, in percent of the time without them, e.g. 5%: they then see fewer steps");
+  command.add_option(
+      "--probe", probes_,
+      "NAME[:KEY=VALUE,…], may be repeated, e.g. accuracy:every=50,examples=1000; \"default\": activations "
+      "and moment-changes of all layers at 32 to 63 steps");
+  command.add_option(
+      "--probe-budget", probe_budget_,
+      "Most that probes may cost, in percent of the time without them, e.g. 5%: they then see fewer steps");
 }
 
 void SpecFlags::set_default_width(Json& spec) const {
@@ -220,8 +223,8 @@ Json SpecFlags::spec(const DataFacts& facts) const {
   spec["kind"] = "train";
   spec["data"]["set"] = facts.set;
   spec["data"]["digest"] = facts.digest;
-  const bool are_images = facts.shape.size > 1;
-  if (are_images && !spec["data"].contains("pad_to")) spec["data"]["pad_to"] = kDefaultSize;
+  const bool as_stored = !spec["data"].contains("pad_to") && !spec["data"].contains("pool");
+  if (as_stored && facts.shape.size > 1) spec["data"]["pad_to"] = kDefaultSize;
   set_default_width(spec);
   spec["probes"] = Json::array();
   for (const auto& text : probes_) {

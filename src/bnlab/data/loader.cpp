@@ -12,8 +12,6 @@
 namespace bnlab {
 namespace {
 
-constexpr int64_t kCropMargin = 4;
-
 void check(const Split& split, const LoaderOptions& options) {
   const bool classes = split.labels.dim() == 1 && split.labels.scalar_type() == at::kLong;
   const bool targets = split.labels.dim() == 2 && split.labels.scalar_type() == at::kFloat;
@@ -60,9 +58,11 @@ Placement Loader::draw_placement(int64_t place) const {
     return {};
   }
   Random random(mix(options_.seed, "flip-crop", position_.epoch, place));
+  const int64_t margin = options_.crop_margin;
+  const auto shifts = static_cast<uint64_t>(2 * margin + 1);
   Placement placement;
-  placement.down = static_cast<int64_t>(random.below(2 * kCropMargin + 1)) - kCropMargin;
-  placement.right = static_cast<int64_t>(random.below(2 * kCropMargin + 1)) - kCropMargin;
+  placement.down = static_cast<int64_t>(random.below(shifts)) - margin;
+  placement.right = static_cast<int64_t>(random.below(shifts)) - margin;
   placement.flip = random.below(2) == 1;
   return placement;
 }

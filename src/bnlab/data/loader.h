@@ -24,8 +24,9 @@ struct LoaderOptions {
   int64_t batch = 128;
   uint64_t seed = 0;
   bool shuffle = true;
-  bool flip_crop = false;  ///< mirror half of the images, and cut each out of itself padded by 4, as usual for CIFAR
-  int64_t pad_to = 0;      ///< height and width of x; 0: as stored. See BatchWriter
+  bool flip_crop = false;   ///< mirror half of the images, and cut each out of itself padded by crop_margin
+  int64_t crop_margin = 4;  ///< as usual for CIFAR
+  int64_t pad_to = 0;       ///< height and width of x; 0: as stored. See BatchWriter
   std::optional<ChannelScale> scale = std::nullopt;  ///< none: pixels as stored (0 to 255 for uint8)
   bool channels_last = true;                         ///< memory format of x
   bool drop_last = true;  ///< leave out the last examples of an epoch if they do not fill a batch

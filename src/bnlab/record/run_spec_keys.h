@@ -1,5 +1,6 @@
 // The keys of run specs. Each is declared once, here: its name in JSON, the member that holds it and so its type and
-// default, what its value must be, its flag of `bnlab train`, its meaning. Reading, writing and the command line follow.
+// default, what its value must be, its flag of `bnlab train`, its meaning. Reading, writing and the command line
+// follow.
 //
 // A default is for ever: a stored spec leaves out what is at its default, so another default would change what stored
 // runs mean. New behaviour is a new key, or a new value of a key.
@@ -58,9 +59,8 @@ Rule<T> anything() {
 }
 
 inline Rule<std::string> one_of(std::vector<std::string> words) {
-  return {join_or(words), [words](const std::string& word) {
-            return std::find(words.begin(), words.end(), word) != words.end();
-          }};
+  return {join_or(words),
+          [words](const std::string& word) { return std::find(words.begin(), words.end(), word) != words.end(); }};
 }
 
 inline Rule<int64_t> at_least(int64_t low) {
@@ -213,7 +213,9 @@ inline auto of(const AnalysisSpec*) {
 
 /// A struct whose keys are declared here.
 template <class T>
-concept SpecPart = requires { keys::of(static_cast<const T*>(nullptr)); };
+concept SpecPart = requires {
+  keys::of(static_cast<const T*>(nullptr));
+};
 
 /// Calls `visit(key)` for each key of the part.
 template <SpecPart Part, class Visit>

@@ -39,7 +39,20 @@ const AnalysisKind& analysis_kind(const std::string& name) {
   throw SpecError("analysis", "there is no analysis \"" + name + "\"; known: " + join_or(known));
 }
 
-void check_data(const TrainSpec& spec, const DataFacts& data) {
+void check_pool(int64_t pool, int64_t size) {
+  if (size % pool == 0) return;
+  std::vector<std::string> divisors;
+  for (int64_t d = 1; d <= size; ++d) {
+    if (size % d == 0) divisors.push_back(std::to_string(d));
+  }
+  throw SpecError("data.pool", "expected a number that divides the images' height and width of " +
+                                   std::to_string(size) + ", got " + std::to_string(pool) + "; choose " +
+                                   join_or(divisors));
+}
+
+/// Of the data that `spec` is about, if it can be trained on.
+const DataFacts& checked_data(const TrainSpec& spec, const DataFacts& at_hand) {
+  const DataFacts& data = facts_for(spec, at_hand);
   if (spec.data.set != data.set || spec.data.digest != data.digest) {
     throw SpecError("data", "asks for " + spec.data.set + " (digest " + spec.data.digest +
                                 "), and the data at hand is " + data.set + " (digest " + data.digest +
@@ -53,6 +66,8 @@ void check_data(const TrainSpec& spec, const DataFacts& data) {
     throw SpecError("batch", "expected at most the " + std::to_string(data.train_count) + " training images of " +
                                  data.title + ", got " + std::to_string(spec.batch));
   }
+  check_pool(spec.data.pool, data.shape.size);
+  return data;
 }
 
 void fill_model(ModelSpec& model) {
@@ -94,9 +109,8 @@ void fill_probes(TrainSpec& spec, const ProbeSetting& setting) {
 }
 
 TrainSpec full_train(TrainSpec spec, const DataFacts& at_hand) {
-  const DataFacts& data = facts_for(spec, at_hand);
-  check_data(spec, data);
-  if (spec.data.pad_to * spec.data.pool <= data.shape.size) spec.data.pad_to = 0;  // pads nothing: one id
+  const DataFacts& data = checked_data(spec, at_hand);
+  if (spec.data.pad_to <= data.shape.size / spec.data.pool) spec.data.pad_to = 0;  // pads nothing: one id
   fill_model(spec.model);
   spec.optimizer = complete_optimizer(std::move(spec.optimizer));
   const NetworkFacts network = network_facts(spec, data);

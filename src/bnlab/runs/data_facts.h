@@ -15,7 +15,7 @@ struct DataFacts {
   std::string set;    ///< e.g. "cifar10"
   std::string title;  ///< for people
   std::string digest;
-  TaskShape shape;  ///< as stored, unpadded
+  TaskShape shape;  ///< as stored, neither pooled nor padded
   int64_t train_count = 0;
   int64_t test_count = 0;
 };

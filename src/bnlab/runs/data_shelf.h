@@ -17,7 +17,7 @@ class DataShelf {
   /// What `spec` is about. Read at the first call. Throws DataError.
   const Dataset& dataset(const TrainSpec& spec);
 
-  /// The same, prepared as `spec` asks; it shares its images with all others. Throws DataError.
+  /// The same, prepared as `spec` asks; without pooling it shares its images with all others. Throws DataError.
   TrainingData training_data(const TrainSpec& spec) { return {dataset(spec), spec}; }
 
  private:

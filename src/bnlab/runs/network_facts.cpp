@@ -7,7 +7,7 @@ namespace bnlab {
 
 TaskShape task_of(const TrainSpec& spec, const DataFacts& at_hand) {
   const TaskShape& stored = facts_for(spec, at_hand).shape;
-  return {stored.channels, std::max(stored.size, spec.data.pad_to), stored.classes};
+  return {stored.channels, std::max(stored.size / spec.data.pool, spec.data.pad_to), stored.classes};
 }
 
 NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand) {

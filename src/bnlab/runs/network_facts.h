@@ -6,7 +6,7 @@
 
 namespace bnlab {
 
-/// What goes into the spec's network and comes out: the data's shape, padded as the spec asks.
+/// What goes into the spec's network and comes out: the data's shape, pooled and padded as the spec asks.
 TaskShape task_of(const TrainSpec& spec, const DataFacts& at_hand);
 
 /// Of a spec's network on data of this shape. Throws SpecError naming the key if the network does not fit the data.

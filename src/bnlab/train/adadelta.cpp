@@ -55,9 +55,7 @@ class Adadelta : public torch::optim::Optimizer {
   void save(OutputArchive& archive) const override {
     torch::optim::serialize<AdadeltaState, AdadeltaOptions>(archive, *this);
   }
-  void load(InputArchive& archive) override {
-    torch::optim::serialize<AdadeltaState, AdadeltaOptions>(archive, *this);
-  }
+  void load(InputArchive& archive) override { torch::optim::serialize<AdadeltaState, AdadeltaOptions>(archive, *this); }
 
  private:
   AdadeltaState& state_of(const at::Tensor& parameter) {

@@ -19,7 +19,8 @@ using MadeOptimizer = std::unique_ptr<torch::optim::Optimizer>;
 constexpr double kBelow1 = 1 - 1e-9;  // the largest weight of a moving mean
 
 OptionInfo decay(const std::string& name, double value, const std::string& of) {
-  return {.name = name, .value = value, .low = 0, .high = kBelow1, .meaning = "weight of the past in the mean of " + of};
+  return {
+      .name = name, .value = value, .low = 0, .high = kBelow1, .meaning = "weight of the past in the mean of " + of};
 }
 
 OptionInfo eps(double value) {
@@ -90,13 +91,14 @@ OptimizerKind rmsprop() {
 }
 
 OptimizerKind adadelta() {
-  return {"adadelta",
-          "Adadelta (Zeiler 2012): d = sqrt(u + eps)/sqrt(s + eps)*g, s and u moving means of g*g and d*d; w <- w - lr*d",
-          {decay("rho", 0.9, "g*g and d*d"), eps(1e-6)},
-          [](const OptimizerSpec& spec, Parameters parameters) {
-            return make_adadelta(std::move(parameters), spec.lr, spec.weight_decay, spec.options.number("rho"),
-                                 spec.options.number("eps"));
-          }};
+  return {
+      "adadelta",
+      "Adadelta (Zeiler 2012): d = sqrt(u + eps)/sqrt(s + eps)*g, s and u moving means of g*g and d*d; w <- w - lr*d",
+      {decay("rho", 0.9, "g*g and d*d"), eps(1e-6)},
+      [](const OptimizerSpec& spec, Parameters parameters) {
+        return make_adadelta(std::move(parameters), spec.lr, spec.weight_decay, spec.options.number("rho"),
+                             spec.options.number("eps"));
+      }};
 }
 
 double milestones_rate(const OptimizerSpec& spec, int64_t step, int64_t) {

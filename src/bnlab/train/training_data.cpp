@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bnlab/data/pool.h"
 #include "bnlab/data/random.h"
 
 namespace bnlab {
@@ -21,9 +22,11 @@ TrainingData::TrainingData(Dataset dataset, const TrainSpec& spec) : dataset_(st
         fmt::format("a batch of {} is larger than the training split of {} ({} images); choose a smaller one",
                     spec.batch, dataset_.title, dataset_.train.count()));
   }
+  for (Split* split : {&dataset_.train, &dataset_.test}) split->images = mean_pooled(split->images, spec.data.pool);
   options_.batch = spec.batch;
   options_.seed = mix(static_cast<uint64_t>(spec.seed), "loader");
   options_.flip_crop = spec.data.augment == "flip-crop";
+  options_.crop_margin = std::max<int64_t>(1, options_.crop_margin / spec.data.pool);
   options_.pad_to = spec.data.pad_to;
   options_.channels_last = spec.memory_format == "channels-last";
   if (spec.data.scaling == "z-score") options_.scale = ChannelScale::fit(dataset_.train.images, spec.data.pad_to);

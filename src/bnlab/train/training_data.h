@@ -1,4 +1,4 @@
-// A data set prepared as a run spec asks: scaled, padded, served by loaders.
+// A data set prepared as a run spec asks: pooled, scaled, padded, served by loaders.
 #pragma once
 
 #include "bnlab/data/dataset.h"
@@ -10,10 +10,11 @@ namespace bnlab {
 
 class TrainingData {
  public:
-  /// Fits the scaling on the training split. Throws DataError if `dataset` is not the one that `spec` names (by
-  /// digest).
+  /// Pools the images, then fits the scaling on the training split. Throws DataError if `dataset` is not the one that
+  /// `spec` names (by digest), std::invalid_argument if its images cannot be pooled so.
   TrainingData(Dataset dataset, const TrainSpec& spec);
 
+  /// Its images are pooled, and not yet scaled and padded.
   const Dataset& dataset() const { return dataset_; }
   TaskShape shape() const;
   int64_t classes() const { return outputs_of(dataset_); }

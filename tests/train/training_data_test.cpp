@@ -1,0 +1,81 @@
+#include "bnlab/train/training_data.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+namespace bnlab {
+namespace {
+
+Dataset dataset_of(const at::Tensor& images) {
+  const Split split{images, at::arange(images.size(0), at::kLong)};
+  return {"made", "made", {}, split, split, "d"};
+}
+
+TrainSpec spec_for(const Dataset& dataset, int64_t pool) {
+  TrainSpec spec;
+  spec.data = {.set = dataset.name, .digest = dataset.digest, .pool = pool};
+  spec.batch = dataset.train.count();
+  return spec;
+}
+
+TEST(TrainingData, IsScaledByThePooledPixels) {
+  const at::Tensor pixels = at::tensor({0,   4,   10, 20,  //
+                                        8,   12,  30, 40,  //
+                                        255, 255, 1,  0,   //
+                                        255, 255, 0,  0},
+                                       at::kLong);
+  const Dataset dataset = dataset_of(pixels.to(at::kByte).view({1, 1, 4, 4}));
+  // By hand: means over 2 x 2 pixels 6, 25, 255, 1/4; their mean 286.25/4, their squares' 65686.0625/4.
+  const double mean = 71.5625, deviation = std::sqrt(16421.515625 - mean * mean);
+  const std::vector<double> pooled = {6, 25, 255, 0.25};
+  for (const bool train_split : {true, false}) {
+    const TrainingData data(dataset, spec_for(dataset, 2));
+    EXPECT_EQ(data.shape().size, 2);
+    const at::Tensor x = data.evaluation_loader(train_split, 1).next().x.contiguous();
+    ASSERT_EQ(x.sizes(), (std::vector<int64_t>{1, 1, 2, 2}));
+    for (size_t i = 0; i < pooled.size(); ++i) {
+      EXPECT_FLOAT_EQ(x.data_ptr<float>()[i], static_cast<float>((pooled[i] - mean) / deviation)) << i;
+    }
+  }
+}
+
+TEST(TrainingData, PadsWhatIsPooled) {
+  const Dataset dataset = dataset_of(at::full({1, 1, 4, 4}, 7, at::kByte));
+  TrainSpec spec = spec_for(dataset, 2);
+  spec.data.scaling = "none";
+  spec.data.pad_to = 4;
+  const at::Tensor x = TrainingData(dataset, spec).training_loader().next().x[0][0];
+  EXPECT_EQ(x.sum().item<double>(), 4 * 7);
+  EXPECT_EQ(x.slice(0, 1, 3).slice(1, 1, 3).sum().item<double>(), 4 * 7);
+}
+
+/// The most rows by which augmentation moves an image of 12 x 12 blocks of pool x pool pixels, in either direction.
+std::pair<int64_t, int64_t> most_moved(int64_t pool) {
+  constexpr int64_t kImages = 400, kRow = 6;
+  const at::Tensor images = at::zeros({kImages, 1, 12 * pool, 12 * pool}, at::kByte);
+  images.slice(2, kRow * pool, (kRow + 1) * pool).fill_(200);
+  const Dataset dataset = dataset_of(images);
+  TrainSpec spec = spec_for(dataset, pool);
+  spec.data.scaling = "none";
+  spec.data.augment = "flip-crop";
+  const at::Tensor rows = TrainingData(dataset, spec).training_loader().next().x.amax({1, 3}).argmax(1);
+  return {kRow - rows.min().item<int64_t>(), rows.max().item<int64_t>() - kRow};
+}
+
+TEST(TrainingData, CropsByAsMuchOfThePictureWhetherPooledOrNot) {
+  EXPECT_EQ(most_moved(1), std::pair(int64_t{4}, int64_t{4}));
+  EXPECT_EQ(most_moved(2), std::pair(int64_t{2}, int64_t{2}));
+  EXPECT_EQ(most_moved(3), std::pair(int64_t{1}, int64_t{1}));
+  EXPECT_EQ(most_moved(7), std::pair(int64_t{1}, int64_t{1}));
+}
+
+TEST(TrainingData, WhatDoesNotDivideIsRefused) {
+  const Dataset dataset = dataset_of(at::zeros({1, 1, 4, 4}, at::kByte));
+  EXPECT_THROW(TrainingData(dataset, spec_for(dataset, 3)), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace bnlab
