@@ -121,7 +121,8 @@ TEST(AffineNoise, IsItsDefinitionOnEveryInstructionSet) {
         const double m = t.mean[c] + double{t.mean_spread} * draws.u[n % 2];
         worst = std::max({worst, std::abs(scaled[i] - factor * t.x[i]), std::abs(y[i] - (factor * t.x[i] + m))});
       });
-      EXPECT_TRUE(worst <= 4e-6) << name << ", N " << shape.n << ", C " << shape.c << ", S " << shape.s << ": " << worst;
+      EXPECT_TRUE(worst <= 4e-6) << name << ", N " << shape.n << ", C " << shape.c << ", S " << shape.s << ": "
+                                 << worst;
     }
   }
 }
@@ -184,7 +185,8 @@ TEST(AffineNoise, DrawsNormals) {
   EXPECT_NEAR(moments[4], 3, error * std::sqrt(96));
   for (const double far : {2.0, 3.0, 4.0, 5.0}) {
     const double expected = n * 2 * normal_cdf(-far);
-    const auto found = static_cast<double>(std::count_if(z.begin(), z.end(), [&](float v) { return std::abs(v) > far; }));
+    const auto found =
+        static_cast<double>(std::count_if(z.begin(), z.end(), [&](float v) { return std::abs(v) > far; }));
     EXPECT_NEAR(found, expected, 4 * std::sqrt(expected) + 1) << "beyond " << far;
   }
   EXPECT_LT(kolmogorov(z, normal_cdf), 1.95);

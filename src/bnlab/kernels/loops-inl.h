@@ -173,7 +173,7 @@ void join_moments(std::int64_t slots, double run, double rows_before, double row
 
 const Loops<E>* table() {
   static constexpr Loops<E> kTable = {kInstructionSet, moments,     normalize,        gradient_sums,
-                                      input_gradient, second_sums, second_gradients, join_moments};
+                                      input_gradient,  second_sums, second_gradients, join_moments};
   return &kTable;
 }
 

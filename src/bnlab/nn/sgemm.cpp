@@ -12,8 +12,7 @@ extern "C" void sgemm_(const char* transa, const char* transb, const int* m, con
                        const float* alpha, const float* a, const int* lda, const float* b, const int* ldb,
                        const float* beta, float* c, const int* ldc) {
   if (*m == 0 || *n == 0) return;
-  const dnnl_status_t status =
-      dnnl_sgemm(*transb, *transa, *n, *m, *k, *alpha, b, *ldb, a, *lda, *beta, c, *ldc);
-  TORCH_CHECK(status == dnnl_success, "sgemm: expected a product that oneDNN computes, got status ", static_cast<int>(status), " for ",
-              *m, "×", *n, "×", *k, ".");
+  const dnnl_status_t status = dnnl_sgemm(*transb, *transa, *n, *m, *k, *alpha, b, *ldb, a, *lda, *beta, c, *ldc);
+  TORCH_CHECK(status == dnnl_success, "sgemm: expected a product that oneDNN computes, got status ",
+              static_cast<int>(status), " for ", *m, "×", *n, "×", *k, ".");
 }

@@ -65,10 +65,9 @@ ModelKind vgg_kind(const std::string& name, const std::string& title, const Plan
             const int64_t pools = std::lround(given.at("pools")), least = int64_t{1} << pools;
             if (shape.size < least) {
               const std::string size = std::to_string(least);
-              throw OptionError("pad_to", name + " with " + std::to_string(pools) +
-                                              " pools needs images of at least " + size + "×" + size + ", not " +
-                                              std::to_string(shape.size) + "; set data.pad_to to " + size +
-                                              ", or fewer pools");
+              throw OptionError("pad_to", name + " with " + std::to_string(pools) + " pools needs images of at least " +
+                                              size + "×" + size + ", not " + std::to_string(shape.size) +
+                                              "; set data.pad_to to " + size + ", or fewer pools");
             }
             return std::make_shared<Vgg>(plan, given.at("width"), pools, norm, shape);
           }};
