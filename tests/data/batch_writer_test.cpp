@@ -63,6 +63,22 @@ TEST(BatchWriter, WithoutAScalePassesPixelsOn) {
   EXPECT_TRUE(at::equal(batch, at::stack({images[3], images[1]}).to(at::kFloat)));
 }
 
+TEST(BatchWriter, WithoutAScaleMovesFloatsAsItMovesBytes) {
+  for (const auto& sizes : std::vector<std::vector<int64_t>>{{4, 3, 1, 1}, {4, 1, 5, 5}, {4, 3, 5, 5}}) {
+    const auto bytes = random_bytes(sizes);
+    for (const bool channels_last : {false, true}) {
+      for (const int64_t pad_to : {0, 7}) {
+        const BatchWriter of_floats(bytes.to(at::kFloat), pad_to, std::nullopt, channels_last);
+        const BatchWriter of_bytes(bytes, pad_to, std::nullopt, channels_last);
+        const std::vector<int64_t> indices = {2, 0, 1, 2};
+        const std::vector<Placement> placements = {{}, {1, 0, false}, {0, -1, false}, {0, 0, true}};
+        EXPECT_TRUE(at::equal(of_floats.write(indices, placements), of_bytes.write(indices, placements)))
+            << "channels_last " << channels_last << ", pad_to " << pad_to << ", of " << bytes.sizes();
+      }
+    }
+  }
+}
+
 TEST(BatchWriter, PadsWithZeroPixelsBeforeScaling) {
   const BatchWriter writer(at::full({1, 1, 28, 28}, 255, at::kByte), 32, ChannelScale{{51.0}, {102.0}}, true);
   const auto x = writer.write(std::vector<int64_t>{0}, std::vector<Placement>(1));

@@ -8,6 +8,7 @@
 
 #include "bnlab/kernels/loops.h"
 #include "bnlab/kernels/moments.h"
+#include "bnlab/kernels/noise.h"
 #include "tests/kernels/batch_case.h"
 #include "tests/kernels/forced_instruction_set.h"
 
@@ -27,7 +28,8 @@ bool all_functions_refuse() {
                         backward_evaluation(t.backward(), runner),
                         second_derivative_training(t.second(), runner),
                         second_derivative_evaluation(t.second(), runner),
-                        channel_moments(t.shape, t.x.data(), moments, runner)};
+                        channel_moments(t.shape, t.x.data(), moments, runner),
+                        affine_noise({.shape = t.shape}, runner)};
   return std::all_of(std::begin(all), std::end(all), [](Status s) { return s == Status::kBadInstructionSet; }) &&
          t.same_results(before) && loops<E>() == nullptr;
 }

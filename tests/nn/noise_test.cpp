@@ -2,7 +2,10 @@
 #include "bnlab/nn/noise.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "bnlab/nn/batch_norm.h"
 
@@ -66,6 +69,61 @@ TEST(Noise, ComesAfterTheNormalizationAndNotInEvaluation) {
   const auto alone = layer(noise_kind());
   alone->eval();
   EXPECT_TRUE(at::equal(alone->forward(x), x));
+}
+
+TEST(Noise, IsTheSameForAnyNumberOfThreadsAndMemoryFormat) {
+  const at::Tensor x = at::randn({33, kChannels, 14, 14});
+  const auto noisy = [](at::Tensor batch, int threads) {
+    at::set_num_threads(threads);
+    at::manual_seed(6);
+    batch = batch.detach().set_requires_grad(true);
+    const at::Tensor y = add_noise(batch, {});
+    y.square().sum().backward();
+    at::set_num_threads(1);
+    EXPECT_EQ(y.strides(), batch.strides());
+    return std::pair(y.detach(), batch.grad());
+  };
+  const auto [y, dx] = noisy(x, 1);
+  for (const int threads : {1, 2, 3}) {
+    for (const at::Tensor& batch : {x, x.contiguous(at::MemoryFormat::ChannelsLast)}) {
+      const auto [again, dx_again] = noisy(batch, threads);
+      EXPECT_TRUE(at::equal(again, y) && at::equal(dx_again, dx)) << threads << " threads";
+    }
+  }
+}
+
+TEST(Noise, DerivativesAreThoseOfFiniteDifferences) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const at::Tensor x = at::randn({7, kChannels, 3}, type).set_requires_grad(true), v = at::randn_like(x);
+    const auto loss = [](const at::Tensor& at) {
+      at::manual_seed(7);
+      return add_noise(at, {}).pow(3).to(at::kDouble).sum();
+    };
+    const auto slope = [&](const at::Tensor& at, bool graph) {
+      return torch::autograd::grad({loss(at)}, {at}, {}, graph, graph).front();
+    };
+    const double step = type == at::kDouble ? 1e-5 : 1e-2, tolerance = type == at::kDouble ? 1e-8 : 2e-3;
+    const at::Tensor left = x.detach() - step * v, right = x.detach() + step * v;
+    const double along = (slope(x, false) * v).sum().item<double>();
+    const double difference = (loss(right) - loss(left)).item<double>() / (2 * step);
+    EXPECT_NEAR(along / difference, 1, tolerance);
+    const at::Tensor g = slope(x, true);
+    const double second = (torch::autograd::grad({(g * v).sum()}, {x}).front() * v).sum().item<double>();
+    const auto slope_along = [&](at::Tensor at) {
+      return (slope(at.set_requires_grad(true), false) * v).sum().item<double>();
+    };
+    EXPECT_NEAR(second / ((slope_along(right) - slope_along(left)) / (2 * step)), 1, tolerance);
+  }
+}
+
+TEST(Noise, FollowsTheGeneratorsStateAndMovesIt) {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  const at::Tensor x = at::randn({8, kChannels}), state = generator.get_state();
+  const at::Tensor first = add_noise(x, {}), second = add_noise(x, {});
+  EXPECT_FALSE(at::equal(first, second));
+  generator.set_state(state);
+  EXPECT_TRUE(at::equal(add_noise(x, {}), first));
+  EXPECT_TRUE(at::equal(add_noise(x, {}), second));
 }
 
 TEST(Noise, GradientIsTheFactor) {

@@ -32,6 +32,8 @@ BatchWriter::BatchWriter(at::Tensor images, int64_t pad_to, const std::optional<
   out_height_ = pad_to != 0 ? pad_to : height_;
   out_width_ = pad_to != 0 ? pad_to : width_;
   const auto channels = static_cast<size_t>(channels_);
+  const bool one_order = !channels_last_ || channels_ == 1 || height_ * width_ == 1;
+  as_stored_ = !scale && one_order && out_height_ == height_ && out_width_ == width_;
   scale_ = scale.value_or(ChannelScale{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)});
   if (scale_.mean.size() != channels || scale_.stddev.size() != channels) {
     throw std::invalid_argument(fmt::format("the scale has {} channels, the images have {}; fit it on this data set",
@@ -82,7 +84,12 @@ void BatchWriter::write_bytes(int64_t index, const Placement& placement, float* 
 }
 
 void BatchWriter::write_floats(int64_t index, const Placement& placement, float* out) const {
-  const auto* in = images_.data_ptr<float>() + index * channels_ * height_ * width_;
+  const int64_t size = channels_ * height_ * width_;
+  const auto* in = images_.data_ptr<float>() + index * size;
+  if (as_stored_ && placement == Placement{}) {
+    std::copy_n(in, size, out);
+    return;
+  }
   for (int64_t c = 0; c < channels_; ++c) {
     write_channel(in + c * height_ * width_, placement, out + (channels_last_ ? c : c * out_height_ * out_width_),
                   [this, c](float pixel) { return scaled(pixel, scale_, c); });

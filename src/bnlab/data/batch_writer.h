@@ -16,6 +16,8 @@ namespace bnlab {
 struct Placement {
   int64_t down = 0, right = 0;
   bool flip = false;
+
+  bool operator==(const Placement&) const = default;
 };
 
 class BatchWriter {
@@ -40,6 +42,7 @@ class BatchWriter {
   int64_t channels_, height_, width_;  // of the stored images
   int64_t out_height_, out_width_;
   bool channels_last_;
+  bool as_stored_;  // floats that are not moved need only be copied
   ChannelScale scale_;
   std::vector<float> table_;  // (C,256): what each byte becomes
 };

@@ -26,6 +26,16 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if HWY_TARGET == HWY_AVX3
+constexpr const char* kInstructionSet = "avx512";
+#elif HWY_TARGET == HWY_AVX2
+constexpr const char* kInstructionSet = "avx2";
+#elif HWY_TARGET == HWY_SSE4
+constexpr const char* kInstructionSet = "sse4";
+#else
+constexpr const char* kInstructionSet = "portable";
+#endif
+
 template <class D>
 using V = hn::Vec<D>;
 

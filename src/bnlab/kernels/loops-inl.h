@@ -171,19 +171,9 @@ void join_moments(std::int64_t slots, double run, double rows_before, double row
   }
 }
 
-#if HWY_TARGET == HWY_AVX3
-constexpr const char* kName = "avx512";
-#elif HWY_TARGET == HWY_AVX2
-constexpr const char* kName = "avx2";
-#elif HWY_TARGET == HWY_SSE4
-constexpr const char* kName = "sse4";
-#else
-constexpr const char* kName = "portable";
-#endif
-
 const Loops<E>* table() {
-  static constexpr Loops<E> kTable = {kName,          moments,     normalize,        gradient_sums,
-                                      input_gradient, second_sums, second_gradients, join_moments};
+  static constexpr Loops<E> kTable = {kInstructionSet, moments,     normalize,        gradient_sums,
+                                      input_gradient,  second_sums, second_gradients, join_moments};
   return &kTable;
 }
 

@@ -7,41 +7,22 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bnlab/kernels/loops-inl.h"
 #include <hwy/foreach_target.h>  // before all others of Highway
-#include <hwy/targets.h>
 
-#include <algorithm>
-#include <cstdint>
 #include <vector>
 
 #include "bnlab/kernels/loops-inl.h"
+#include "bnlab/kernels/usable_tables.h"
 
 namespace bnlab::kernels {
 namespace {
 
 HWY_EXPORT(table);
 
-// Highway's bits of the sets that this processor has, the fastest first; the portable one is always the last.
-std::vector<std::int64_t> usable_targets() {
-  std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
-  if (targets.empty() || targets.back() != HWY_STATIC_TARGET) targets.push_back(HWY_STATIC_TARGET);
-  return targets;
-}
-
-std::vector<const Loops<BNLAB_ELEMENT>*> usable_tables() {
-  std::vector<const Loops<BNLAB_ELEMENT>*> found;
-  for (const std::int64_t target : usable_targets()) {
-    hwy::ChosenTarget chosen;
-    chosen.Update(target);
-    found.push_back(HWY_DISPATCH_TABLE(table)[chosen.GetIndex()]());
-  }
-  return found;
-}
-
 }  // namespace
 
 template <>
 std::span<const Loops<BNLAB_ELEMENT>* const> supported_loops<BNLAB_ELEMENT>() noexcept {
-  static const std::vector<const Loops<BNLAB_ELEMENT>*> all = usable_tables();
+  static const std::vector<const Loops<BNLAB_ELEMENT>*> all = usable_tables(HWY_DISPATCH_TABLE(table));
   return all;
 }
 

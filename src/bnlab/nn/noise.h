@@ -10,7 +10,9 @@ namespace bnlab {
 
 /// In training, for each channel j of this call: mu_j ~ U(-mean, mean), sigma_j ~ U(1, scale); then for each value of
 /// that channel m ~ U(mu_j - mean_spread, mu_j + mean_spread), s ~ N(sigma_j, standard deviation scale_spread), and
-/// y = s*x + m. Height and width count as batch. In evaluation y = x. Draws from libtorch's default generator.
+/// y = s*x + m. Height and width count as batch. In evaluation y = x. A call takes mu, sigma and a key from libtorch's
+/// default generator; m and s follow from the key and a value's place (kernels/noise.h), so that they are the same for
+/// any number of threads and memory format, and the backward pass draws them again instead of keeping them.
 struct NoiseOptions {
   double mean = 0.5;
   double scale = 1.25;
@@ -18,7 +20,8 @@ struct NoiseOptions {
   double scale_spread = 0.1;
 };
 
-/// x: (N,C) or (N,C,*). Returns a tensor of the same shape and memory format.
+/// x: (N,C) or (N,C,*) of rank 2 to 5; float is fastest. Returns a tensor of the same shape and memory format,
+/// differentiable any number of times.
 at::Tensor add_noise(const at::Tensor& x, const NoiseOptions& options);
 
 NormKind noise_kind();             ///< "noise": the noise alone

@@ -33,9 +33,6 @@ CurvatureParameters parse_curvature(const Json& json, const std::string& where) 
 struct Gradient {
   at::Tensor values, value;
 
-  Gradient(const at::Tensor& loss, const at::Tensor& of)
-      : values(of), value(torch::autograd::grad({loss}, {of}, {}, /*retain_graph=*/true, /*create_graph=*/true)[0]) {}
-
   /// The gradient itself in one channel, in double.
   at::Tensor in(int64_t channel) const { return by_channel(value.narrow(1, channel, 1)).flatten(); }
 
@@ -48,6 +45,14 @@ struct Gradient {
     return by_channel(hessian_v.narrow(1, channel, 1)).flatten();
   }
 };
+
+/// The gradients with respect to each of `values`, from one backward pass.
+std::vector<Gradient> gradients_of(const at::Tensor& loss, const std::vector<at::Tensor>& values) {
+  const auto found = torch::autograd::grad({loss}, values, {}, /*retain_graph=*/true, /*create_graph=*/true);
+  std::vector<Gradient> gradients;
+  for (size_t i = 0; i < values.size(); ++i) gradients.push_back({values[i], found[i]});
+  return gradients;
+}
 
 double product(const at::Tensor& a, const at::Tensor& b) {
   return a.dot(b).item<double>();
@@ -81,13 +86,15 @@ Sides sides_of(int64_t channel, const Gradient& twin_y, const Gradient& twin_z, 
   return sides;
 }
 
-/// For each layer two passes and three gradients that can be differentiated; for each channel four backward passes of
-/// second order, each as long as two plain ones.
-double curvature_cost(const Json& json, const ProbeSetting&) {
+/// A forward pass; then for each layer, of the network from there on, two passes with a gradient that can be
+/// differentiated, and for each channel four backward passes of second order, each as long as two plain ones.
+double curvature_cost(const Json& json, const ProbeSetting& setting) {
   const CurvatureParameters parameters = parse_curvature(json, "parameters");
   constexpr double kForward = 1.0 / 3, kBackward = 2.0 / 3;
-  const double of_layer = 2 * kForward + 3 * kBackward + static_cast<double>(parameters.channels) * 4 * 2 * kBackward;
-  return static_cast<double>(parameters.layers.size()) * of_layer;
+  const double of_layer = 2 * (kForward + kBackward) + static_cast<double>(parameters.channels) * 4 * 2 * kBackward;
+  double sum = kForward;
+  for (const int64_t layer : parameters.layers) sum += of_layer * share_from(layer, setting.network.layers);
+  return sum;
 }
 
 class BnCurvature : public Probe {
@@ -98,18 +105,24 @@ class BnCurvature : public Probe {
   void observe(const StepView& view) override {
     NoTrace no_trace(view.network);
     at::AutoGradMode grad(true);
-    for (const int64_t layer : parameters_.layers) observe_layer(view, layer);
+    auto& network = dynamic_cast<SequentialNetwork&>(view.network);
+    const std::vector<at::Tensor> inputs = layer_inputs(network, view.batch.x);
+    for (const int64_t layer : parameters_.layers) {
+      observe_layer(view, {network, layer, inputs[static_cast<size_t>(layer - 1)], view.batch.y});
+    }
   }
 
  private:
-  void observe_layer(const StepView& view, int64_t layer) const {
-    const TwinPass twin = twin_pass(view, layer), plain = plain_pass(view, layer);
+  void observe_layer(const StepView& view, const NetworkEnd& end) const {
+    const TwinPass twin = twin_pass(end), plain = plain_pass(end);
     if (twin.sigma.eq(0).any().item<bool>()) return;
-    const Gradient twin_y(twin.loss, twin.y), twin_z(twin.loss, twin.z), plain_y(plain.loss, plain.y);
+    const auto of_twin = gradients_of(twin.loss, {twin.y, twin.z}), of_plain = gradients_of(plain.loss, {plain.y});
     const int64_t all = twin.y.size(1), count = std::min(parameters_.channels, all);
     std::vector<Sides> sides;
-    for (int64_t i = 0; i < count; ++i) sides.push_back(sides_of(i * all / count, twin_y, twin_z, plain_y, twin));
-    record(view, layer, sides);
+    for (int64_t i = 0; i < count; ++i) {
+      sides.push_back(sides_of(i * all / count, of_twin[0], of_twin[1], of_plain[0], twin));
+    }
+    record(view, end.layer, sides);
   }
 
   static void record(const StepView& view, int64_t layer, const std::vector<Sides>& sides) {

@@ -1,5 +1,7 @@
 #include "bnlab/probes/bn_twin.h"
 
+#include <c10/core/GradMode.h>
+
 #include <functional>
 
 namespace bnlab {
@@ -8,15 +10,15 @@ namespace {
 /// Sets yhat, sigma and z from y.
 using Normalize = std::function<void(TwinPass& pass)>;
 
-TwinPass pass_with(const StepView& view, int64_t wanted, const Normalize& normalize) {
+TwinPass pass_with(const NetworkEnd& end, const Normalize& normalize) {
   TwinPass pass;
-  const at::Tensor logits = view.network.forward(view.batch.x, [&](int64_t layer, TapPoint point, at::Tensor& value) {
-    if (layer != wanted || point != TapPoint::kLinear) return;
-    pass.y = value;
+  const at::Tensor next = end.network.forward_layer(end.layer, end.input, [&](int64_t, TapPoint point, at::Tensor& y) {
+    if (point != TapPoint::kLinear) return;
+    pass.y = y;
     normalize(pass);
-    value = pass.z;
+    y = pass.z;
   });
-  pass.loss = batch_loss(logits, view.batch.y);
+  pass.loss = batch_loss(end.network.forward_from(end.layer + 1, next), end.labels);
   return pass;
 }
 
@@ -34,19 +36,31 @@ void normalize_channels(TwinPass& pass) {
 
 }  // namespace
 
-TwinPass plain_pass(const StepView& view, int64_t layer) {
-  return pass_with(view, layer, [](TwinPass& pass) { pass.z = pass.y; });
+TwinPass plain_pass(const NetworkEnd& end) {
+  return pass_with(end, [](TwinPass& pass) { pass.z = pass.y; });
 }
 
-TwinPass twin_pass(const StepView& view, int64_t layer) {
-  return pass_with(view, layer, normalize_channels);
+TwinPass twin_pass(const NetworkEnd& end) {
+  return pass_with(end, normalize_channels);
 }
 
-TwinPass same_twin_pass(const StepView& view, int64_t layer) {
-  return pass_with(view, layer, [](TwinPass& pass) {
-    normalize_channels(pass);
-    pass.z = pass.yhat * pass.sigma.detach() + mean_of_channels(pass.y).detach();
-  });
+double same_twin_loss(const NetworkEnd& end) {
+  at::NoGradGuard no_grad;
+  return pass_with(end,
+                   [](TwinPass& pass) {
+                     normalize_channels(pass);
+                     pass.z = pass.yhat * pass.sigma + mean_of_channels(pass.y);
+                   })
+      .loss.item<double>();
+}
+
+std::vector<at::Tensor> layer_inputs(SequentialNetwork& network, const at::Tensor& x) {
+  at::NoGradGuard no_grad;
+  std::vector<at::Tensor> inputs = {x};
+  for (int64_t number = 1; number < network.layers(); ++number) {
+    inputs.push_back(network.forward_layer(number, inputs.back(), {}));
+  }
+  return inputs;
 }
 
 std::vector<double> as_vector(const at::Tensor& values) {

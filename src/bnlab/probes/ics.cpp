@@ -24,7 +24,7 @@ Json complete_ics(const Json& json, const std::string& where, const ProbeSetting
 double ics_cost(const Json& json, const ProbeSetting& setting) {
   double steps = forward_cost(setting.spec.batch, setting);
   for (const auto layer : json.at("layers").get<std::vector<int64_t>>()) {
-    steps += 1 - static_cast<double>(layer - 1) / static_cast<double>(setting.network.layers);
+    steps += share_from(layer, setting.network.layers);
   }
   return steps;
 }

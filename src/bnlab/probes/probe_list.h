@@ -45,6 +45,11 @@ struct ProbeKind {
 /// long.
 double forward_cost(int64_t images, const ProbeSetting& setting);
 
+/// The share of a network of `layers` layers that stands from layer `number` on, layers taken as equally dear.
+inline double share_from(int64_t number, int64_t layers) {
+  return 1 - static_cast<double>(number - 1) / static_cast<double>(layers);
+}
+
 /// Throws SpecError at `where` if the network is not one of layers in a row, which the probe `name` needs.
 void check_sequential(const std::string& name, const std::string& where, const ProbeSetting& setting);
 

@@ -11,7 +11,6 @@ namespace bnlab {
 namespace {
 
 constexpr int64_t kPool = -1;
-constexpr int64_t kPools = 5;
 using Plan = std::vector<int64_t>;  // channels of a convolution at width 1, or kPool
 
 const Plan kColumnA = {64, kPool, 128, kPool, 256, 256, kPool, 512, 512, kPool, 512, 512, kPool};
@@ -20,10 +19,11 @@ const Plan kColumnD = {64,    64,  kPool, 128, 128,   kPool, 256, 256, 256,
 
 class Vgg : public SequentialNetwork {
  public:
-  Vgg(const Plan& plan, double width, const NormChoice& norm, const TaskShape& shape) {
+  Vgg(const Plan& plan, double width, int64_t pools, const NormChoice& norm, const TaskShape& shape) {
     int64_t channels = shape.channels, size = shape.size;
     for (const int64_t entry : plan) {
       if (entry == kPool) {
+        if (--pools < 0) continue;
         size /= 2;
         pool_after_.back() = true;
         continue;
@@ -58,13 +58,18 @@ class Vgg : public SequentialNetwork {
 };
 
 ModelKind vgg_kind(const std::string& name, const std::string& title, const Plan& plan) {
-  const std::vector<OptionInfo> options = {{"width", 1, 1e-3, 16, "channels relative to the original's"}};
+  const std::vector<OptionInfo> options = {
+      {.name = "width", .value = 1, .low = 1e-3, .high = 16, .meaning = "channels relative to the original's"},
+      {.name = "pools", .value = 5, .low = 0, .high = 5, .meaning = "max-pools that are kept, the first ones"}};
   return {name, title, options, [=](const Options& given, const NormChoice& norm, const TaskShape& shape) {
-            if (shape.size < (1 << kPools)) {
-              throw OptionError("pad_to", name + " pools five times and needs images of at least 32×32, not " +
-                                              std::to_string(shape.size) + "; set data.pad_to to 32");
+            const int64_t pools = std::lround(given.number("pools")), least = int64_t{1} << pools;
+            if (shape.size < least) {
+              const std::string size = std::to_string(least);
+              throw OptionError("pad_to", name + " with " + std::to_string(pools) + " pools needs images of at least " +
+                                              size + "×" + size + ", not " + std::to_string(shape.size) +
+                                              "; set data.pad_to to " + size + ", or fewer pools");
             }
-            return std::make_shared<Vgg>(plan, given.number("width"), norm, shape);
+            return std::make_shared<Vgg>(plan, given.number("width"), pools, norm, shape);
           }};
 }
 
