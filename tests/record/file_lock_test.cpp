@@ -16,7 +16,7 @@ namespace {
 /// Takes the lock again and again, removing its file each time; false if another process was there too.
 bool alone(const std::filesystem::path& folder) {
   const auto busy = folder / "busy", lock_file = folder / "lock";
-  for (int locked = 0; locked < 1000;) {
+  for (int locked = 0; locked < 200;) {
     const auto lock = FileLock::try_lock(lock_file);
     if (!lock) continue;
     ++locked;
