@@ -22,10 +22,10 @@ TrainSpec spec_for(const Dataset& dataset, int64_t pool) {
 }
 
 TEST(TrainingData, IsScaledByThePooledPixels) {
-  const at::Tensor pixels = at::tensor({0,   4,   10, 20,  //
-                                        8,   12,  30, 40,  //
-                                        255, 255, 1,  0,   //
-                                        255, 255, 0,  0},
+  const at::Tensor pixels = at::tensor({0, 4, 10, 20,    //
+                                        8, 12, 30, 40,   //
+                                        255, 255, 1, 0,  //
+                                        255, 255, 0, 0},
                                        at::kLong);
   const Dataset dataset = dataset_of(pixels.to(at::kByte).view({1, 1, 4, 4}));
   // By hand: means over 2 x 2 pixels 6, 25, 255, 1/4; their mean 286.25/4, their squares' 65686.0625/4.
