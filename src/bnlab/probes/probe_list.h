@@ -35,10 +35,10 @@ struct ProbeKind {
   std::function<double(const Json& parameters, const ProbeSetting& setting)> cost;
   /// The parameter that tells two such probes' records apart; empty: a run has at most one.
   std::string told_apart_by = {};
-  /// Whether its definition takes the step to be weights - rate*gradient, as only plain gradient descent makes it.
-  bool plain_steps_only = false;
   /// Whether it makes sense to look less often; not if it is about successive steps (see StepObserver::may_skip).
   bool thinnable = true;
+  /// Whether its definition takes the step to be weights - rate*gradient, as only plain gradient descent makes it.
+  bool plain_steps_only = false;
 };
 
 /// A forward pass of `images`, in training steps: a step is a forward pass of the batch and a backward pass twice as
