@@ -54,7 +54,7 @@ FileCheck check_idx_file(const KnownDataset& known, size_t index, const fs::path
   const auto& published = known.files[index];
   const auto path = idx_file(folder, published.name);
   auto check = missing_file(published, path);
-  if (!file_exists(path) && trouble_with(path).empty()) {
+  if (!file_visible(path) && trouble_with(path).empty()) {
     return check;
   }
   try {
@@ -105,7 +105,7 @@ std::vector<FileCheck> check_cifar_folder(const KnownDataset& known, const fs::p
   for (const auto& published : known.files) {
     const auto path = folder / published.name;
     checks.push_back(missing_file(published, path));
-    if (!file_exists(path) && trouble_with(path).empty()) {
+    if (!file_visible(path) && trouble_with(path).empty()) {
       continue;
     }
     try {

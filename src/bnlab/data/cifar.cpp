@@ -23,13 +23,13 @@ constexpr size_t kTrainFiles = 5;
 
 bool holds_a_file(const fs::path& folder) {
   return std::any_of(kCifarFiles.begin(), kCifarFiles.end(),
-                     [&](const char* name) { return file_exists(folder / name); });
+                     [&](const char* name) { return file_visible(folder / name); });
 }
 
 void visit_folder(const fs::path& folder, const CifarVisitor& visit) {
   for (size_t file = 0; file < kCifarFiles.size(); ++file) {
     const auto path = folder / kCifarFiles[file];
-    if (file_exists(path)) {
+    if (file_visible(path)) {
       visit(file, read_file_bytes(path), path.string());
     }
   }
@@ -102,7 +102,7 @@ std::optional<CifarPlace> find_cifar(const fs::path& path) {
       return CifarPlace{folder, false};
     }
   }
-  if (const auto archive = path / "cifar-10-binary.tar.gz"; file_exists(archive)) {
+  if (const auto archive = path / "cifar-10-binary.tar.gz"; file_visible(archive)) {
     return CifarPlace{archive, true};
   }
   return std::nullopt;

@@ -98,7 +98,7 @@ Bytes room_for(uintmax_t size, const fs::path& path) {
 
 }  // namespace
 
-bool file_exists(const fs::path& path) {
+bool file_visible(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }

@@ -9,7 +9,7 @@ namespace bnlab {
 using Bytes = std::vector<uint8_t>;
 
 /// Whether there is a file or folder of that name; false where it cannot be known.
-bool file_exists(const std::filesystem::path& path);
+bool file_visible(const std::filesystem::path& path);
 
 /// The file's bytes as stored. DataError: missing, a folder, unreadable, empty, too large for the memory.
 Bytes read_file_bytes(const std::filesystem::path& path);

@@ -25,7 +25,7 @@ bool holds(const KnownDataset& known, const fs::path& place) {
     return find_cifar(place).has_value();
   }
   for (const auto& file : known.files) {
-    if (file_exists(idx_file(place, file.name))) {
+    if (file_visible(idx_file(place, file.name))) {
       return true;
     }
   }
@@ -112,7 +112,7 @@ std::string not_found_message(const KnownDataset& known, const fs::path& chosen)
       return fmt::format("{} cannot be used: {}; mend that, or name another place with --data {}:PATH", known.title,
                          trouble, known.name);
     }
-    places.push_back(file_exists(place) ? place.string() : place.string() + " (does not exist)");
+    places.push_back(file_visible(place) ? place.string() : place.string() + " (does not exist)");
   }
   std::vector<std::string_view> names;
   for (const auto& file : known.files) {
@@ -126,7 +126,7 @@ fs::path idx_file(const fs::path& folder, std::string_view published_name) {
   const fs::path compressed = folder / published_name;
   auto plain = compressed;
   plain.replace_extension();
-  return !file_exists(compressed) && file_exists(plain) ? plain : compressed;
+  return !file_visible(compressed) && file_visible(plain) ? plain : compressed;
 }
 
 namespace {

@@ -22,6 +22,16 @@ std::vector<int64_t> layers_at(const Protocol& p, const auto& numbers) {
   return {layers.begin(), layers.end()};
 }
 
+/// Height and width of what goes into the network.
+int64_t input_size(const Protocol& p, const DataFacts& data) {
+  return std::max<int64_t>(32, data.shape.size) / p.pool;
+}
+
+/// As many of the network's five max-pools as leave one place of 32/pool a side.
+int64_t kept_pools(const Protocol& p) {
+  return std::lround(std::log2(32 / p.pool));
+}
+
 struct Probes {
   bool moments = false, ics = false, landscape = false, path = false, theory = false;
 };
@@ -29,10 +39,10 @@ struct Probes {
 TrainSpec train_spec(const Setting& setting, int64_t seed, const std::string& norm, double rate, const Probes& with) {
   const Protocol p = protocol(setting.scale);
   TrainSpec spec;
-  spec.data = {setting.data.set, setting.data.digest, "z-score", std::max<int64_t>(32, setting.data.shape.size),
-               "none"};
+  spec.data = {setting.data.set, setting.data.digest, "z-score", input_size(p, setting.data), "none"};
+  spec.data.pool = p.pool;
   spec.model.name = p.model;
-  spec.model.options = {{"width", p.width}};
+  spec.model.options = {{"width", p.width}, {"pools", static_cast<double>(kept_pools(p))}};
   spec.model.norm.kind = norm;
   spec.optimizer.lr = rate;
   spec.batch = p.batch;
@@ -77,13 +87,13 @@ Arm main_arm(const std::string& label, const std::string& norm, double rate, con
 Protocol protocol(Scale scale) {
   switch (scale) {
     case Scale::kSmoke:
-      return {"vgg11", 0.0625, 16, 12, 4, 100, 4, 4, 2};
+      return {"vgg11", 0.0625, 2, 16, 12, 4, 100, 4, 4, 2};
     case Scale::kQuick:
-      return {"vgg11", 0.25, 128, 400, 50, 1000, 20, 40, 4};
+      return {"vgg11", 0.25, 2, 128, 400, 50, 1000, 20, 40, 4};
     case Scale::kStandard:
-      return {"vgg16", 0.25, 128, 3000, 250, 2000, 75, 150, 8};
+      return {"vgg16", 0.25, 1, 128, 3000, 250, 2000, 75, 150, 8};
     case Scale::kPaper:
-      return {"vgg16", 1, 128, 15000, 500, 0, 150, 300, 8};
+      return {"vgg16", 1, 1, 128, 15000, 500, 0, 150, 300, 8};
   }
   throw std::logic_error("no such scale");
 }
@@ -121,15 +131,18 @@ Window second_half(const Protocol& protocol) {
 
 std::string what_was_trained(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
+  const int64_t stored = setting.data.shape.size, pooled = stored / p.pool, size = input_size(p, setting.data);
+  std::string images;
+  if (p.pool > 1) images += fmt::format(", reduced from {0}×{0} to {1}×{1} by means of {2}×{2} pixels", stored, pooled, p.pool);
+  images += ", pixels z-scored per channel";
+  if (size > pooled) images += fmt::format(", padded to {0}×{0}", size);
   return fmt::format(
-      "{} at {} of its width with one linear layer as head, on {}, pixels z-scored per channel{}, no augmentation. "
-      "Plain "
-      "SGD at a fixed rate, batch {}, {} steps, Glorot initialization; with BN after every convolution and before the "
-      "ReLU (γ, β learned, ε 1e-5), and without. {} seed{}; all networks of a seed start from the same weights and see "
-      "the same batches.",
-      p.model == "vgg11" ? "VGG-A (8 convolutions)" : "VGG with 13 convolutions", p.width, setting.data.title,
-      setting.data.shape.size < 32 ? ", padded to 32×32" : "", p.batch, p.steps, setting.seeds.size(),
-      setting.seeds.size() == 1 ? "" : "s");
+      "{} at {} of its width{} with one linear layer as head, on {}{}, no augmentation. Plain SGD at a fixed rate, "
+      "batch {}, {} steps, Glorot initialization; with BN after every convolution and before the ReLU (γ, β learned, "
+      "ε 1e-5), and without. {} seed{}; all networks of a seed start from the same weights and see the same batches.",
+      p.model == "vgg11" ? "VGG-A (8 convolutions)" : "VGG with 13 convolutions", p.width,
+      kept_pools(p) < 5 ? fmt::format(" and with the first {} of its five max-pools", kept_pools(p)) : "",
+      setting.data.title, images, p.batch, p.steps, setting.seeds.size(), setting.seeds.size() == 1 ? "" : "s");
 }
 
 }  // namespace bnlab::santurkar

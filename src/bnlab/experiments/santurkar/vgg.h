@@ -17,6 +17,7 @@ inline constexpr char kSource[] =
 struct Protocol {
   std::string model;
   double width;
+  int64_t pool;  ///< images are reduced to means of so many pixels a side, and padded to 32/pool
   int64_t batch, steps;
   int64_t test_every, test_examples;
   int64_t observe_every;    ///< activations, their moments, ICS
