@@ -15,6 +15,12 @@ inline NormChoice norm_choice(const std::string& kind, bool after_activation = f
   return {kind, after_activation, complete_options(find_norm_kind(kind).options, {}, kind)};
 }
 
+inline int64_t parameter_count(const Network& network) {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : network.parameters()) count += parameter.numel();
+  return count;
+}
+
 /// A training pass, and the state it leaves.
 struct Pass {
   at::Tensor y;

@@ -17,6 +17,7 @@ namespace {
 
 using testing::expect_equal;
 using testing::norm_choice;
+using testing::parameter_count;
 using testing::Pass;
 
 std::shared_ptr<Network> make(const ModelKind& kind, const NormChoice& norm, double width = 1,
@@ -24,12 +25,6 @@ std::shared_ptr<Network> make(const ModelKind& kind, const NormChoice& norm, dou
   auto network = kind.make({{"width", width}}, norm, shape);
   init_parameters(*network, "glorot-uniform", 7);
   return network;
-}
-
-int64_t parameter_count(const Network& network) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : network.parameters()) count += parameter.numel();
-  return count;
 }
 
 // Weights without biases: 269,722 and 1,727,962 with BN; then a bias for each of the 688 and 4,048 channels.

@@ -133,7 +133,8 @@ std::string what_was_trained(const Setting& setting) {
   const Protocol p = protocol(setting.scale);
   const int64_t stored = setting.data.shape.size, pooled = stored / p.pool, size = input_size(p, setting.data);
   std::string images;
-  if (p.pool > 1) images += fmt::format(", reduced from {0}×{0} to {1}×{1} by means of {2}×{2} pixels", stored, pooled, p.pool);
+  if (p.pool > 1)
+    images += fmt::format(", reduced from {0}×{0} to {1}×{1} by means of {2}×{2} pixels", stored, pooled, p.pool);
   images += ", pixels z-scored per channel";
   if (size > pooled) images += fmt::format(", padded to {0}×{0}", size);
   return fmt::format(
