@@ -195,8 +195,8 @@ TEST(AffineNoise, DrawsNormals) {
 TEST(AffineNoise, DrawsUniforms) {
   const std::vector<float> u = many(false);
   const auto [least, most] = std::minmax_element(u.begin(), u.end());
-  EXPECT_TRUE(*least >= -1 && *least < -0.999999) << *least;
-  EXPECT_TRUE(*most <= 1 && *most > 0.999999) << *most;
+  EXPECT_TRUE(*least >= -1 && *least < -0.99999) << *least;
+  EXPECT_TRUE(*most <= 1 && *most > 0.99999) << *most;
   EXPECT_LT(kolmogorov(u, [](double x) { return (x + 1) / 2; }), 1.95);
 }
 
