@@ -84,7 +84,7 @@ double share_of(const at::Tensor& truths) {
 
 /// A step; then for each layer, of the network from there on, another and a forward pass, and the norm of its inputs.
 double theory_cost(const Json& json, const ProbeSetting& setting) {
-  constexpr double kNorm = 0.4;  // measured on VGG-A at a quarter of its width
+  constexpr double kNorm = 0.4;  // a guess
   double sum = 1;
   for (const auto layer : json.at("layers").get<std::vector<int64_t>>()) {
     sum += 4.0 / 3 * share_from(layer, setting.network.layers) + kNorm;
