@@ -61,7 +61,7 @@ DlnProtocol dln_protocol(Scale scale) {
     case Scale::kSmoke:
       return {40, 10};
     case Scale::kQuick:
-      return {2000, 100};
+      return {1000, 50};
     case Scale::kStandard:
     case Scale::kPaper:
       return {10000, 250};
