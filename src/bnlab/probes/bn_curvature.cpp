@@ -161,6 +161,7 @@ ProbeKind bn_curvature_probe() {
   return {"bn-curvature", "both sides of Santurkar's Theorem 4.2, on the network and its twin with one BN layer",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
             const CurvatureParameters parameters = parse_curvature(json, where);
+            check_sequential("bn-curvature", where, setting);
             check_layers(parameters.layers, setting.network.layers, where + ".layers");
             return Json{{"layers", all_if_empty(parameters.layers, setting.network.layers)},
                         {"channels", parameters.channels}};

@@ -89,8 +89,8 @@ Protocol protocol(Scale scale) {
     case Scale::kSmoke:
       return {"vgg11", 0.0625, 2, 16, 12, 4, 100, 4, 4, 2};
     case Scale::kQuick:
-      // On seeds 1000 to 1004 and CIFAR-10 this is as many images as 500 steps of 128, and takes as long, but the network
-      // without BN leaves its plateau (training accuracy 0.26 over the second half; of 400 steps of 128: 0.16).
+      // On seeds 1000 to 1004 and CIFAR-10 this is as many images as 500 steps of 128, and takes as long, but the
+      // network without BN leaves its plateau (training accuracy 0.26 over the second half; of 400 steps of 128: 0.16).
       return {"vgg11", 0.25, 2, 64, 1000, 125, 500, 50, 100, 4};
     case Scale::kStandard:
       return {"vgg16", 0.25, 1, 128, 3000, 250, 2000, 75, 150, 8};
