@@ -49,6 +49,29 @@ bool is_one_sentence(const std::string& text) {
   return text.starts_with("bnlab: ") && text.find('\n') == text.size() - 1;
 }
 
+TEST(PathsThatAreNotUtf8, ArePrintedAndRefusedWhereTheyMustBeStored) {
+  TempFolder temp;
+  const std::string place = temp.path().string();
+  const Ended trained = shell("D=" + place + "/$(printf '\\377'); \"$B\"" + kTinyRun + "\"$D\" --json");
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("\xEF\xBF\xBD"));
+  // A link of such a name to the data set: found and read, but no request can hold its name.
+  const Ended reproduced = shell("D=" + place +
+                                 "/$(printf '\\376'); ln -s /usr/share/datasets/fashion-mnist \"$D\"; \"$B\" "
+                                 "reproduce --scale smoke --only dln-ics --data fashion-mnist:\"$D\" --out " +
+                                 place + "/out");
+  EXPECT_EQ(reproduced.status, 2);
+  EXPECT_THAT(reproduced.err, HasSubstr("not UTF-8"));
+  EXPECT_PRED1(is_one_sentence, reproduced.err);
+}
+
+TEST(AFileThatMayNotGrow, IsAnErrorAndNoSignal) {
+  TempFolder temp;
+  const Ended ended = shell("ulimit -f 8; \"$B\"" + std::string(kTinyRun) + (temp.path() / "run").string());
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  EXPECT_PRED1(is_one_sentence, ended.err);
+}
+
 TEST(FullOutput, FailsWithOneSentence) {
   for (const char* command : {"--help", "--version", "train --help", "list", "list --json", "data list",
                               "data list --json", "data check gaussian", "train --data gaussian --print-spec"}) {

@@ -38,7 +38,7 @@ std::string refusal(const std::vector<std::string>& arguments) {
 TEST(TrainFlags, WhatIsNotGivenIsTheKindsOwn) {
   const Json spec = printed(train({}));
   EXPECT_EQ(spec["model"]["name"], "vgg11");
-  EXPECT_EQ(spec["model"]["options"], Json::parse(R"({"width": 0.25})"));
+  EXPECT_EQ(spec["model"]["options"], Json::parse(R"({"width": 0.25, "pools": 5})"));
   EXPECT_EQ(spec["model"]["norm"]["kind"], "batch");
   EXPECT_EQ(spec["optimizer"]["name"], "sgd");
   EXPECT_EQ(spec["optimizer"]["lr"], 0.1);

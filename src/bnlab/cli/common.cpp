@@ -78,7 +78,14 @@ void save_request(const OutFolder& out, const Request& request) {
                        {"classes", facts.shape.classes},
                        {"train_count", facts.train_count},
                        {"test_count", facts.test_count}}}};
-  write_file_atomically(out.request(), json.dump(2));
+  std::string text;
+  try {
+    text = json.dump(2);
+  } catch (const Json::type_error&) {
+    throw std::invalid_argument("--data: the path holds bytes that are not UTF-8, which " + out.request().string() +
+                                " cannot hold; give a link to it with a plain name");
+  }
+  write_file_atomically(out.request(), text);
 }
 
 Request load_request(const OutFolder& out) {

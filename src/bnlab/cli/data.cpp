@@ -9,11 +9,6 @@
 namespace bnlab {
 namespace {
 
-/// Paths may hold any bytes.
-void print_json(const Json& json) {
-  write_output(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
 Json to_json(const DatasetListing& listing) {
   Json looked_in = Json::array();
   for (const auto& place : listing.looked_in) looked_in.push_back(place.string());

@@ -86,7 +86,7 @@ void list(const ListOptions& options) {
   SharesByScale shares;
   for (const auto& experiment : experiments()) entries.push_back(entry(experiment, facts, options, shares));
   if (options.json) {
-    fmt::print("{}\n", entries.dump(2));
+    print_json(entries);
     return;
   }
   for (const auto& entry : entries) print_entry(entry);

@@ -26,11 +26,16 @@ void prepare_standard_streams() {
     ::open("/dev/null", descriptor == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // gets the lowest free one: this one
   }
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
 }
 
 void write_output(std::string_view text) {
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw OutputError(errno);
+}
+
+void print_json(const Json& json) {
+  write_output(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 void say(std::string_view text) noexcept {

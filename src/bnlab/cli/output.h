@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "bnlab/record/json_fields.h"
+
 namespace bnlab {
 
 /// What was printed on standard output could not be written; one sentence.
@@ -19,12 +21,17 @@ class OutputError : public std::runtime_error {
 };
 
 /// To be called first. Opens /dev/null at those of the descriptors 0, 1 and 2 that the program was started without,
-/// else the next file opened gets one of them, and what is printed ends up in it. A reader that left becomes an error
-/// of the write instead of a signal, so that a run is not killed for it.
+/// else the next file opened gets one of them, and what is printed ends up in it. A reader that left, or a file
+/// that may not grow (ulimit -f), becomes an error of the write instead of a signal, so that a run is not killed for
+/// it.
 void prepare_standard_streams();
 
 /// Prints on standard output. Throws OutputError.
 void write_output(std::string_view text);
+
+/// Prints on standard output, indented. Bytes that are no UTF-8, which paths may hold, become U+FFFD. Throws
+/// OutputError.
+void print_json(const Json& json);
 
 /// Prints on standard error; where that takes nothing, the text is lost.
 void say(std::string_view text) noexcept;

@@ -6,6 +6,7 @@
 #include "bnlab/cli/bench_section.h"
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/output.h"
 
 namespace bnlab {
 
@@ -25,7 +26,7 @@ void add_report(CLI::App& app, Invocation&) {
     add_bench_section(out, report);
     write_report(report, out.path);
     if (options->json) {
-      fmt::print("{}\n", report.dump(2));
+      print_json(report);
     } else {
       fmt::print("The report is at {}\n", std::filesystem::absolute(out.path / "report.html").string());
     }

@@ -185,7 +185,7 @@ class Reproduction {
   void say_what_was_done() const {
     const Json& report = report_.json();
     if (report.is_null()) return;
-    if (options_.json) fmt::print("{}\n", report.dump(2));
+    if (options_.json) print_json(report);
     std::FILE* out = options_.json ? stderr : stdout;
     for (const auto& claim : report["claims"]) {
       if (claim["rank"] != "primary") continue;

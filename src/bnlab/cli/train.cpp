@@ -9,6 +9,7 @@
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 #include "bnlab/cli/environment.h"
+#include "bnlab/cli/output.h"
 #include "bnlab/cli/spec_flags.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/probes/probe_list.h"
@@ -121,7 +122,7 @@ int train_one(const TrainOptions& options) {
   const DataFacts facts = load_facts(data);
   const RunSpec asked = read_spec(options, facts);
   if (options.print_spec) {
-    fmt::print("{}\n", to_json(full_run_spec(asked, facts)).dump(2));
+    print_json(to_json(full_run_spec(asked, facts)));
     return kExitDone;
   }
   const RunSpec spec = complete_run_spec(asked, facts);
@@ -157,7 +158,7 @@ int train_one(const TrainOptions& options) {
   if (step_starts.size() > 2) result["median_step_seconds"] = median_step(step_starts);
   display.print("");
   if (options.json) {
-    fmt::print("{}\n", result.dump(2));
+    print_json(result);
   } else {
     print_summary(result);
   }
