@@ -6,8 +6,8 @@
 namespace bnlab {
 namespace {
 
-// Measured on one core of two (AMD EPYC with AVX-512): VGG-A at a quarter of its width on 16×16 images takes 9.5 ms for a
-// step of 64 and 18 ms for one of 128.
+// Measured on one core of two (AMD EPYC with AVX-512): VGG-A at a quarter of its width on 16×16 images takes 9.5 ms for
+// a step of 64 and 18 ms for one of 128.
 constexpr double kMacsPerSecond = 60e9;
 constexpr double kSecondsPerStep = 1.5e-3;
 constexpr double kSecondsPerStart = 1.0;
