@@ -55,5 +55,15 @@ TEST(MeanPooled, RefusesWhatDoesNotDivide) {
   EXPECT_THROW(mean_pooled(images.to(at::kDouble), 2), std::invalid_argument);
 }
 
+TEST(MeanPooled, OfASetThatIsPooledSoAlreadyIsThatSet) {
+  Dataset set;
+  set.train.images = bytes(kPixels, {2, 1, 4, 4});
+  set.test.images = bytes(kPixels, {2, 1, 4, 4});
+  const Dataset halved = mean_pooled(set, 2);
+  EXPECT_TRUE(at::equal(halved.test.images, mean_pooled(set.test.images, 2)));
+  EXPECT_TRUE(mean_pooled(halved, 2).train.images.is_alias_of(halved.train.images));
+  EXPECT_THROW(mean_pooled(halved, 4), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace bnlab

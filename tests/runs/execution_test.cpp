@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include "bnlab/data/pool.h"
 #include "bnlab/runs/completion.h"
 #include "bnlab/train/trainer.h"
 #include "tests/small_run.h"
@@ -85,6 +86,18 @@ TEST(DataShelf, ReadsASetOnceAndSharesItsImages) {
   DataShelf shelf({"gaussian"});
   const auto spec = std::get<TrainSpec>(specs().front());
   const at::Tensor images = shelf.dataset(spec).train.images;
+  EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(images));
+}
+
+TEST(DataShelf, PoolsASetOnceAndKeepsTheStoredOne) {
+  DataShelf shelf({"gaussian"});
+  auto spec = std::get<TrainSpec>(specs().front());
+  spec.data.pool = 2;
+  const Split pooled = shelf.training_data(spec).dataset().train;
+  EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(pooled.images));
+  const at::Tensor images = shelf.dataset(spec).train.images;
+  EXPECT_TRUE(at::equal(pooled.images, mean_pooled(images, 2)));
+  spec.data.pool = 1;
   EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(images));
 }
 

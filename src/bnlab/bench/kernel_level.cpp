@@ -17,8 +17,6 @@ namespace {
 using kernels::Compute;
 using kernels::Fusion;
 
-constexpr Step kSteps[] = {Step::kForwardTraining, Step::kForwardEvaluation, Step::kBackward};
-
 void check(kernels::Status status) {
   if (status != kernels::Status::kOk) throw std::runtime_error(fmt::format("bnlab: {}", kernels::message(status)));
 }

@@ -20,8 +20,6 @@ namespace {
 using kernels::Compute;
 using kernels::Fusion;
 
-constexpr Step kOperatorSteps[] = {Step::kForwardTraining, Step::kForwardEvaluation, Step::kBackward};
-
 template <class E>
 constexpr at::ScalarType scalar_type() {
   if (std::is_same_v<E, double>) return at::kDouble;
@@ -261,7 +259,7 @@ void measure_operators(const BatchData<E>& batch, std::size_t shape_index, Fusio
       require_agreement_of<E>(who, *subjects[0].second, subjects[i].first, *subjects[i].second,
                               static_cast<double>(shape.count()));
     }
-    for (const Step step : kOperatorSteps) {
+    for (const Step step : kSteps) {
       std::vector<Contender> contenders;
       for (const auto& [name, subject] : subjects) contenders.push_back({name, step_of(*subject, step)});
       const std::vector<Samples> samples = measure(contenders, options.measure);

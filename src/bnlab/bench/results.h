@@ -13,6 +13,7 @@ namespace bnlab::bench {
 /// "operator": through libtorch, outputs allocated by each call. "kernel": on raw memory, outputs allocated before.
 enum class Level { kOperator, kKernel };
 enum class Step { kForwardTraining, kForwardEvaluation, kBackward };
+inline constexpr Step kSteps[] = {Step::kForwardTraining, Step::kForwardEvaluation, Step::kBackward};
 /// kNone: the kernel level. kCaching: bnlab::ops::install_allocator().
 enum class AllocatorKind { kNone, kDefault, kCaching };
 

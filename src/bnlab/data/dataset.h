@@ -23,7 +23,8 @@ struct Dataset {
   std::string title;                     ///< for people; says so when the content is known not to be the published one
   std::vector<std::string> class_names;  ///< by label; empty for a regression
   Split train, test;
-  std::string digest;  ///< content_digest(train, test): the identity of the data in a run spec
+  std::string digest;  ///< content_digest(train, test) of the stored images: the identity of the data in a run spec
+  int64_t pool = 1;    ///< images are means of pool x pool stored pixels
 };
 
 /// Number of classes, or of a regression's outputs.

@@ -49,4 +49,12 @@ at::Tensor mean_pooled(const at::Tensor& images, int64_t pool) {
   return out;
 }
 
+Dataset mean_pooled(Dataset dataset, int64_t pool) {
+  if (dataset.pool == pool) return dataset;
+  if (dataset.pool != 1) throw std::invalid_argument(fmt::format("the images are pooled by {} already", dataset.pool));
+  for (Split* split : {&dataset.train, &dataset.test}) split->images = mean_pooled(split->images, pool);
+  dataset.pool = pool;
+  return dataset;
+}
+
 }  // namespace bnlab

@@ -11,8 +11,6 @@
 namespace bnlab {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
 /// The Ritz pairs of a basis V, best first.
 struct Ritz {
   at::Tensor values;     ///< (size)

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -62,6 +63,9 @@ class Basis {
 
 /// Of a double tensor of any layout, in logical order.
 std::vector<double> as_doubles(const at::Tensor& values);
+
+/// What could not be computed.
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// Below this share of an operator's scale, a direction is rounding noise: the space is invariant.
 constexpr double kInvariant = 1e-12;

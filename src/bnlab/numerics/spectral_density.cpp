@@ -14,8 +14,6 @@
 namespace bnlab {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
 /// A in the basis that Lanczos builds from one vector.
 struct Tridiagonal {
   std::vector<double> diagonal;
@@ -58,12 +56,12 @@ double weighted(const Quadrature& quadrature, const std::function<double(size_t)
 }
 
 ProbeMean mean_of(const std::vector<double>& values) {
-  if (values.empty()) return {kUnknown, kUnknown};
+  if (values.empty()) return {kNan, kNan};
   const auto count = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
   double squares = 0;
   for (const double value : values) squares += (value - mean) * (value - mean);
-  return {mean, values.size() < 2 ? kUnknown : std::sqrt(squares / (count - 1) / count)};
+  return {mean, values.size() < 2 ? kNan : std::sqrt(squares / (count - 1) / count)};
 }
 
 /// The mean over probes of Σ τ f(θ).

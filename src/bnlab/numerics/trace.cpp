@@ -38,7 +38,6 @@ TraceEstimate hutchinson_trace(const LinearOperator& a, const TraceOptions& opti
       estimate.converged = estimate.standard_error <= options.relative_error * std::abs(estimate.value);
     }
   } catch (const NotFinite&) {
-    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
     estimate = {kNan, kNan, false, false, 0};
   }
   estimate.products = products.count();

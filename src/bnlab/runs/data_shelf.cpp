@@ -1,12 +1,28 @@
 #include "bnlab/runs/data_shelf.h"
 
+#include "bnlab/data/load.h"
+#include "bnlab/data/pool.h"
+
 namespace bnlab {
 
-const Dataset& DataShelf::dataset(const TrainSpec& spec) {
-  const DataChoice choice = choice_for(spec, at_hand_);
-  const std::pair key{choice.name, choice.draw};
+const Dataset& DataShelf::stored(const DataChoice& choice) {
+  const std::tuple key{choice.name, choice.draw, int64_t{1}};
   if (const auto it = sets_.find(key); it != sets_.end()) return it->second;
   return sets_[key] = load_dataset(choice);
+}
+
+const Dataset& DataShelf::dataset(const TrainSpec& spec) {
+  return stored(choice_for(spec, at_hand_));
+}
+
+TrainingData DataShelf::training_data(const TrainSpec& spec) {
+  const DataChoice choice = choice_for(spec, at_hand_);
+  const Dataset& whole = stored(choice);
+  if (whole.digest != spec.data.digest) return {whole, spec};  // which refuses it
+  const std::tuple key{choice.name, choice.draw, spec.data.pool};
+  auto it = sets_.find(key);
+  if (it == sets_.end()) it = sets_.emplace(key, mean_pooled(whole, spec.data.pool)).first;
+  return {it->second, spec};
 }
 
 }  // namespace bnlab

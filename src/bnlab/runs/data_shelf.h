@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 
 #include "bnlab/runs/data_facts.h"
 #include "bnlab/train/training_data.h"
@@ -17,12 +18,14 @@ class DataShelf {
   /// What `spec` is about. Read at the first call. Throws DataError.
   const Dataset& dataset(const TrainSpec& spec);
 
-  /// The same, prepared as `spec` asks; without pooling it shares its images with all others. Throws DataError.
-  TrainingData training_data(const TrainSpec& spec) { return {dataset(spec), spec}; }
+  /// The same, prepared as `spec` asks; it shares its images with all that are pooled alike. Throws DataError.
+  TrainingData training_data(const TrainSpec& spec);
 
  private:
+  const Dataset& stored(const DataChoice& choice);
+
   DataChoice at_hand_;
-  std::map<std::pair<std::string, int64_t>, Dataset> sets_;  // by name and draw
+  std::map<std::tuple<std::string, int64_t, int64_t>, Dataset> sets_;  // by name, draw and pool
 };
 
 }  // namespace bnlab

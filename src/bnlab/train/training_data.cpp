@@ -22,7 +22,7 @@ TrainingData::TrainingData(Dataset dataset, const TrainSpec& spec) : dataset_(st
         fmt::format("a batch of {} is larger than the training split of {} ({} images); choose a smaller one",
                     spec.batch, dataset_.title, dataset_.train.count()));
   }
-  for (Split* split : {&dataset_.train, &dataset_.test}) split->images = mean_pooled(split->images, spec.data.pool);
+  dataset_ = mean_pooled(std::move(dataset_), spec.data.pool);
   options_.batch = spec.batch;
   options_.seed = mix(static_cast<uint64_t>(spec.seed), "loader");
   options_.flip_crop = spec.data.augment == "flip-crop";
