@@ -14,8 +14,8 @@ namespace bnlab {
 /// std::invalid_argument: other types, or a pool below 1 or that does not divide H and W.
 at::Tensor mean_pooled(const at::Tensor& images, int64_t pool);
 
-/// The set with both splits' images pooled; one that is pooled so already, as it is. std::invalid_argument: as above, or
-/// a set that is pooled otherwise.
+/// The set with both splits' images pooled; one that is pooled so already, as it is. std::invalid_argument: as above,
+/// or a set that is pooled otherwise.
 Dataset mean_pooled(Dataset dataset, int64_t pool);
 
 }  // namespace bnlab
