@@ -34,12 +34,48 @@ std::map<std::string, std::string> all_rows(const std::filesystem::path& out) {
   return rows;
 }
 
+std::vector<std::filesystem::path> run_folders(const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> folders;
+  if (!exists(out / "runs")) return folders;
+  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) folders.push_back(run.path());
+  return folders;
+}
+
+/// A run's work begins with its lock: not a time but this tells that a program is in the middle of its runs.
+void wait_for_a_run(const std::filesystem::path& out) {
+  const auto begun = [&] {
+    for (const auto& run : run_folders(out)) {
+      if (exists(RunPaths{run}.lock())) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 12'000 && !begun(); ++i) testing::sleep_ms(5);
+  ASSERT_TRUE(begun()) << "no run began within a minute";
+}
+
+/// Folders of runs that have a checkpoint and are not at their end.
+std::vector<std::filesystem::path> stopped_runs(const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> stopped;
+  for (const auto& run : run_folders(out)) {
+    if (exists(RunPaths{run}.checkpoint()) && run_state(run) == RunState::kUnfinished) stopped.push_back(run);
+  }
+  return stopped;
+}
+
+void wait_for_workers(const std::filesystem::path& out) {
+  for (const auto& run : run_folders(out)) {
+    const int lock = open(RunPaths{run}.lock().c_str(), O_RDONLY);
+    flock(lock, LOCK_EX);  // as long as a worker writes this run
+    close(lock);
+  }
+}
+
 TEST(Reproduce, OneAndTwoWorkersStoppedOrNotGiveTheSameRecordsAndNothingIsComputedTwice) {
   TempFolder one, two;
   ASSERT_EQ(Program(smoke_into(one.path(), {"--workers", "1", "--seeds", "2"})).wait(), 0);
 
   Program interrupted(smoke_into(two.path(), {"--workers", "2", "--seeds", "2"}));
-  testing::sleep_ms(3000);
+  wait_for_a_run(two.path());
   interrupted.signal(SIGINT);
   EXPECT_EQ(interrupted.wait(), 130);
   EXPECT_THAT(interrupted.out(), HasSubstr("the same command goes on"));
@@ -66,34 +102,16 @@ TEST(Reproduce, OneAndTwoWorkersStoppedOrNotGiveTheSameRecordsAndNothingIsComput
   EXPECT_EQ(report, Json::parse(read_file(one / "report.json")));
 }
 
-/// Folders of runs that have a checkpoint and are not at their end.
-std::vector<std::filesystem::path> stopped_runs(const std::filesystem::path& out) {
-  std::vector<std::filesystem::path> stopped;
-  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
-    if (std::filesystem::exists(RunPaths{run.path()}.checkpoint()) && run_state(run.path()) == RunState::kUnfinished) {
-      stopped.push_back(run.path());
-    }
-  }
-  return stopped;
-}
-
-void wait_for_workers(const std::filesystem::path& out) {
-  for (const auto& run : std::filesystem::directory_iterator(out / "runs")) {
-    const int lock = open(RunPaths{run.path()}.lock().c_str(), O_RDONLY);
-    flock(lock, LOCK_EX);  // as long as a worker writes this run
-    close(lock);
-  }
-}
-
 TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
   TempFolder whole, out;
   ASSERT_EQ(Program(smoke_into(whole.path())).wait(), 0);
   const std::vector<std::string> only_at_the_end = {"--workers", "1", "--checkpoint-seconds", "1000"};
   std::vector<std::filesystem::path> stopped;
-  for (int attempt = 0; attempt < 16 && stopped.empty();
-       ++attempt) {  // it may die between two runs, or before the first
+  for (int attempt = 0; attempt < 40 && stopped.empty(); ++attempt) {  // it may die before a step, or between two runs
+    std::filesystem::remove_all(out / "runs");
     Program program(smoke_into(out.path(), only_at_the_end));
-    testing::sleep_ms(1500 + 500 * attempt);
+    wait_for_a_run(out.path());
+    testing::sleep_ms(400 + 60 * attempt);
     program.signal(SIGKILL);
     program.wait();
     testing::sleep_ms(300);
@@ -118,7 +136,7 @@ TEST(Reproduce, ALauncherKilledOutrightTakesNoCheckpointAlong) {
 TEST(Reproduce, CtrlCTwiceEndsAtOnce) {
   TempFolder out;
   Program program(smoke_into(out.path(), {"--seeds", "5"}));
-  testing::sleep_ms(2500);
+  wait_for_a_run(out.path());
   program.signal(SIGINT);
   program.signal(SIGTERM);
   EXPECT_LT(program.wait(), 0) << "it went on to its report";
