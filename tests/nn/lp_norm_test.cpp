@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
@@ -77,6 +78,86 @@ TEST(LpNorm, GradientAgreesWithFiniteDifferences) {
       const double difference = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
       EXPECT_NEAR(x.grad().view({-1})[i].item<double>(), difference, 1e-6) << p << " at " << i;
     }
+  }
+}
+
+/// The formula of lp_norm.h in tensor operations, to be differentiated by libtorch.
+at::Tensor in_tensors(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, double p) {
+  std::vector<int64_t> dims = {0}, shape(static_cast<size_t>(x.dim()), 1);
+  for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
+  shape[1] = -1;
+  const at::Tensor norm =
+      std::isinf(p) ? x.abs().amax(dims, true) : at::norm(x, p, dims, true) / std::pow(x.numel() / x.size(1), 1 / p);
+  return (x - x.mean(dims, true)) / (norm + 1e-5) * gamma.view(shape) + beta.view(shape);
+}
+
+struct Gradients {
+  torch::autograd::variable_list first, second;
+};
+
+/// Of (weights * y³).sum() and of its gradients' (own weights) sum.
+Gradients gradients_of(const at::Tensor& y, const torch::autograd::variable_list& inputs) {
+  at::manual_seed(5);
+  const at::Tensor loss = (at::randn(y.sizes(), y.options()) * y * y * y).sum();
+  Gradients result;
+  result.first = torch::autograd::grad({loss}, inputs, {}, /*retain_graph=*/true);
+  at::Tensor sum = at::zeros({}, y.options());
+  for (const at::Tensor& gradient : torch::autograd::grad({loss}, inputs, {}, true, /*create_graph=*/true)) {
+    sum = sum + (gradient * at::randn(gradient.sizes(), gradient.options())).sum();
+  }
+  result.second = torch::autograd::grad({sum}, inputs, {}, false, false, /*allow_unused=*/true);
+  return result;
+}
+
+TEST(LpNorm, FirstAndSecondDerivativesAreThoseOfTheFormulaInEveryLayout) {
+  for (const double p : kPowers) {
+    for (const at::MemoryFormat format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+      for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{4, 3, 3, 5}, {2, 3, 1, 1}, {1, 3, 7, 3}}) {
+        LpNorm norm({.channels = 3, .p = p});
+        norm.to(at::kDouble);
+        at::manual_seed(11);
+        const at::Tensor x = (at::randn(sizes, at::kDouble) + 1).contiguous(format).set_requires_grad(true);
+        at::Tensor gamma = norm.named_parameters()["weight"], beta = norm.named_parameters()["bias"];
+        {
+          at::NoGradGuard no_grad;
+          gamma.copy_(at::tensor({1.5, -2.0, 0.5}));
+          x[0][1][0][0] = -x.select(1, 1).abs().max() - 1;  // the largest is below 0
+          x[0][2] = x[0][2].flip(0);
+        }
+        const Gradients got = gradients_of(norm.forward(x), {x, gamma, beta});
+        const Gradients expected = gradients_of(in_tensors(x, gamma, beta, p), {x, gamma, beta});
+        for (size_t i = 0; i < 3; ++i) {
+          EXPECT_TRUE(at::allclose(got.first[i], expected.first[i], 1e-10, 1e-10)) << p << sizes << i;
+          ASSERT_EQ(got.second[i].defined(), expected.second[i].defined());
+          if (!got.second[i].defined()) continue;
+          EXPECT_TRUE(at::allclose(got.second[i], expected.second[i], 1e-9, 1e-9)) << p << sizes << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(LpNorm, TheLargestValuesShareTheGradientAndAChannelOfZerosHasNone) {
+  LpNorm norm({.channels = 2, .p = kInfinity});
+  const at::Tensor x = at::tensor({3.0F, 0.0F, -3.0F, 0.0F, 1.0F, 0.0F}).view({3, 2}).set_requires_grad(true);
+  at::Tensor y = norm.forward(x);
+  y.select(1, 0)[2].backward();  // (1 - 1/3)/(3 + eps)
+  EXPECT_NEAR(x.grad()[0][0].item<double>(), -(2.0 / 3) / 9 / 2 - 1.0 / 9, 1e-5);
+  EXPECT_NEAR(x.grad()[1][0].item<double>(), (2.0 / 3) / 9 / 2 - 1.0 / 9, 1e-5);
+  LpNorm two({.channels = 2, .p = 2});
+  const at::Tensor zero = at::zeros({4, 2}).set_requires_grad(true);
+  two.forward(zero).sum().backward();
+  EXPECT_TRUE(at::equal(zero.grad(), at::zeros({4, 2})));
+}
+
+TEST(LpNorm, NaNGoesOnAndStaysInItsChannel) {
+  for (const double p : kPowers) {
+    LpNorm norm({.channels = 2, .p = p});
+    const at::Tensor x = at::tensor({1.0F, 2.0F, static_cast<float>(NAN), 3.0F, 2.0F, 5.0F}).view({3, 2});
+    const at::Tensor y = norm.forward(x).isnan();
+    EXPECT_TRUE(y.select(1, 0).all().item<bool>()) << p;
+    EXPECT_FALSE(y.select(1, 1).any().item<bool>()) << p;
+    EXPECT_TRUE(norm.named_buffers()["running_norm"].isnan()[0].item<bool>()) << p;
   }
 }
 

@@ -36,7 +36,7 @@ std::vector<std::string> what_was_run(const Setting& setting) {
           "Every {} steps of the network without BN, each of its convolutions in turn gets one BN layer behind "
           "it (γ = 1, β = 0, ε = 0), all weights as they are: its twin, of loss L̂. With y what a channel of the "
           "convolution gives, in m values, g = ∇L with respect to y and v = ∇L̂ with respect to y:",
-          p.landscape_every),
+          p.theory_every),
       "Theorem 4.1: ‖v‖² ≤ (γ²/σ²)(‖g‖² − ⟨1, g⟩²/m − ⟨g, ŷ⟩²/m). Its right side can be read with the twin's own "
       "gradient behind the BN layer, which makes it an equation, or, as printed, with the plain network's, which makes "
       "it a claim about networks.",
@@ -44,7 +44,7 @@ std::vector<std::string> what_was_run(const Setting& setting) {
                   "(γ²/σ²)vᵀHv − γ⟨g, ŷ⟩‖v‖²/(mσ²), H the Hessian of the plain network; where H preserves the relative "
                   "norms of g and v, also with gᵀHg in place of vᵀHv (we read this as: of vᵀHv and gᵀHg the one is "
                   "larger whose vector is longer). Again an equation if H and g are the twin's own.",
-                  2 * p.landscape_every),
+                  2 * p.theory_every),
       "Theorem 4.4 bounds the gradient of a layer's weights for the worst input X of spectral norm λ. That worst case "
       "is "
       "λ²‖v‖², so that the theorem is λ² times Theorem 4.1 and holds where that holds; the paper prints g² where g is "

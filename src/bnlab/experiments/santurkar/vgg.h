@@ -23,6 +23,7 @@ struct Protocol {
   int64_t observe_every;    ///< activations, their moments, ICS
   int64_t landscape_every;  ///< a landscape costs two passes a point
   int64_t landscape_points;
+  int64_t theory_every;  ///< the twins of the theory; their curvatures at every second look
 };
 Protocol protocol(Scale scale);
 
