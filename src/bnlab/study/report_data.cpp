@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <limits>
 #include <set>
 
 #include "bnlab/record/parse_json.h"
@@ -28,8 +27,6 @@ void add_record(Json& entry, const std::filesystem::path& folder) {
   if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
   if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
     entry["probe_seconds"] = parse_json(costs, "probe_seconds of the run");
-  if (const std::string schedule = reader.meta("probe_schedule"); !schedule.empty())
-    entry["probe_schedule"] = parse_json(schedule, "probe_schedule of the run");
 }
 
 Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, const RunErrors& errors) {
@@ -42,8 +39,7 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
                 {"seconds", nullptr},
                 {"threads", threads_of(run.spec)},
                 {"error", nullptr},
-                {"probe_seconds", nullptr},
-                {"probe_schedule", nullptr}};
+                {"probe_seconds", nullptr}};
   if (const auto* train = std::get_if<TrainSpec>(&run.spec)) entry["steps"] = train->steps;
   try {
     add_record(entry, runs_folder / run.id);
@@ -56,28 +52,6 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
     entry["error"] = it->second;
   }
   return entry;
-}
-
-/// What a probe budget did to the runs of an experiment; "" without one.
-std::string budget_note(const std::vector<Json>& schedules) {
-  if (schedules.empty()) return "";
-  int64_t least = std::numeric_limits<int64_t>::max(), most = 0, above = 0;
-  for (const Json& schedule : schedules) {
-    const auto every = schedule.at("every").get<int64_t>();
-    least = std::min(least, every);
-    most = std::max(most, every);
-    above += schedule.at("expected").get<double>() > schedule.at("budget").get<double>() ? 1 : 0;
-  }
-  std::string note = fmt::format(
-      "A probe budget of {:.3g} % was asked for: in {} run{} probes saw only every n-th of the steps that they ask "
-      "for, "
-      "n from {} to {}.",
-      100 * schedules.front().at("budget").get<double>(), schedules.size(), schedules.size() == 1 ? "" : "s", least,
-      most);
-  if (above > 0) {
-    note += fmt::format(" In {} of them the first looks, or a probe that needs every step, already cost more.", above);
-  }
-  return note;
 }
 
 /// What an experiment says of itself and of its runs, as it stands in the report.
@@ -120,7 +94,6 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
   double seconds = 0, cpu_seconds = 0, probe_seconds = 0;
   bool all_have_cpu_seconds = true;
   std::map<std::string, double> by_probe;
-  std::vector<Json> schedules;
   int64_t ended = 0, failed = 0;
   for (const auto& run : planned.plan.runs()) {
     const Json& entry = runs.at(run.id);
@@ -133,7 +106,6 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
     } else {
       all_have_cpu_seconds = false;
     }
-    if (entry["probe_schedule"].is_object()) schedules.push_back(entry["probe_schedule"]);
     if (entry["probe_seconds"].is_object()) {
       for (const auto& probe : entry["probe_seconds"].items()) {
         probe_seconds += probe.value().get<double>();
@@ -162,7 +134,10 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
     }
     notes.push_back(fmt::format("Probes took {:.1f} % of the computing time: {}.", 100 * probe_seconds / cost, shares));
   }
-  if (const std::string note = budget_note(schedules); !note.empty()) notes.push_back(note);
+  if (const int64_t n = planned.setting.probe_thinning; n > 1) {
+    notes.push_back(fmt::format(
+        "A probe budget was asked for: in all runs alike, probes saw one of {} of the steps that they ask for.", n));
+  }
   return {{"name", experiment.name},
           {"title", experiment.title},
           {"question", experiment.question},
