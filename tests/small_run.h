@@ -9,6 +9,7 @@
 #include "bnlab/nn/norm_list.h"
 #include "bnlab/record/run_spec.h"
 #include "bnlab/train/training_data.h"
+#include "tests/nn/small_norm_options.h"
 
 namespace bnlab::testing {
 
@@ -23,7 +24,7 @@ inline TrainSpec small_spec(const std::string& norm, int64_t steps = 6) {
   spec.model.name = "vgg11";
   spec.model.options = {{"width", 0.0625}};
   spec.model.norm.kind = norm;
-  spec.model.norm.options = complete_options(find_norm_kind(norm).options, {}, norm);
+  spec.model.norm.options = small_norm_options(norm);
   spec.batch = 16;
   spec.steps = steps;
   spec.threads = 1;

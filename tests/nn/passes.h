@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "bnlab/nn/model_list.h"
+#include "tests/nn/small_norm_options.h"
 
 namespace bnlab::testing {
 
 inline NormChoice norm_choice(const std::string& kind, bool after_activation = false) {
-  return {kind, after_activation, complete_options(find_norm_kind(kind).options, {}, kind)};
+  return {kind, after_activation, small_norm_options(kind)};
 }
 
 inline int64_t parameter_count(const Network& network) {

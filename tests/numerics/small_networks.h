@@ -12,11 +12,12 @@
 #include "bnlab/nn/models/conv_layer.h"
 #include "bnlab/numerics/mean_loss.h"
 #include "bnlab/numerics/products.h"
+#include "tests/nn/small_norm_options.h"
 
 namespace bnlab::testing {
 
 inline NormChoice norm_choice(const std::string& kind) {
-  return {kind, false, complete_options(find_norm_kind(kind).options, {}, kind)};
+  return {kind, false, small_norm_options(kind)};
 }
 
 /// 3 values, 4 hidden, tanh, 3 classes.

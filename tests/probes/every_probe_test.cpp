@@ -45,6 +45,7 @@ Task task(const std::string& model, const std::string& norm) {
   if (model == "dln") return {make_linear_task({}), testing::small_linear_spec(norm)};
   Task task{small_dataset(), small_spec(norm)};
   task.spec.model.name = model;
+  if (model == "mlp") task.spec.model.options = {{"layers", 3}, {"width", 6}};
   if (model == "resnet20") {
     task.spec.data.pad_to = 0;
     task.spec.model.options = {{"width", 0.125}};
@@ -115,7 +116,7 @@ void PrintTo(const NetworkCase& network, std::ostream* out) {
 
 std::vector<NetworkCase> all_networks() {
   std::vector<NetworkCase> result;
-  for (const char* model : {"vgg11", "resnet20", "dln"}) {
+  for (const char* model : {"vgg11", "resnet20", "dln", "mlp"}) {
     for (const NormKind& norm : norm_kinds()) result.push_back({model, norm.kind});
   }
   return result;

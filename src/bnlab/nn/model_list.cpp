@@ -2,6 +2,7 @@
 
 #include "bnlab/nn/find_kind.h"
 #include "bnlab/nn/models/dln.h"
+#include "bnlab/nn/models/mlp.h"
 #include "bnlab/nn/models/resnet.h"
 #include "bnlab/nn/models/vgg.h"
 
@@ -13,8 +14,8 @@ std::shared_ptr<Norm> NormChoice::make(int64_t channels) const {
 }
 
 const std::vector<ModelKind>& model_kinds() {
-  static const std::vector<ModelKind> kinds = {vgg11_kind(), vgg16_kind(), resnet20_kind(), resnet110_kind(),
-                                               dln_kind()};
+  static const std::vector<ModelKind> kinds = {vgg11_kind(),     vgg16_kind(), resnet20_kind(),
+                                               resnet110_kind(), dln_kind(),   mlp_kind()};
   return kinds;
 }
 

@@ -2,6 +2,7 @@
 
 #include "bnlab/nn/batch_norm.h"
 #include "bnlab/nn/find_kind.h"
+#include "bnlab/nn/group_norm.h"
 #include "bnlab/nn/lp_norm.h"
 #include "bnlab/nn/noise.h"
 
@@ -16,6 +17,9 @@ const std::vector<NormKind>& norm_kinds() {
       l1_norm_kind(),
       l2_norm_kind(),
       linf_norm_kind(),
+      group_norm_kind(),
+      layer_norm_kind(),
+      scale_kind(),
   };
   return kinds;
 }
