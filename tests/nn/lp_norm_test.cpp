@@ -161,6 +161,21 @@ TEST(LpNorm, NaNGoesOnAndStaysInItsChannel) {
   }
 }
 
+TEST(LpNorm, RefusesOtherTypesInBothModesWithItsOwnSentence) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf, at::kLong}) {
+    for (const bool training : {true, false}) {
+      LpNorm norm({.channels = 2, .p = 1});
+      norm.train(training);
+      try {
+        norm.forward(at::ones({4, 2}, type));
+        ADD_FAILURE() << type;
+      } catch (const c10::Error& error) {
+        EXPECT_NE(std::string(error.what()).find("LpNorm: expected x of float32 or float64, got"), std::string::npos);
+      }
+    }
+  }
+}
+
 TEST(LpNorm, RefusesWhatIsNoNorm) {
   EXPECT_THROW(LpNorm({.channels = 3, .p = 3}), c10::Error);
   EXPECT_THROW(LpNorm({.channels = 0, .p = 2}), c10::Error);

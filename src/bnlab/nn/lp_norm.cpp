@@ -155,6 +155,8 @@ LpNorm::LpNorm(const LpNormOptions& options) : options_(options) {
 at::Tensor LpNorm::forward(const at::Tensor& x) {
   TORCH_CHECK(x.dim() >= 2 && x.size(1) == options_.channels, kName, ": expected x of sizes (N,", options_.channels,
               ",*), got ", x.sizes(), ".");
+  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble, kName,
+              ": expected x of float32 or float64, got ", x.scalar_type(), ".");
   if (!is_training()) {
     const auto seen = [&](const at::Tensor& values) { return ops::per_channel(values, x.dim()); };
     return (x - seen(running_mean_)) * (seen(gamma_) / (seen(running_norm_) + options_.eps)) + seen(beta_);

@@ -1,8 +1,10 @@
 #include "bnlab/nn/model_list.h"
 
 #include "bnlab/nn/find_kind.h"
+#include "bnlab/nn/models/caffenet.h"
 #include "bnlab/nn/models/dln.h"
 #include "bnlab/nn/models/mlp.h"
+#include "bnlab/nn/models/nin.h"
 #include "bnlab/nn/models/resnet.h"
 #include "bnlab/nn/models/vgg.h"
 
@@ -14,8 +16,8 @@ std::shared_ptr<Norm> NormChoice::make(int64_t channels) const {
 }
 
 const std::vector<ModelKind>& model_kinds() {
-  static const std::vector<ModelKind> kinds = {vgg11_kind(),     vgg16_kind(), resnet20_kind(),
-                                               resnet110_kind(), dln_kind(),   mlp_kind()};
+  static const std::vector<ModelKind> kinds = {vgg11_kind(), vgg16_kind(), resnet20_kind(), resnet110_kind(),
+                                               dln_kind(),   mlp_kind(),   nin_kind(),      caffenet_kind()};
   return kinds;
 }
 

@@ -17,7 +17,9 @@ constexpr size_t kPoints = 100;
 std::map<int64_t, std::vector<double>> by_step(const std::vector<RunReader*>& runs, const Key& key) {
   std::map<int64_t, std::vector<double>> values;
   std::map<int64_t, size_t> rows;
+  std::vector<int64_t> ends;  // of the runs that diverged
   for (RunReader* run : runs) {
+    if (const int64_t end = run->diverged_at(); end >= 0) ends.push_back(end);
     const Series series = run->scalars(key);
     for (size_t i = 0; i < series.steps.size(); ++i) {
       ++rows[series.steps[i]];
@@ -25,10 +27,8 @@ std::map<int64_t, std::vector<double>> by_step(const std::vector<RunReader*>& ru
     }
   }
   std::erase_if(values, [&](const auto& entry) {
-    const size_t alive = static_cast<size_t>(std::count_if(runs.begin(), runs.end(), [&](RunReader* run) {
-      return run->diverged_at() < 0 || entry.first < run->diverged_at();
-    }));
-    return rows[entry.first] < alive;
+    const auto dead = std::count_if(ends.begin(), ends.end(), [&](int64_t end) { return entry.first >= end; });
+    return rows[entry.first] < runs.size() - static_cast<size_t>(dead);
   });
   return values;
 }

@@ -1,22 +1,28 @@
 #include "bnlab/experiments/ours/path_geometry.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 namespace bnlab {
 namespace {
 
 using Vector = std::vector<double>;
 
+/// In partial sums side by side, which a compiler turns into vectors.
 double dot(const Vector& a, const Vector& b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-}
-
-double cosine_of(const Vector& a, const Vector& b) {
-  return dot(a, b) / std::sqrt(dot(a, a) * dot(b, b));
+  std::array<double, 8> sums = {};
+  size_t i = 0;
+  for (; i + sums.size() <= a.size(); i += sums.size()) {
+    for (size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += a[i + lane] * b[i + lane];
+  }
+  for (; i < a.size(); ++i) sums[0] += a[i] * b[i];
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 void add(Vector& to, const Vector& more, double factor = 1) {
@@ -40,10 +46,38 @@ void check_every_step(const std::vector<int64_t>& steps, size_t count, const Run
   }
 }
 
+struct MainParts {
+  at::Tensor u, s;  // left singular vectors, as columns, and singular values, the largest first
+};
+
+/// The largest two by subspace iteration with Rayleigh-Ritz steps (Halko, Martinsson & Tropp 2011, section 4.5), which
+/// takes a hundredth of a decomposition's time. None if they have not converged: ‖Aᵀu - s v‖ above 1e-10 of s_1.
+std::optional<MainParts> iterated_parts(const at::Tensor& a) {
+  constexpr int64_t kBlock = 8;
+  constexpr int kMostRounds = 60;
+  const int64_t block = std::min({kBlock, a.size(0), a.size(1)}), wanted = std::min<int64_t>(2, block);
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(uint64_t{1});
+  at::Tensor v = std::get<0>(at::linalg_qr(a.t().mm(at::randn({a.size(0), block}, generator, a.options()))));
+  for (int round = 0; round < kMostRounds; ++round) {
+    const auto [u, s, wt] = at::linalg_svd(a.mm(v), /*full_matrices=*/false);
+    const at::Tensor back = a.t().mm(u);
+    const at::Tensor residual = (back - v.mm(wt.t()) * s).narrow(1, 0, wanted).square().sum(0).sqrt();
+    if (residual.max().item<double>() <= 1e-10 * s[0].item<double>()) return MainParts{u, s};
+    v = std::get<0>(at::linalg_qr(back));
+  }
+  return std::nullopt;
+}
+
+MainParts main_parts(const at::Tensor& a) {
+  if (auto parts = iterated_parts(a)) return *parts;
+  const auto [u, s, vt] = at::linalg_svd(a, /*full_matrices=*/false);
+  return {u, s};
+}
+
 /// The two main components of centred places, one row a place, each with the sign that makes its largest entry
 /// positive. Missing ones, of a path in one dimension, are 0.
 at::Tensor main_components(const at::Tensor& places) {
-  const auto [u, s, v] = at::linalg_svd(places, /*full_matrices=*/false);
+  const auto [u, s] = main_parts(places);
   const at::Tensor components = at::zeros({places.size(0), 2}, at::kDouble);
   for (int64_t k = 0; k < std::min<int64_t>(2, s.size(0)); ++k) {
     const at::Tensor component = u.select(1, k) * s[k];
@@ -70,18 +104,20 @@ PathGeometry::PathGeometry(RunReader& run) {
   for (size_t t = 0; t < updates_.size(); ++t) {
     for (double& value : updates_[t]) value *= -rates.values[t];
     lengths_.push_back(rates.values[t] * norms.values[t]);
+    squares_.push_back(dot(updates_[t], updates_[t]));
   }
   remaining_cosine_.resize(updates_.size());
   if (updates_.empty()) return;
   Vector left(updates_.front().size(), 0.0);
   for (size_t t = updates_.size(); t-- > 0;) {
     add(left, updates_[t]);
-    remaining_cosine_[t] = cosine_of(updates_[t], left);
+    remaining_cosine_[t] = dot(updates_[t], left) / std::sqrt(squares_[t] * dot(left, left));
   }
 }
 
 double PathGeometry::cosine(int64_t t, int64_t lag) const {
-  return cosine_of(updates_.at(static_cast<size_t>(t)), updates_.at(static_cast<size_t>(t + lag)));
+  const auto a = static_cast<size_t>(t), b = static_cast<size_t>(t + lag);
+  return dot(updates_.at(a), updates_.at(b)) / std::sqrt(squares_[a] * squares_[b]);
 }
 
 double PathGeometry::mean_cosine(int64_t lag, int64_t begin, int64_t end) const {

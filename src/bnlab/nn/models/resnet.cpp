@@ -1,54 +1,16 @@
 #include "bnlab/nn/models/resnet.h"
 
 #include <ATen/ATen.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
-#include <algorithm>
 #include <array>
-#include <cmath>
+
+#include "bnlab/nn/models/layer.h"
 
 namespace bnlab {
 namespace {
 
 constexpr std::array<int64_t, 3> kStageChannels = {16, 32, 64};  // at width 1
-
-/// 3×3 convolution with bias (padding 1), norm, the end of a shortcut if there is one, ReLU; or the norm last.
-/// The bias is kept where a normalization follows, so that a network and its normalized twin have the same weights.
-class ResNetLayer : public torch::nn::Module {
- public:
-  ResNetLayer(int64_t in_channels, int64_t out_channels, int64_t stride, const NormChoice& norm)
-      : conv_(torch::nn::Conv2dOptions(in_channels, out_channels, 3).stride(stride).padding(1)),
-        norm_(norm.make(out_channels)),
-        after_activation_(norm.after_activation) {
-    register_module("conv", conv_);
-    if (norm_) register_module("norm", norm_);
-  }
-
-  /// shortcut: like the result, or undefined for none. Shows its values to `tap` as layer `number`.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& shortcut, int64_t number, const Tap& tap) {
-    at::Tensor y = conv_->forward(x);
-    // In one pass, unless somebody looks at the value in between.
-    if (norm_ && !after_activation_ && !tap) {
-      return shortcut.defined() ? norm_->forward_add_relu(y, shortcut) : norm_->forward_relu(y);
-    }
-    if (tap) tap(number, TapPoint::kLinear, y);
-    if (norm_ && !after_activation_) y = norm_->forward(y);
-    if (shortcut.defined()) y = y + shortcut;
-    if (tap) tap(number, TapPoint::kActivationInput, y);
-    y = at::relu(y);
-    if (norm_ && after_activation_) y = norm_->forward(y);
-    if (tap) tap(number, TapPoint::kOutput, y);
-    return y;
-  }
-
-  int64_t macs(int64_t height, int64_t width) const { return conv_->weight.numel() * height * width; }
-
- private:
-  torch::nn::Conv2d conv_;
-  std::shared_ptr<Norm> norm_;
-  bool after_activation_;
-};
 
 /// A block's input as its end adds it: every stride-th row and column, zeros in the channels that x does not have.
 at::Tensor identity_shortcut(const at::Tensor& x, int64_t channels, int64_t stride) {
@@ -60,17 +22,17 @@ at::Tensor identity_shortcut(const at::Tensor& x, int64_t channels, int64_t stri
 
 /// Two layers and the shortcut around them.
 struct Block {
-  std::shared_ptr<ResNetLayer> first, second;
+  std::shared_ptr<Layer> first, second;
   int64_t channels, stride;
 };
 
 class ResNet : public Network {
  public:
   ResNet(int64_t blocks_per_stage, double width, const NormChoice& norm, const TaskShape& shape) {
-    int64_t channels = scaled(kStageChannels.front(), width), size = shape.size;
+    int64_t channels = scaled_channels(kStageChannels.front(), width), size = shape.size;
     stem_ = add_layer(shape.channels, channels, 1, norm, size);
     for (size_t stage = 0; stage < kStageChannels.size(); ++stage) {
-      const int64_t out = scaled(kStageChannels[stage], width);
+      const int64_t out = scaled_channels(kStageChannels[stage], width);
       for (int64_t i = 0; i < blocks_per_stage; ++i) {
         const int64_t stride = stage > 0 && i == 0 ? 2 : 1;
         size = (size + stride - 1) / stride;
@@ -85,10 +47,10 @@ class ResNet : public Network {
 
   at::Tensor forward(const at::Tensor& x, const Tap& tap) override {
     int64_t number = 1;
-    at::Tensor y = stem_->forward(x, {}, number, tap);
+    at::Tensor y = stem_->forward(x, number, tap);
     for (const Block& block : blocks_) {
-      const at::Tensor inner = block.first->forward(y, {}, ++number, tap);
-      y = block.second->forward(inner, identity_shortcut(y, block.channels, block.stride), ++number, tap);
+      const at::Tensor inner = block.first->forward(y, ++number, tap);
+      y = block.second->forward(inner, ++number, tap, identity_shortcut(y, block.channels, block.stride));
     }
     return head_->forward(y.mean({2, 3}));
   }
@@ -98,21 +60,16 @@ class ResNet : public Network {
   int64_t macs_per_example() const override { return macs_; }
 
  private:
-  static int64_t scaled(int64_t channels, double width) {
-    return std::max<int64_t>(1, std::lround(static_cast<double>(channels) * width));
-  }
-
   /// size: height and width of the layer's result.
-  std::shared_ptr<ResNetLayer> add_layer(int64_t in, int64_t out, int64_t stride, const NormChoice& norm,
-                                         int64_t size) {
-    layers_.push_back(std::make_shared<ResNetLayer>(in, out, stride, norm));
+  std::shared_ptr<Layer> add_layer(int64_t in, int64_t out, int64_t stride, const NormChoice& norm, int64_t size) {
+    layers_.push_back(std::make_shared<Layer>(convolution(in, out, 3, stride), norm, Activation::kRelu));
     register_module("layer" + std::to_string(layers_.size()), layers_.back());
-    macs_ += layers_.back()->macs(size, size);
+    macs_ += 9 * in * out * size * size;
     return layers_.back();
   }
 
-  std::vector<std::shared_ptr<ResNetLayer>> layers_;
-  std::shared_ptr<ResNetLayer> stem_;
+  std::vector<std::shared_ptr<Layer>> layers_;
+  std::shared_ptr<Layer> stem_;
   std::vector<Block> blocks_;
   torch::nn::Linear head_{nullptr};
   int64_t macs_ = 0;

@@ -1,61 +1,33 @@
 #include "bnlab/nn/models/vgg.h"
 
-#include <torch/nn/modules/linear.h>
-
-#include <algorithm>
 #include <cmath>
 
-#include "bnlab/nn/models/conv_layer.h"
+#include "bnlab/nn/models/chain.h"
 
 namespace bnlab {
 namespace {
 
-constexpr int64_t kPool = -1;
-using Plan = std::vector<int64_t>;  // channels of a convolution at width 1, or kPool
+using Plan = std::vector<PlannedConvolution>;
 
-const Plan kColumnA = {64, kPool, 128, kPool, 256, 256, kPool, 512, 512, kPool, 512, 512, kPool};
-const Plan kColumnD = {64,    64,  kPool, 128, 128,   kPool, 256, 256, 256,
-                       kPool, 512, 512,   512, kPool, 512,   512, 512, kPool};
+PlannedConvolution pooled(int64_t channels) {
+  return {channels, 3, Pool::kLargest};
+}
 
-class Vgg : public SequentialNetwork {
- public:
-  Vgg(const Plan& plan, double width, int64_t pools, const NormChoice& norm, const TaskShape& shape) {
-    int64_t channels = shape.channels, size = shape.size;
-    for (const int64_t entry : plan) {
-      if (entry == kPool) {
-        if (--pools < 0) continue;
-        size /= 2;
-        pool_after_.back() = true;
-        continue;
-      }
-      const int64_t out = std::max<int64_t>(1, std::lround(static_cast<double>(entry) * width));
-      layers_.push_back(std::make_shared<ConvLayer>(channels, out, norm));
-      pool_after_.push_back(false);
-      register_module("layer" + std::to_string(layers_.size()), layers_.back());
-      macs_ += layers_.back()->macs(size, size);
-      channels = out;
-    }
-    head_ = register_module("head", torch::nn::Linear(channels * size * size, shape.classes));
-    macs_ += head_->weight.numel();
+const Plan kColumnA = {pooled(64), pooled(128), {256}, pooled(256), {512}, pooled(512), {512}, pooled(512)};
+const Plan kColumnD = {{64},  pooled(64), {128},       pooled(128), {256}, {256},      pooled(256),
+                       {512}, {512},      pooled(512), {512},       {512}, pooled(512)};
+
+/// The first `pools` pools are kept.
+std::shared_ptr<Network> make_vgg(Plan plan, double width, int64_t pools, const NormChoice& norm,
+                                  const TaskShape& shape) {
+  for (PlannedConvolution& convolution : plan) {
+    if (convolution.pool != Pool::kNone && --pools < 0) convolution.pool = Pool::kNone;
   }
-
-  at::Tensor forward_layer(int64_t number, const at::Tensor& x, const Tap& tap) override {
-    const auto index = static_cast<size_t>(number - 1);
-    const at::Tensor y = layers_.at(index)->forward(x, number, tap);
-    return pool_after_[index] ? at::max_pool2d(y, {2, 2}) : y;
-  }
-  at::Tensor forward_head(const at::Tensor& x) override { return head_->forward(x.flatten(1)); }
-
-  int64_t layers() const override { return static_cast<int64_t>(layers_.size()); }
-  torch::nn::Module& layer(int64_t number) override { return *layers_.at(static_cast<size_t>(number - 1)); }
-  int64_t macs_per_example() const override { return macs_; }
-
- private:
-  std::vector<std::shared_ptr<ConvLayer>> layers_;
-  std::vector<bool> pool_after_;
-  torch::nn::Linear head_{nullptr};
-  int64_t macs_ = 0;
-};
+  auto network = std::make_shared<Chain>();
+  const Maps maps = append_convolutions(*network, plan, width, norm, {shape.channels, shape.size});
+  network->end_with(dense(maps.values(), shape.classes), maps.values() * shape.classes);
+  return network;
+}
 
 ModelKind vgg_kind(const std::string& name, const std::string& title, const Plan& plan) {
   const std::vector<OptionInfo> options = {
@@ -69,7 +41,7 @@ ModelKind vgg_kind(const std::string& name, const std::string& title, const Plan
                                               size + "×" + size + ", not " + std::to_string(shape.size) +
                                               "; set data.pad_to to " + size + ", or fewer pools");
             }
-            return std::make_shared<Vgg>(plan, given.number("width"), pools, norm, shape);
+            return make_vgg(plan, given.number("width"), pools, norm, shape);
           }};
 }
 

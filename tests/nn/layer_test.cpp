@@ -1,5 +1,5 @@
-// The convolutional layer: the order of its parts, and that a tap changes no bits.
-#include "bnlab/nn/models/conv_layer.h"
+// The layer of every model: the order of its parts, and that a tap changes no bits.
+#include "bnlab/nn/models/layer.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using testing::norm_choice;
 using testing::Pass;
 
 /// A training pass, and the state it leaves.
-Pass run(ConvLayer& layer, const at::Tensor& x, const at::Tensor& dy, const Tap& tap) {
+Pass run(Layer& layer, const at::Tensor& x, const at::Tensor& dy, const Tap& tap) {
   layer.zero_grad();
   const at::Tensor leaf = x.detach().clone().set_requires_grad(true);
   Pass pass;
@@ -30,12 +30,12 @@ Pass run(ConvLayer& layer, const at::Tensor& x, const at::Tensor& dy, const Tap&
   return pass;
 }
 
-TEST(ConvLayer, ATapChangesNoBits) {
+TEST(Layer, ATapChangesNoBits) {
   for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
     for (const char* kind : {"batch", "none"}) {
       for (const bool after_activation : {false, true}) {
-        ConvLayer tapped(3, 16, norm_choice(kind, after_activation)),
-            untapped(3, 16, norm_choice(kind, after_activation));
+        Layer tapped(convolution(3, 16, 3), norm_choice(kind, after_activation), Activation::kRelu),
+            untapped(convolution(3, 16, 3), norm_choice(kind, after_activation), Activation::kRelu);
         const at::NoGradGuard no_grad;
         for (std::size_t i = 0; i < tapped.parameters().size(); ++i) {
           untapped.parameters()[i].copy_(tapped.parameters()[i]);
@@ -60,10 +60,11 @@ std::string maker(const at::Tensor& y) {
   return y.grad_fn()->name();
 }
 
-TEST(ConvLayer, FusesNormAndReluWhereNobodyLooksBetween) {
+TEST(Layer, FusesNormAndReluWhereNobodyLooksBetween) {
   const at::Tensor x = at::randn({2, 3, 4, 4});
   const Tap tap = [](int64_t, TapPoint, const at::Tensor&) {};
-  ConvLayer before(3, 4, norm_choice("batch", false)), after(3, 4, norm_choice("batch", true));
+  Layer before(convolution(3, 4, 3), norm_choice("batch", false), Activation::kRelu),
+      after(convolution(3, 4, 3), norm_choice("batch", true), Activation::kRelu);
   EXPECT_NE(maker(before.forward(x, 1, {})), "ReluBackward0");
   EXPECT_EQ(maker(before.forward(x, 1, tap)), "ReluBackward0");
   EXPECT_TRUE(after.forward(x, 1, {}).lt(0).any().item<bool>()) << "the normalization comes last";
