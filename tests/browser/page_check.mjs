@@ -45,7 +45,8 @@ function lookAtPage() {
     [...plot.querySelectorAll("svg *")].some((shape) =>
       [...shape.attributes].some((it) => /NaN|Infinity/.test(it.value)),
     );
-  const figures = [...document.querySelectorAll("figure")].map((figure) => ({
+  // The first screen shows one of them once more.
+  const figures = [...document.querySelectorAll("figure:not(.in-short *)")].map((figure) => ({
     id: figure.id,
     error: figure.querySelector(".figure-error")?.textContent ?? null,
     shapes: shapes(figure).length,

@@ -151,10 +151,11 @@ describe("the report's page", () => {
     });
   });
 
-  it("the claims come before the experiments, with numbers, verdicts and reasons", async () => {
+  it("the tour comes before the table of claims, which has numbers, verdicts and reasons", async () => {
     await withPage(sample(), async (page) => {
       const text = await page.locator("main").innerText();
-      assert.ok(text.indexOf("The claims") < text.indexOf("The experiments"));
+      assert.ok(text.indexOf("What it brings") < text.indexOf("Why it works"));
+      assert.ok(text.indexOf("Why it works") < text.indexOf("All claims"));
       const row = (id) => page.locator(`[id="claim-santurkar-fig1-${id}"]`).innerText();
       assert.match(await row("faster-at-0.1"), /33\.4 percentage points\s+95 %: 28\.9 to 37\.9/);
       await unfold(page);
@@ -239,6 +240,52 @@ describe("the report's page", () => {
     });
   });
 
+  it("the first screen says what held in plain words, with one picture", async () => {
+    await withPage(sample(), async (page) => {
+      const short = page.locator(".in-short");
+      assert.match(await short.innerText(), /✓\s*supported\s*With BN a network learns faster\./);
+      assert.equal(await short.locator("figure").count(), 1);
+      assert.equal(await short.locator("li").count(), 1);
+    });
+    const report = sample();
+    for (const experiment of report.experiments) experiment.headline = "";
+    await withPage(report, async (page) => assert.equal(await page.locator(".in-short li").count(), 2));
+  });
+
+  it("a stop shows its picture, its claims beside it and a command; the rest behind a fold", async () => {
+    await withPage(sample(), async (page) => {
+      const stop = page.locator("article").first();
+      assert.equal(await stop.locator("figure:visible").count(), 1);
+      assert.match(await stop.locator(".command code").innerText(), /^bnlab reproduce --only santurkar-fig1/);
+      const box = (selector) => stop.locator(selector).first().boundingBox();
+      const [figure, beside] = [await box(".stop figure"), await box(".beside")];
+      assert.ok(beside.x >= figure.x + figure.width && Math.abs(beside.y - figure.y) < 40);
+      await stop.getByText("A closer look").click();
+      assert.ok((await stop.locator("figure:visible").count()) > 1);
+    });
+  });
+
+  it("terms are explained where they first stand and in a list", async () => {
+    await withPage(sample(), async (page) => {
+      const term = page.locator("article .plainly a.term", { hasText: "BN" });
+      assert.equal(await term.count(), 1, "once, though the text says it twice");
+      assert.match(await term.getAttribute("title"), /mean is 0 and its variance 1/);
+      const target = (await term.getAttribute("href")).slice(1);
+      assert.match(await page.locator(`[id="${target}"]`).innerText(), /batch normalization \(BN\)/);
+    });
+  });
+
+  it("claims of an experiment without runs are one line, in its stop and in the table", async () => {
+    const report = sample();
+    for (const claim of report.claims) {
+      if (claim.experiment === "santurkar-fig1") Object.assign(claim, { effect: null, interval: null, per_seed: [] });
+    }
+    await withPage(report, async (page) => {
+      assert.match(await page.locator("article").first().innerText(), /5 claims, not measured yet/);
+      assert.equal(await page.locator("table.claims tr.waiting").count(), 1);
+    });
+  });
+
   it("an experiment that failed says why in place of its figures", async () => {
     await withPage(sample(), async (page) => {
       const notice = page.locator("article").last().locator(".failure");
@@ -249,7 +296,7 @@ describe("the report's page", () => {
 
   it("the cost is the processors' time where it was recorded, else the clock's", async () => {
     await withPage(sample(), async (page) => {
-      const costs = await page.locator("article").allInnerTexts();
+      const costs = await page.locator("article").allTextContents();
       assert.match(costs[0], /Cost: 12 runs, 2 min 51 s of computing time/);
       assert.match(costs[1], /Cost: 6 runs, 4 min 24 s of computing time/);
     });
@@ -317,11 +364,11 @@ describe("the report's page", () => {
   });
 
   it("figures are drawn when near, all of them with #all or before printing", async () => {
-    assert.equal(await withPage(sample(), drawnFigures), 0);
-    assert.equal(await withPage(sample(), drawnFigures, "#all"), 6);
+    assert.equal(await withPage(sample(), drawnFigures), 1, "the first screen's");
+    assert.equal(await withPage(sample(), drawnFigures, "#all"), 7);
     await withPage(sample(), async (page) => {
       await page.pdf();
-      assert.equal(await drawnFigures(page), 6);
+      assert.equal(await drawnFigures(page), 7);
     });
   });
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "bnlab/experiments/experiment_list.h"
@@ -34,6 +35,11 @@ TEST(LinearNetwork, EverySeedHasItsOwnTask) {
   EXPECT_EQ(tasks.size(), 3u);
 }
 
+TEST(Experiments, StandInTheOrderOfTheTour) {
+  EXPECT_TRUE(std::is_sorted(experiments().begin(), experiments().end(),
+                             [](const Experiment& a, const Experiment& b) { return a.stop.chapter < b.stop.chapter; }));
+}
+
 class EveryExperiment : public ::testing::TestWithParam<size_t> {
  protected:
   const Experiment& experiment() const { return experiments()[GetParam()]; }
@@ -61,17 +67,22 @@ TEST_P(EveryExperiment, ReportsBeforeAnyRunIsDone) {
   const Json report = make_report({{experiment(), setting, experiment().plan(setting)}}, temp.path());
   EXPECT_EQ(report["state"], "partial");
   EXPECT_FALSE(report["claims"].empty());
+  const std::string headline = report["experiments"][0]["headline"];
+  bool headline_is_a_claim = headline.empty();
   for (const auto& claim : report["claims"]) {
+    headline_is_a_claim |= claim["id"] == headline && claim["rank"] == "primary";
     EXPECT_EQ(claim["verdict"], "undecided");
     EXPECT_TRUE(claim["effect"].is_null());
     EXPECT_THAT(claim["reason"].get<std::string>(), HasSubstr("missing"));
   }
+  EXPECT_TRUE(headline_is_a_claim) << headline;
 }
 
 TEST_P(EveryExperiment, SaysWhatItIs) {
   const Experiment& e = experiment();
-  for (const auto& text : {e.name, e.title, e.source, e.figure, e.question}) EXPECT_FALSE(text.empty());
+  for (const auto& text : {e.name, e.title, e.source, e.figure, e.question, e.stop.plainly}) EXPECT_FALSE(text.empty());
   EXPECT_FALSE(e.rows.empty());
+  EXPECT_EQ(e.stop.headline.empty(), e.stop.in_short.empty());
   EXPECT_FALSE(e.what_was_run({Scale::kQuick, facts(), {0}}).empty());
 }
 

@@ -20,7 +20,18 @@ function foldRow(): HTMLTableRowElement {
   return el("tr", { class: "fold-row" }, el("td", { colspan: columns.length }, button));
 }
 
+export function isMeasured(claim: Claim): boolean {
+  return claim.effect !== null || claim.perSeed.length > 0;
+}
+
+/** One line for an experiment whose runs are not there yet. */
+function waitingRow(claims: Claim[]): HTMLTableRowElement {
+  const words = `${count(claims.length, "claim")}, not measured yet`;
+  return el("tr", { class: "waiting" }, el("td", { colspan: columns.length, class: "small" }, words));
+}
+
 function group(name: string, title: string, claims: Claim[]): HTMLTableSectionElement {
+  if (!claims.some(isMeasured)) return el("tbody", { class: "waiting" }, groupHead(name, title), waitingRow(claims));
   const secondary = ofRank(claims, "secondary");
   return el(
     "tbody",
@@ -33,7 +44,7 @@ function group(name: string, title: string, claims: Claim[]): HTMLTableSectionEl
 }
 
 export function claimsSection(report: Report): HTMLElement {
-  const section = el("section", { "aria-labelledby": "claims" }, el("h2", { id: "claims" }, "The claims"));
+  const section = el("section", { "aria-labelledby": "claims" }, el("h2", { id: "claims" }, "All claims"));
   if (report.claims.length === 0) {
     section.append(el("p", {}, "This report judges no claim."));
     return section;

@@ -2,19 +2,13 @@
 import { el } from "./dom";
 import { experimentAnchor } from "./experiment";
 import type { Experiment, Report } from "./report";
+import { chapterAnchor, chapters } from "./tour";
 import { ofRank, verdictMarks } from "./verdict";
 
 function experimentEntry(report: Report, experiment: Experiment): HTMLElement {
   const claims = ofRank(report.claims, "primary").filter((claim) => claim.experiment === experiment.name);
-  const link = el("a", { href: `#${experimentAnchor(experiment.name)}`, title: experiment.title }, experiment.name);
+  const link = el("a", { href: `#${experimentAnchor(experiment.name)}`, title: experiment.name }, experiment.title);
   return el("li", {}, link, claims.length > 0 ? verdictMarks(claims) : null);
-}
-
-function bySource(experiments: Experiment[]): Map<string, Experiment[]> {
-  const groups = new Map<string, Experiment[]>();
-  for (const experiment of experiments)
-    groups.set(experiment.source, [...(groups.get(experiment.source) ?? []), experiment]);
-  return groups;
 }
 
 /** Marks the entry of the section being read: the last whose heading has come up to the upper part of the window. */
@@ -41,28 +35,25 @@ function followReading(list: HTMLElement): void {
   wait();
 }
 
-/** "Ioffe & Szegedy 2015, Batch Normalization: ..." as "Ioffe & Szegedy 2015". */
-function authorsAndYear(source: string): string {
-  return /^.*?\b(19|20)\d\d\b/.exec(source)?.[0] ?? source;
-}
-
 export function contents(report: Report): HTMLElement {
   const place = (href: string, text: string) => el("li", {}, el("a", { href }, text));
-  const groups = [...bySource(report.experiments)].map(([source, experiments]) =>
+  const stops = chapters(report).map(({ title, experiments }) =>
     el(
       "li",
       {},
-      source === "" ? null : el("span", { class: "nav-source", title: source }, authorsAndYear(source)),
+      title === "" ? null : el("a", { class: "nav-chapter", href: `#${chapterAnchor(title)}` }, title),
       el("ul", {}, ...experiments.map((experiment) => experimentEntry(report, experiment))),
     ),
   );
   const list = el(
     "ul",
     {},
-    place("#top", "Summary"),
-    place("#claims", "The claims"),
-    place("#how-to-read", "How to read this"),
-    ...groups,
+    place("#top", "In short"),
+    ...stops,
+    el("li", { class: "nav-tables" }, "For the researcher"),
+    place("#claims", "All claims"),
+    place("#how-to-read", "How to read them"),
+    place("#terms", "Terms"),
     place("#runs", "The runs"),
   );
   const fold = el("details", {}, el("summary", {}, "Contents"), list);

@@ -1,10 +1,12 @@
-// One experiment: its question, its claims in short, its figures, what was run, the paper's numbers beside ours, its
-// cost.
-import { claimAnchor } from "./claims";
+// One experiment, a stop of the tour: its question, what it is about in plain words, its picture with its claims beside
+// it, what to try next; behind a fold the closer look: its other figures, what was run, the paper's numbers, its cost.
+import { claimAnchor, isMeasured } from "./claims";
+import { command } from "./copy";
 import { anchor, el, headerRow, scrollable } from "./dom";
 import { figureElement } from "./figure";
 import { count, duration, number, unknown } from "./format";
 import type { Claim, Experiment, Figure, PaperNumber, Report } from "./report";
+import { withTerms } from "./terms";
 import { ofRank, verdictLabel, verdictMarks } from "./verdict";
 
 export function experimentAnchor(name: string): string {
@@ -61,6 +63,9 @@ function secondaryClaims(claims: Claim[], hasPrimary: boolean): HTMLElement | nu
 
 function claimLists(report: Report, experiment: Experiment): (HTMLElement | null)[] {
   const claims = report.claims.filter((claim) => claim.experiment === experiment.name);
+  if (claims.length > 0 && !claims.some(isMeasured)) {
+    return [el("p", { class: "small" }, `${count(claims.length, "claim")}, not measured yet.`)];
+  }
   const primary = ofRank(claims, "primary");
   return [
     claimList(primary, "Primary claims of this experiment"),
@@ -115,22 +120,42 @@ function answerBlock(experiment: Experiment): HTMLElement | null {
   return el("section", { class: "answer", "aria-label": "Answer" }, subheading("Answer"), ...paragraphs);
 }
 
-export function experimentSection(report: Report, experiment: Experiment, figures: Figure[]): HTMLElement {
-  const id = experimentAnchor(experiment.name);
+function tryNext(experiment: Experiment): HTMLElement[] {
+  return experiment.tryNext === "" ? [] : [el("p", { class: "small" }, "To go on from here:"), command(experiment.tryNext)];
+}
+
+function closerLook(experiment: Experiment, figures: Figure[]): HTMLElement {
+  const words = figures.length === 0 ? "" : `${count(figures.length, "more figure")}, `;
   return el(
-    "article",
-    { class: "experiment", "aria-labelledby": id },
-    el("h3", { id }, experiment.title, el("span", { class: "code" }, experiment.name)),
-    experiment.question === "" ? null : el("p", { class: "question" }, experiment.question),
-    sourceLine(experiment),
-    stateNotice(experiment),
-    ...claimLists(report, experiment),
-    answerBlock(experiment),
-    failureNotice(experiment),
-    ...figures.map(figureElement),
+    "details",
+    { class: "closer" },
+    el("summary", {}, `A closer look: ${words}what was run, its cost`),
+    ...figures.map((figure) => figureElement(figure)),
     ...prose("What was run", experiment.whatWasRun),
     ...paperTable(experiment.paperNumbers),
     ...prose("Notes", experiment.notes),
     costLine(experiment),
+  );
+}
+
+export function experimentSection(report: Report, experiment: Experiment, figures: Figure[]): HTMLElement {
+  const id = experimentAnchor(experiment.name);
+  const [first, ...more] = figures;
+  return el(
+    "article",
+    { class: "experiment", "aria-labelledby": id },
+    el("h3", { id }, experiment.title, el("span", { class: "code" }, experiment.name)),
+    experiment.question === "" ? null : el("p", { class: "question" }, ...withTerms(experiment.question)),
+    experiment.plainly === "" ? null : el("p", { class: "plainly" }, ...withTerms(experiment.plainly)),
+    stateNotice(experiment),
+    failureNotice(experiment),
+    el(
+      "div",
+      { class: "stop" },
+      first === undefined ? null : figureElement(first),
+      el("div", { class: "beside" }, ...claimLists(report, experiment), answerBlock(experiment), ...tryNext(experiment)),
+    ),
+    sourceLine(experiment),
+    closerLook(experiment, more),
   );
 }

@@ -59,8 +59,9 @@ function notesOf(spec: Record<string, unknown>): string[] {
   return Array.isArray(notes) ? notes.filter((note): note is string => typeof note === "string") : [];
 }
 
-export function figureElement(figure: Figure): HTMLElement {
-  const id = anchor("fig", figure.experiment, figure.id);
+/** `place`: where it is shown besides its own place, if it is shown twice. */
+export function figureElement(figure: Figure, place = ""): HTMLElement {
+  const id = anchor(...(place === "" ? [] : [place]), "fig", figure.experiment, figure.id);
   const label = figure.title || figure.caption || figure.id;
   const plot = el("div", { class: "plot", style: `min-height: ${expectedHeight(figure.spec)}px` });
   const caption = el(
@@ -75,8 +76,9 @@ export function figureElement(figure: Figure): HTMLElement {
   return element;
 }
 
-/** Draws every figure; resolves when the last one is there. */
+/** Unfolds and draws every figure (a folded one has no width to be drawn in); resolves when the last one is there. */
 export async function drawAll(scheme: Scheme = currentScheme()): Promise<void> {
+  for (const fold of document.querySelectorAll<HTMLDetailsElement>("details.closer")) fold.open = true;
   await Promise.all([...drawings.values()].map((drawing) => ensureDrawn(drawing, scheme)));
 }
 

@@ -1,8 +1,12 @@
-// The top of the page: what this report is, its counts of verdicts, where and at what cost it was made; then how to
-// read it.
+// The top of the page: what BN does, what of the literature's claims held here, one picture of it, the counts of
+// verdicts, where and at what cost the report was made; then how to read it.
+import { isMeasured } from "./claims";
 import { el, type Child } from "./dom";
+import { experimentAnchor } from "./experiment";
+import { figureElement } from "./figure";
 import { count, date, duration } from "./format";
-import type { Report } from "./report";
+import type { Claim, Experiment, Report } from "./report";
+import { withTerms } from "./terms";
 import { countVerdicts, ofRank, verdictLabel, verdicts, verdictWords } from "./verdict";
 
 const fingerprintNames: Record<string, string> = {
@@ -70,6 +74,58 @@ function partialNotice(report: Report): HTMLElement | null {
   );
 }
 
+interface Headline {
+  experiment: Experiment;
+  claim: Claim;
+}
+
+/** The claims that the first screen states: those that an experiment names, else each experiment's first primary one. */
+function headlines(report: Report): Headline[] {
+  const named = report.experiments.flatMap((experiment) => {
+    const claim = report.claims.find((it) => it.experiment === experiment.name && it.id === experiment.headline);
+    return claim ? [{ experiment, claim }] : [];
+  });
+  if (named.length > 0) return named;
+  return report.experiments.flatMap((experiment) => {
+    const claim = ofRank(report.claims, "primary").find((it) => it.experiment === experiment.name);
+    return claim ? [{ experiment, claim }] : [];
+  });
+}
+
+const mostHeadlines = 4;
+
+function inShort(report: Report): HTMLElement {
+  const stated = headlines(report).slice(0, mostHeadlines);
+  const cover = stated[0]?.experiment.name ?? report.experiments[0]?.name;
+  const figure = report.figures.find((it) => it.experiment === cover);
+  return el(
+    "div",
+    { class: "in-short" },
+    el(
+      "p",
+      {},
+      ...withTerms(
+        "Batch normalization (BN) is a layer that gives each channel the mean 0 and the variance 1 over the current " +
+          "mini-batch, then scales and shifts it by two learned numbers.",
+      ),
+    ),
+    stated.length === 0 ? null : el("p", {}, "What the literature says of it, and whether it held here:"),
+    el(
+      "ul",
+      { class: "claim-list", "aria-label": "In short" },
+      ...stated.map(({ experiment, claim }) =>
+        el(
+          "li",
+          {},
+          isMeasured(claim) ? verdictLabel(claim.verdict) : el("span", { class: "small" }, "not measured yet"),
+          el("a", { href: `#${experimentAnchor(experiment.name)}` }, experiment.inShort || claim.sentence),
+        ),
+      ),
+    ),
+    figure ? figureElement(figure, "cover") : null,
+  );
+}
+
 export function headerSection(report: Report): HTMLElement {
   return el(
     "header",
@@ -81,6 +137,7 @@ export function headerSection(report: Report): HTMLElement {
       `A bnlab report: the literature's experiments, run again on ${report.data}, ${report.scale} scale.`,
     ),
     partialNotice(report),
+    inShort(report),
     tally(report),
     el(
       "dl",

@@ -6,11 +6,12 @@ import "./media.css";
 import { claimsSection } from "./claims";
 import { contents } from "./contents";
 import { el } from "./dom";
-import { experimentSection } from "./experiment";
-import { drawAll, drawWhenNear, figureElement } from "./figure";
+import { drawAll, drawWhenNear } from "./figure";
 import { headerSection, howToRead } from "./header";
 import { readReport, schemaVersions, type Report } from "./report";
 import { runsSection } from "./runs";
+import { termsSection } from "./terms";
+import { tour } from "./tour";
 
 declare global {
   interface Window {
@@ -20,24 +21,6 @@ declare global {
 
 function notice(text: string): HTMLElement {
   return el("p", { class: "notice", role: "alert" }, text);
-}
-
-function experimentsSection(report: Report): HTMLElement {
-  const named = new Set(report.experiments.map((experiment) => experiment.name));
-  const others = report.figures.filter((figure) => !named.has(figure.experiment));
-  return el(
-    "section",
-    { "aria-labelledby": "experiments" },
-    el("h2", { id: "experiments" }, "The experiments"),
-    ...report.experiments.map((experiment) =>
-      experimentSection(
-        report,
-        experiment,
-        report.figures.filter((figure) => figure.experiment === experiment.name),
-      ),
-    ),
-    ...others.map(figureElement),
-  );
 }
 
 function pageParts(report: Report): HTMLElement[] {
@@ -51,9 +34,10 @@ function pageParts(report: Report): HTMLElement[] {
             `${report.schemaVersion ?? "unknown"}, so parts of it may be missing.`,
         ),
     headerSection(report),
+    ...tour(report),
     claimsSection(report),
     howToRead(),
-    experimentsSection(report),
+    termsSection(),
     runsSection(report),
   );
   return [contents(report), main];

@@ -63,6 +63,16 @@ export interface Experiment {
   question: string;
   source: string;
   figure: string;
+  /** The part of the tour that it belongs to; "" in older reports. */
+  chapter: string;
+  /** What a person who has not read the paper is told. */
+  plainly: string;
+  /** Id of the claim that the first screen states; "" for none. */
+  headline: string;
+  /** That claim in plain words. */
+  inShort: string;
+  /** A command to go on with. */
+  tryNext: string;
   answer: string[];
   whatWasRun: string[];
   paperNumbers: PaperNumber[];
@@ -187,6 +197,11 @@ function experiment(value: unknown): Experiment {
     question: text(from.question),
     source: text(from.source),
     figure: text(from.figure),
+    chapter: text(from.chapter),
+    plainly: text(from.plainly),
+    headline: text(from.headline),
+    inShort: text(from.in_short),
+    tryNext: text(from.try_next),
     answer: list(from.answer, text),
     whatWasRun: list(from.what_was_run, text),
     paperNumbers: list(from.paper_numbers, (item) => {

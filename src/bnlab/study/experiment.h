@@ -25,6 +25,19 @@ struct Findings {
   std::vector<std::string> answer = {};  ///< the question's answer in paragraphs, made from the judged claims
 };
 
+/// Where the report's tour tells of an experiment: in the order of the study note.
+enum class Chapter { kWhat, kConvolutions, kWhy, kResults, kWhyItWorks, kBackward, kQuestions };
+std::string title_of(Chapter chapter);
+
+/// What a person who has not read the paper is told first.
+struct TourStop {
+  Chapter chapter = Chapter::kWhyItWorks;
+  std::string plainly = {};   ///< two sentences: what is done here, and what to look for in the first figure
+  std::string headline = {};  ///< id of the claim that the report's first screen states; empty: none
+  std::string in_short = {};  ///< that claim in plain words
+  std::string try_next = {};  ///< a command to copy; empty: this experiment at the next scale
+};
+
 struct Experiment {
   std::string name;  ///< e.g. "santurkar-fig1"
   std::string title;
@@ -37,6 +50,7 @@ struct Experiment {
   std::function<std::vector<std::string>(const Setting&)> what_was_run;
   /// Also called while runs are missing: then figures show what is there and claims lack evidence.
   std::function<Findings(const Setting&, Results&)> findings;
+  TourStop stop = {};
 };
 
 }  // namespace bnlab

@@ -88,6 +88,14 @@ Section section_of(const PlannedExperiment& planned, const std::filesystem::path
   return section;
 }
 
+/// The command that a reader may go on with.
+std::string try_next(const PlannedExperiment& planned) {
+  const Experiment& experiment = planned.experiment;
+  if (!experiment.stop.try_next.empty()) return experiment.stop.try_next;
+  const Scale next = planned.setting.scale == Scale::kSmoke ? Scale::kQuick : Scale::kStandard;
+  return fmt::format("bnlab reproduce --only {} --scale {} --out more", experiment.name, to_string(next));
+}
+
 Json experiment_entry(const PlannedExperiment& planned, const Section& section,
                       const std::map<std::string, Json>& runs) {
   const Experiment& experiment = planned.experiment;
@@ -144,6 +152,11 @@ Json experiment_entry(const PlannedExperiment& planned, const Section& section,
           {"source", experiment.source},
           {"figure", experiment.figure},
           {"rows", experiment.rows},
+          {"chapter", title_of(experiment.stop.chapter)},
+          {"plainly", experiment.stop.plainly},
+          {"headline", experiment.stop.headline},
+          {"in_short", experiment.stop.in_short},
+          {"try_next", try_next(planned)},
           {"answer", section.findings.answer},
           {"what_was_run", section.what_was_run},
           {"paper_numbers", numbers},

@@ -169,7 +169,11 @@ Experiment dln_ics() {
           "A deep linear network has no activation: can it have internal covariate shift, and how much?",
           plan,
           what_was_run,
-          findings};
+          findings,
+          {.chapter = Chapter::kQuestions,
+           .plainly = "Every layer of this network is a matrix, and the whole one large matrix product, so that the "
+                      "gradient of each layer is known by a formula. It shows whether layers disturb each other even "
+                      "without activation functions."}};
 }
 
 }  // namespace bnlab

@@ -210,16 +210,20 @@ Findings findings(const Setting& setting, Results& results) {
 }  // namespace
 
 Experiment open_question_drift() {
-  return {"open-question-drift",
-          "Is the drift of activations internal covariate shift?",
-          {"M28"},
-          "Ours, on the networks of Santurkar et al. 2018",
-          "no figure of theirs",
-          "Without BN the mean and variance of activations drift; is that the same as the shift of gradients, and does "
-          "either say how fast a network trains?",
-          runs_of(kArms),
-          what_was_run,
-          findings};
+  return {
+      "open-question-drift",
+      "Is the drift of activations internal covariate shift?",
+      {"M28"},
+      "Ours, on the networks of Santurkar et al. 2018",
+      "no figure of theirs",
+      "Without BN the mean and variance of activations drift; is that the same as the shift of gradients, and does "
+      "either say how fast a network trains?",
+      runs_of(kArms),
+      what_was_run,
+      findings,
+      {.chapter = Chapter::kQuestions,
+       .plainly = "Two things are called internal covariate shift: that a layer's values drift, and that its gradient "
+                  "is moved by other layers. They are measured in the same runs, to see whether they are one."}};
 }
 
 }  // namespace bnlab

@@ -245,7 +245,10 @@ Experiment open_question_spiral() {
       "spiral?",
       runs_of(kArms),
       what_was_run,
-      findings};
+      findings,
+      {.chapter = Chapter::kQuestions,
+       .plainly = "If BN smooths the landscape, training should walk straight on. Compared are the directions of "
+                  "steps near to each other: above zero they agree, below zero the path swings back."}};
 }
 
 }  // namespace bnlab

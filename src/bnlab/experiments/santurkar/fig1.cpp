@@ -289,7 +289,12 @@ Experiment santurkar_fig1() {
           "activations steadier?",
           plan,
           what_was_run,
-          findings};
+          findings,
+          {.chapter = Chapter::kResults,
+           .plainly = "The same network is trained with BN and without, at a usual and at a high learning rate. The "
+                      "higher a curve, the more images the network gets right at that step.",
+           .headline = "faster-at-0.1",
+           .in_short = "With BN a network learns faster at the same learning rate."}};
 }
 
 }  // namespace bnlab

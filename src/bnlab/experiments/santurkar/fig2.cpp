@@ -149,11 +149,21 @@ Findings findings(const Setting& setting, Results& results) {
 }  // namespace
 
 Experiment santurkar_fig2() {
-  return {"santurkar-fig2", "Noisy batch normalization",
-          {"M10"},          kSource,
-          "Fig. 2 and 8",   "Does BN still help when noise makes every layer's distribution jump about in every step?",
-          runs_of(kArms),   what_was_run,
-          findings};
+  return {"santurkar-fig2",
+          "Noisy batch normalization",
+          {"M10"},
+          kSource,
+          "Fig. 2 and 8",
+          "Does BN still help when noise makes every layer's distribution jump about in every step?",
+          runs_of(kArms),
+          what_was_run,
+          findings,
+          {.chapter = Chapter::kWhyItWorks,
+           .plainly = "BN is said to help because it steadies what each layer gets. Here noise behind every BN layer "
+                      "takes that steadiness away again: if the network still learns as well, steadiness was not the "
+                      "reason.",
+           .headline = "noisy-bn-as-good-as-bn",
+           .in_short = "Noise that makes every layer's values jump about does not take that gain away."}};
 }
 
 }  // namespace bnlab

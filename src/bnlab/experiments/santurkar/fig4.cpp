@@ -65,7 +65,13 @@ Experiment santurkar_fig4() {
           "Does BN make loss and gradient change less along the direction in which training steps?",
           runs_of(kArms, kDlnArms),
           what_was_run,
-          findings};
+          findings,
+          {.chapter = Chapter::kWhyItWorks,
+           .plainly = "A step of training trusts the gradient at one place for a whole step's length. Here one looks "
+                      "ahead along that direction: the narrower a band, the less loss and gradient change on the way, "
+                      "and the more the step can be trusted.",
+           .headline = "loss-range",
+           .in_short = "BN smooths the landscape: along a step the loss varies less."}};
 }
 
 }  // namespace bnlab

@@ -112,15 +112,19 @@ Findings findings(const Setting& setting, Results& results) {
 }  // namespace
 
 Experiment santurkar_fig5() {
-  return {"santurkar-fig5",
-          "Normalization by other norms",
-          {"M15"},
-          kSource,
-          "Fig. 5, 6, 12 and 13",
-          "Is BN special, or does normalization by another norm, which does not steady distributions, do as well?",
-          runs_of(kArms, kDlnArms),
-          what_was_run,
-          findings};
+  return {
+      "santurkar-fig5",
+      "Normalization by other norms",
+      {"M15"},
+      kSource,
+      "Fig. 5, 6, 12 and 13",
+      "Is BN special, or does normalization by another norm, which does not steady distributions, do as well?",
+      runs_of(kArms, kDlnArms),
+      what_was_run,
+      findings,
+      {.chapter = Chapter::kWhyItWorks,
+       .plainly = "BN divides by the standard deviation, which fixes mean and variance. Dividing by another measure "
+                  "of size fixes neither: if the network then learns as well, they are not what matters."}};
 }
 
 }  // namespace bnlab

@@ -197,7 +197,11 @@ Experiment santurkar_theory() {
       "Are gradient and curvature of a network with one BN layer bounded by the plain network's, as section 4 says?",
       plan,
       what_was_run,
-      findings};
+      findings,
+      {.chapter = Chapter::kWhyItWorks,
+       .plainly = "Santurkar et al. prove that one BN layer makes gradient and curvature smaller. Each point "
+                  "compares both sides of such an inequality in a real network: where it lies below the diagonal, "
+                  "the inequality holds."}};
 }
 
 }  // namespace bnlab
