@@ -82,7 +82,7 @@ HWY_INLINE void store(D, V<D> value, BFloat16* p) {
 /// As store(), around the caches where the group fills a vector. Such p must be aligned to it.
 template <bool kAround, class D, class T>
 HWY_INLINE void store_around(D d, V<D> value, T* p) {
-  if constexpr (kAround && std::is_same_v<T, hn::TFromD<D>> && kLanesOf<D> == kLanes<T>) {
+  if constexpr (kAround && std::is_same_v<T, hn::TFromD<D>> && kLanesOf<D> == kLanes<hn::TFromD<D>>) {
     hn::Stream(value, d, p);
   } else {
     store(d, value, p);
