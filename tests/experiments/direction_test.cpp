@@ -7,6 +7,7 @@
 #include <set>
 
 #include "bnlab/experiments/experiment_list.h"
+#include "tests/experiments/affine_directions.h"
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/small_run.h"
@@ -90,6 +91,7 @@ const std::vector<Case>& cases() {
   static const std::vector<Case> all = [] {
     std::vector<Case> found = testing::santurkar_cases(), ours = testing::our_cases();
     for (Case& it : ours) found.push_back(std::move(it));
+    found.push_back(testing::affine_case());
     return found;
   }();
   return all;

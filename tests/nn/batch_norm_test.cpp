@@ -186,12 +186,33 @@ TEST(BatchNorm, FusedFormsAreTheComposedOnes) {
 TEST(BatchNorm, IsMadeByItsKind) {
   const NormKind kind = batch_norm_kind();
   EXPECT_EQ(kind.kind, "batch");
-  const auto norm = kind.make(4, {{"eps", 1e-3}, {"momentum", 0.2}, {"affine", 0}});
+  const auto norm = kind.make(4, {{"eps", 1e-3}, {"momentum", 0.2}, {"affine", 0}, {"gamma", 1}, {"beta", 1}});
   const auto& made = dynamic_cast<const BatchNorm&>(*norm);
   EXPECT_EQ(made.options().channels, 4);
   EXPECT_EQ(made.options().eps, 1e-3);
   EXPECT_EQ(made.options().momentum, 0.2);
   EXPECT_FALSE(made.options().affine);
+}
+
+TEST(BatchNorm, LearnsGammaOrBetaAlone) {
+  const Options defaults = {{"eps", 1e-5}, {"momentum", 0.1}, {"affine", 1}, {"gamma", 1}, {"beta", 1}};
+  const at::Tensor x = at::randn({8, 3, 2, 2});
+  for (const std::string frozen : {"gamma", "beta"}) {
+    Options options = defaults;
+    options[frozen] = 0;
+    const auto norm = batch_norm_kind().make(3, options);
+    const std::string left = frozen == "gamma" ? "bias" : "weight";
+    EXPECT_EQ(norm->named_parameters().keys(), std::vector<std::string>{left});
+    const at::Tensor value = at::tensor({2.0F, -1.0F, 0.5F});
+    {
+      at::NoGradGuard no_grad;
+      norm->named_parameters()[left].copy_(value);
+    }
+    BatchNorm plain({.channels = 3, .affine = false});
+    const at::Tensor yhat = plain.forward(x), own = value.view({1, 3, 1, 1});
+    const at::Tensor expected = frozen == "gamma" ? yhat + own : yhat * own;
+    EXPECT_TRUE(largest_difference(norm->forward(x).detach(), expected) <= 1e-6) << frozen;
+  }
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ TEST(CompleteRunSpec, TheFullFormHasEveryDefaultAndMeansTheSame) {
   spec.probes = {{"ics", 0, 1, false, Json::object()}, {"landscape", 0, 2, false, Json::object()}};
   spec.model.norm.options.clear();
   const TrainSpec all = full(spec);
-  EXPECT_EQ(all.model.norm.options, (Options{{"affine", 1}, {"eps", 1e-5}, {"momentum", 0.1}}));
+  EXPECT_EQ(all.model.norm.options,
+            (Options{{"affine", 1}, {"beta", 1}, {"eps", 1e-5}, {"gamma", 1}, {"momentum", 0.1}}));
   EXPECT_EQ(all.probes[0].parameters, (Json{{"layers", {1, 2, 3, 4, 5, 6, 7, 8}}}));
   EXPECT_EQ(all.probes[1].parameters, (Json{{"near", 0.5}, {"far", 4.0}, {"points", 8}, {"random", false}}));
   EXPECT_EQ(complete(all), complete(spec));

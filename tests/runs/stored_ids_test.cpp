@@ -128,6 +128,18 @@ const StoredSpec kStored[] = {
      R"("norm":{"kind":"batch"},"options":{"width":0.25}},)"
      R"("optimizer":{"lr":0.1,"name":"momentum"},"steps":9,"threads":1})",
      "ccd954861f8865eb"},
+    {R"({"kind":"analysis","analysis":"identity-recovery","inputs":["00112233aabbccdd"],"paramet)"
+     R"(ers":{"images":128}})",
+     R"({"analysis":"identity-recovery","inputs":["00112233aabbccdd"],"kind":"analysis","threads)"
+     R"(":1})",
+     "1d939c9bb23ffba3"},
+    {R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",")"
+     R"(model":{"name":"vgg11","norm":{"kind":"batch","options":{"affine":1,"beta":1,"gamma":0}})"
+     R"(,"options":{"width":0.25}},"optimizer":{"lr":0.1},"steps":400})",
+     R"({"data":{"digest":"035a3cc72cbac99a","pad_to":32,"set":"fashion-mnist"},"kind":"train",")"
+     R"(model":{"name":"vgg11","norm":{"kind":"batch","options":{"gamma":0.0}},"options":{"width)"
+     R"(":0.25}},"optimizer":{"lr":0.1},"steps":400,"threads":1})",
+     "b707f2407c8acce7"},
 };
 
 const DataFacts kImages{"fashion-mnist", "Fashion-MNIST", "035a3cc72cbac99a", {1, 28, 10}, 60'000, 10'000};

@@ -31,10 +31,8 @@ void advance_step() noexcept {
 BatchNorm::BatchNorm(const BatchNormOptions& options) : options_(options) {
   check_options(options);
   const std::int64_t channels = options.channels;
-  if (options.affine) {
-    gamma_ = register_parameter("weight", at::ones({channels}));
-    beta_ = register_parameter("bias", at::zeros({channels}));
-  }
+  if (options.affine && options.learn_gamma) gamma_ = register_parameter("weight", at::ones({channels}));
+  if (options.affine && options.learn_beta) beta_ = register_parameter("bias", at::zeros({channels}));
   if (!options.track_running_stats) return;
   running_mean_ = register_buffer("running_mean", at::zeros({channels}));
   running_var_ = register_buffer("running_var", at::ones({channels}));
@@ -102,12 +100,16 @@ NormKind batch_norm_kind() {
             .low = 0,
             .high = 1,
             .meaning = "weight of a new batch in running statistics"},
-           {.name = "affine", .value = 1, .low = 0, .high = 1, .meaning = "1: learn gamma and beta; 0: do not"}},
+           {.name = "affine", .value = 1, .low = 0, .high = 1, .meaning = "1: learn gamma and beta; 0: do not"},
+           {.name = "gamma", .value = 1, .low = 0, .high = 1, .meaning = "0: with affine 1, gamma stays 1"},
+           {.name = "beta", .value = 1, .low = 0, .high = 1, .meaning = "0: with affine 1, beta stays 0"}},
           [](std::int64_t channels, const Options& options) -> std::shared_ptr<Norm> {
             return std::make_shared<BatchNorm>(BatchNormOptions{.channels = channels,
                                                                 .eps = options.number("eps"),
                                                                 .momentum = options.number("momentum"),
-                                                                .affine = options.number("affine") != 0});
+                                                                .affine = options.number("affine") != 0,
+                                                                .learn_gamma = options.number("gamma") != 0,
+                                                                .learn_beta = options.number("beta") != 0});
           }};
 }
 

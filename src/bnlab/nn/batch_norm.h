@@ -18,6 +18,8 @@ struct BatchNormOptions {
   double eps = 1e-5;                     ///< added to the variance; in units of x squared
   std::optional<double> momentum = 0.1;  ///< weight of a new batch in the running statistics; none: their plain mean
   bool affine = true;                    ///< learn gamma and beta; else gamma = 1, beta = 0
+  bool learn_gamma = true;               ///< with affine; else gamma = 1
+  bool learn_beta = true;                ///< with affine; else beta = 0
   bool track_running_stats = true;       ///< else evaluation, too, goes by the batch's own statistics
   std::int64_t window = 0;               ///< K > 0: running = the mean over the last K batches, whatever the momentum
   bool skip_nonfinite = false;           ///< a batch whose statistics are not finite leaves the running ones alone
@@ -27,10 +29,10 @@ struct BatchNormOptions {
 /// Training: y by the batch's mean and biased variance, which then go into the running statistics (conventions and
 /// modes in bnlab/ops/running_statistics.h). Evaluation: y by the running statistics.
 ///
-/// Parameters "weight" (gamma, ones) and "bias" (beta, zeros), both only if affine; buffers "running_mean" (zeros),
-/// "running_var" (ones) and "num_batches_tracked" (int64, batches taken), only if track_running_stats: PyTorch's names,
-/// so that its checkpoints can be read. Further buffers only where an option asks for them: "window_mean" and
-/// "window_var" (K,C) double, and "skipped" (int64).
+/// Parameters "weight" (gamma, ones) and "bias" (beta, zeros), each only if it is learned; buffers "running_mean"
+/// (zeros), "running_var" (ones) and "num_batches_tracked" (int64, batches taken), only if track_running_stats:
+/// PyTorch's names, so that its checkpoints can be read. Further buffers only where an option asks for them:
+/// "window_mean" and "window_var" (K,C) double, and "skipped" (int64).
 class BatchNorm final : public Norm {
  public:
   /// Throws c10::Error unless channels > 0, eps >= 0, 0 <= momentum <= 1 and window >= 0, or if an option of the
@@ -43,8 +45,8 @@ class BatchNorm final : public Norm {
   at::Tensor forward_add_relu(const at::Tensor& x, const at::Tensor& addend) override;
 
   [[nodiscard]] const BatchNormOptions& options() const { return options_; }
-  [[nodiscard]] const at::Tensor& gamma() const { return gamma_; }                ///< (C); undefined unless affine
-  [[nodiscard]] const at::Tensor& beta() const { return beta_; }                  ///< (C); undefined unless affine
+  [[nodiscard]] const at::Tensor& gamma() const { return gamma_; }                ///< (C); undefined unless learned
+  [[nodiscard]] const at::Tensor& beta() const { return beta_; }                  ///< (C); undefined unless learned
   [[nodiscard]] const at::Tensor& running_mean() const { return running_mean_; }  ///< undefined unless tracked
   [[nodiscard]] const at::Tensor& running_var() const { return running_var_; }    ///< undefined unless tracked
   [[nodiscard]] std::int64_t num_batches_tracked() const;                         ///< 0 unless tracked
@@ -70,7 +72,7 @@ class BatchNorm final : public Norm {
 /// step.
 void advance_step() noexcept;
 
-/// "batch" with the options eps, momentum and affine (0 or 1).
+/// "batch" with the options eps, momentum, and affine, gamma and beta (0 or 1).
 NormKind batch_norm_kind();
 
 }  // namespace bnlab

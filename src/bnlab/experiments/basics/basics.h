@@ -1,0 +1,10 @@
+// Experiments on the basics: what a textbook, or the original papers, say about batch normalization.
+#pragma once
+
+#include "bnlab/study/experiment.h"
+
+namespace bnlab {
+
+Experiment affine();  ///< why gamma and beta?
+
+}  // namespace bnlab

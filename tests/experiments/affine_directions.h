@@ -1,0 +1,50 @@
+// The worlds of experiments/basics/affine.cpp.
+#pragma once
+
+#include "tests/experiments/directions.h"
+
+namespace bnlab::testing {
+
+inline const std::vector<std::pair<std::string, std::string>> kAffineKinds = {{"sigmoid", "sigmoid"}, {"relu", "ReLU"}};
+
+/// Accuracies: of no BN, both learned, neither, gamma alone, beta alone.
+inline Case affine_case() {
+  const auto truth = [](const std::vector<double>& accuracies, double recovered, double standardized,
+                        double spread) -> Truth {
+    const char* const arms[] = {"no BN", "BN, γ and β learned", "BN, γ = 1, β = 0", "BN, β = 0", "BN, γ = 1"};
+    Truth it;
+    double scale = 1;  // another of each kind, so that they cannot change places
+    for (const auto& [id, name] : kAffineKinds) {
+      std::vector<double> a;
+      for (const double accuracy : accuracies) a.push_back(kChance + (accuracy - kChance) / scale);
+      for (size_t i = 0; i < a.size(); ++i) it.world[name + ", " + arms[i]] = {.accuracy = a[i]};
+      const double wide = spread * scale;
+      it.world[name + ", BN, γ and β learned"].values = {{"activations/std", 3 * wide}};
+      it.world[name + ", BN, γ = 1, β = 0"].values = {{"activations/std", 3}};
+      it.world[name + ", BN inserted"].values = {{"identity-recovery/recovered", recovered * scale},
+                                                 {"identity-recovery/standardized", standardized * scale}};
+      const std::map<std::string, double> effects = {{"identity-recovered", recovered * scale},
+                                                     {"standardizing-changes", standardized * scale},
+                                                     {"wider-when-learned", ln(wide)},
+                                                     {"gains-without", 100 * (a[2] - a[0])},
+                                                     {"freezing-costs-little", 100 * (a[2] - a[1])},
+                                                     {"gamma-alone", 100 * (a[3] - a[1])},
+                                                     {"beta-alone", 100 * (a[4] - a[1])}};
+      for (const auto& [claim, effect] : effects) it.effects[claim + "-" + id] = effect;
+      scale *= 1.5;
+    }
+    return it;
+  };
+  std::vector<std::string> learners;
+  for (const auto& [id, name] : kAffineKinds) {
+    learners.push_back(name + ", BN, γ and β learned");
+    learners.push_back(name + ", BN, γ = 1, β = 0");
+  }
+  return {"affine",
+          {truth({0.6, 0.8, 0.79, 0.81, 0.785}, 1e-5, 0.7, 1.5), truth({0.6, 0.8, 0.5, 0.7, 0.9}, 0.01, 0.02, 0.5)},
+          stuck(learners),
+          {"identity-recovered-sigmoid", "identity-recovered-relu", "standardizing-changes-sigmoid",
+           "standardizing-changes-relu"}};
+}
+
+}  // namespace bnlab::testing
