@@ -178,7 +178,7 @@ TEST(TrainFlags, WrongValuesAreRefusedByTheNameOfTheFlag) {
       {{"--milestones", "5,5"}, "--milestones: expected rising steps above 0"},
       {{"--milestones", "5,,6"}, "--milestones: expected whole numbers"},
       {{"--keep-every", "0"}, "--keep-every: expected at least 1"},
-      {{"--scaling", "zscore"}, "--scaling: expected none or z-score"},
+      {{"--scaling", "zscore"}, "--scaling: expected none, z-score, min-max, equalize or equalize-image"},
       {{"--divergence-loss", "0"}, "--divergence-loss: expected a number above 0"},
       {{"--probe-budget", "200%"}, "--probe-budget: expected a percentage above 0 and at most 100"},
       {{"--norm-option", "eps=1", "--norm-option", "eps=2"}, "--norm-option: gives eps twice"},

@@ -26,9 +26,9 @@ at::Tensor reference(const at::Tensor& image, int64_t pad_to, const ChannelScale
   x = at::constant_pad_nd(x, {4, 4, 4, 4});
   x = x.narrow(1, 4 + placement.down, out_h).narrow(2, 4 + placement.right, out_w);
   x = placement.flip ? x.flip({2}) : x;
-  const auto mean = at::tensor(scale.mean, at::kDouble).reshape({-1, 1, 1});
-  const auto stddev = at::tensor(scale.stddev, at::kDouble).reshape({-1, 1, 1});
-  return ((x - mean) / stddev).to(at::kFloat);
+  const auto offset = at::tensor(scale.offset, at::kDouble).reshape({-1, 1, 1});
+  const auto unit = at::tensor(scale.unit, at::kDouble).reshape({-1, 1, 1});
+  return ((x - offset) / unit).to(at::kFloat);
 }
 
 TEST(BatchWriter, EqualsTheSlowReferenceForEveryPlacement) {

@@ -176,9 +176,9 @@ TEST(LoadDataset, ReadsTheInstalledFashionMnist) {
   EXPECT_EQ(data.train.labels[0].item<int>(), 9);
   EXPECT_EQ(data.class_names[9], "Ankle boot");
   EXPECT_TRUE(at::equal(data.train.labels.bincount(), at::full({10}, 6000, at::kLong)));
-  const auto scale = ChannelScale::fit(data.train.images);
-  EXPECT_NEAR(scale.mean[0] / 255.0, 0.2860, 5e-5);
-  EXPECT_NEAR(scale.stddev[0] / 255.0, 0.3530, 5e-5);
+  const auto scale = ChannelScale::z_score(data.train.images);
+  EXPECT_NEAR(scale.offset[0] / 255.0, 0.2860, 5e-5);
+  EXPECT_NEAR(scale.unit[0] / 255.0, 0.3530, 5e-5);
 }
 
 TEST(LoadDataset, ReadsTheCifar10OfTheEnvironment) {
@@ -191,11 +191,11 @@ TEST(LoadDataset, ReadsTheCifar10OfTheEnvironment) {
   EXPECT_EQ(data.test.images.sizes(), (at::IntArrayRef{10000, 3, 32, 32}));
   EXPECT_TRUE(at::equal(data.train.labels.bincount(), at::full({10}, 5000, at::kLong)));
   EXPECT_TRUE(at::equal(data.test.labels.bincount(), at::full({10}, 1000, at::kLong)));
-  const auto scale = ChannelScale::fit(data.train.images);
+  const auto scale = ChannelScale::z_score(data.train.images);
   const double mean[] = {125.307, 122.950, 113.865}, stddev[] = {62.993, 62.089, 66.705};  // of the official set
   for (int c = 0; c < 3; ++c) {
-    EXPECT_NEAR(scale.mean[c], mean[c], 0.5);
-    EXPECT_NEAR(scale.stddev[c], stddev[c], 0.5);
+    EXPECT_NEAR(scale.offset[c], mean[c], 0.5);
+    EXPECT_NEAR(scale.unit[c], stddev[c], 0.5);
   }
 }
 

@@ -190,7 +190,7 @@ TEST(Loader, FlipsAndCropsAreUniform) {
 TEST(Loader, ScaledTrainingDataHasMeanZeroAndDeviationOne) {
   const auto split = numbered_split(400);
   for (const int64_t pad_to : {0, 8}) {
-    const auto scale = ChannelScale::fit(split.images, pad_to);
+    const auto scale = ChannelScale::z_score(split.images, pad_to);
     Loader loader(split, {.batch = 400, .pad_to = pad_to, .scale = scale});
     const auto x = loader.next().x.to(at::kDouble).transpose(0, 1).flatten(1);
     EXPECT_LE(x.mean(1).abs().max().item<double>(), 1e-7);

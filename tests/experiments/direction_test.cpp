@@ -10,6 +10,7 @@
 #include "tests/experiments/affine_directions.h"
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/santurkar_directions.h"
+#include "tests/experiments/scaling_directions.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
 
@@ -92,6 +93,7 @@ const std::vector<Case>& cases() {
     std::vector<Case> found = testing::santurkar_cases(), ours = testing::our_cases();
     for (Case& it : ours) found.push_back(std::move(it));
     found.push_back(testing::affine_case());
+    for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     return found;
   }();
   return all;

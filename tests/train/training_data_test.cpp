@@ -77,5 +77,36 @@ TEST(TrainingData, WhatDoesNotDivideIsRefused) {
   EXPECT_THROW(TrainingData(dataset, spec_for(dataset, 3)), std::invalid_argument);
 }
 
+/// What the network gets of the pooled pixels 6, 25, 255, 1/4 (and of zeros around them, if padded).
+at::Tensor scaled(const std::string& scaling, int64_t pad_to, bool bytes) {
+  const at::Tensor pixels = at::tensor({0, 4, 10, 20, 8, 12, 30, 40, 255, 255, 1, 0, 255, 255, 0, 0}, at::kLong);
+  const Dataset dataset = dataset_of(pixels.to(bytes ? at::kByte : at::kFloat).view({1, 1, 4, 4}));
+  TrainSpec spec = spec_for(dataset, 2);
+  spec.data.scaling = scaling;
+  spec.data.pad_to = pad_to;
+  const TrainingData data(dataset, spec);
+  EXPECT_EQ(data.shape().size, pad_to == 0 ? 2 : pad_to);
+  const at::Tensor x = data.evaluation_loader(false, 1).next().x[0][0].contiguous();
+  EXPECT_TRUE(at::equal(data.training_loader().next().x[0][0].contiguous(), x));
+  return x;
+}
+
+TEST(TrainingData, EveryScalingIsOfPooledAndPaddedPixels) {
+  for (const bool bytes : {true, false}) {
+    const float low = 0.25F, range = 254.75F;
+    EXPECT_TRUE(at::allclose(scaled("min-max", 0, bytes).flatten(),
+                             at::tensor({(6 - low) / range, (25 - low) / range, 1.F, 0.F})));
+    for (const char* scaling : {"equalize", "equalize-image"}) {  // of one image they are the same
+      EXPECT_TRUE(at::allclose(scaled(scaling, 0, bytes).flatten(), at::tensor({1 / 3.F, 2 / 3.F, 1.F, 0.F})));
+      const at::Tensor padded = scaled(scaling, 4, bytes);
+      EXPECT_TRUE(at::allclose(padded.slice(0, 1, 3).slice(1, 1, 3).flatten(), at::tensor({0.5F, 0.75F, 1.F, 0.25F})));
+      EXPECT_FLOAT_EQ(padded.sum().item<float>(), 2.5F) << "what is added is 0";
+    }
+    const at::Tensor padded = scaled("min-max", 4, bytes);
+    EXPECT_TRUE(at::allclose(padded.slice(0, 1, 3).slice(1, 1, 3).flatten(),
+                             at::tensor({6 / 255.F, 25 / 255.F, 1.F, 0.25F / 255})));
+  }
+}
+
 }  // namespace
 }  // namespace bnlab

@@ -10,7 +10,7 @@ namespace bnlab {
 namespace {
 
 float scaled(double pixel, const ChannelScale& scale, int64_t channel) {
-  return static_cast<float>((pixel - scale.mean[channel]) / scale.stddev[channel]);
+  return static_cast<float>((pixel - scale.offset[channel]) / scale.unit[channel]);
 }
 
 }  // namespace
@@ -35,9 +35,9 @@ BatchWriter::BatchWriter(at::Tensor images, int64_t pad_to, const std::optional<
   const bool one_order = !channels_last_ || channels_ == 1 || height_ * width_ == 1;
   as_stored_ = !scale && one_order && out_height_ == height_ && out_width_ == width_;
   scale_ = scale.value_or(ChannelScale{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)});
-  if (scale_.mean.size() != channels || scale_.stddev.size() != channels) {
+  if (scale_.offset.size() != channels || scale_.unit.size() != channels) {
     throw std::invalid_argument(fmt::format("the scale has {} channels, the images have {}; fit it on this data set",
-                                            scale_.mean.size(), channels_));
+                                            scale_.offset.size(), channels_));
   }
   for (int64_t c = 0; images_.scalar_type() == at::kByte && c < channels_; ++c) {
     for (int value = 0; value < 256; ++value) {

@@ -25,6 +25,7 @@ struct Dataset {
   Split train, test;
   std::string digest;  ///< content_digest(train, test) of the stored images: the identity of the data in a run spec
   int64_t pool = 1;    ///< images are means of pool x pool stored pixels
+  std::string equalized = "";  ///< how their histogram was equalized (data/equalize.h), after padding; "": not
 };
 
 /// Number of classes, or of a regression's outputs.

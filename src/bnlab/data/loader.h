@@ -4,8 +4,8 @@
 // in the epoch). So {epoch, position} is the loader's whole state, and a loader that seeks to it goes on with the same
 // bits.
 //
-//     Loader train(data.train, {.batch = 128, .seed = 7, .pad_to = 32, .scale = ChannelScale::fit(data.train.images)});
-//     Batch batch = train.next();
+//     Loader train(data.train, {.batch = 128, .seed = 7, .pad_to = 32, .scale =
+//     ChannelScale::z_score(data.train.images)}); Batch batch = train.next();
 //
 //     Loader test(data.test, evaluation_options(train.options()));
 //     for (int64_t i = 0; i < test.batches_per_epoch(); ++i) { use(test.next()); }

@@ -1,13 +1,11 @@
 #include "bnlab/data/scale.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 
-#include "bnlab/data/dataset.h"
+#include "bnlab/data/channels.h"
 
 namespace bnlab {
 namespace {
@@ -51,9 +49,7 @@ Moments float_moments(const at::Tensor& images, int64_t channel, int64_t count) 
   const int64_t padding = count - images.size(0) * plane;
   double sum = 0.0;  // exact, so the spread exactly 0, for a constant channel of up to 2^29 pixels
   over_pixels([&](double x) {
-    if (!std::isfinite(x)) {
-      throw DataError(fmt::format("channel {} of the images holds {}; only finite pixels can be scaled", channel, x));
-    }
+    check_finite(x, channel);
     sum += x;
   });
   const double mean = sum / static_cast<double>(count);
@@ -62,23 +58,57 @@ Moments float_moments(const at::Tensor& images, int64_t channel, int64_t count) 
   return {mean, squares / static_cast<double>(count)};
 }
 
+/// Of each channel. `padded`: zeros stand beside the planes.
+struct Extremes {
+  std::vector<double> least, most;
+
+  Extremes(const at::Tensor& planes, bool padded)
+      : least(planes.size(1), padded ? 0 : INFINITY), most(planes.size(1), padded ? 0 : -INFINITY) {
+    const int64_t size = planes.size(2) * planes.size(3);
+    for_each_plane(planes, [&](const auto* plane, int64_t channel) {
+      std::for_each(plane, plane + size, [&](double pixel) {
+        check_finite(pixel, channel);
+        least[channel] = std::min(least[channel], pixel);
+        most[channel] = std::max(most[channel], pixel);
+      });
+    });
+  }
+};
+
 }  // namespace
 
-ChannelScale ChannelScale::fit(const at::Tensor& images, int64_t pad_to) {
-  const auto dtype = images.scalar_type();
-  if (images.dim() != 4 || images.numel() == 0 || (dtype != at::kByte && dtype != at::kFloat)) {
-    throw std::invalid_argument("ChannelScale::fit expects images (N,C,H,W), uint8 or float32, at least one");
-  }
-  const auto contiguous = images.contiguous();
-  const int64_t height = std::max(pad_to, images.size(2)), width = std::max(pad_to, images.size(3));
-  const int64_t count = images.size(0) * height * width;
+ChannelScale ChannelScale::z_score(const at::Tensor& images, int64_t pad_to) {
+  const at::Tensor planes = as_planes(images);
+  const int64_t height = std::max(pad_to, planes.size(2)), width = std::max(pad_to, planes.size(3));
+  const int64_t count = planes.size(0) * height * width;
   ChannelScale scale;
-  for (int64_t c = 0; c < images.size(1); ++c) {
-    const auto moments = dtype == at::kByte ? byte_moments(contiguous, c, count) : float_moments(contiguous, c, count);
-    scale.mean.push_back(moments.mean);
-    scale.stddev.push_back(moments.var_biased > 0.0 ? std::sqrt(moments.var_biased) : 1.0);
+  for (int64_t c = 0; c < planes.size(1); ++c) {
+    const bool bytes = planes.scalar_type() == at::kByte;
+    const auto moments = bytes ? byte_moments(planes, c, count) : float_moments(planes, c, count);
+    scale.offset.push_back(moments.mean);
+    scale.unit.push_back(moments.var_biased > 0.0 ? std::sqrt(moments.var_biased) : 1.0);
   }
   return scale;
+}
+
+ChannelScale ChannelScale::min_max(const at::Tensor& images, int64_t pad_to) {
+  const at::Tensor planes = as_planes(images);
+  const Extremes found(planes, pad_to > std::min(planes.size(2), planes.size(3)));
+  ChannelScale scale{found.least, {}};
+  for (size_t c = 0; c < found.least.size(); ++c) {
+    scale.unit.push_back(found.most[c] > found.least[c] ? found.most[c] - found.least[c] : 1.0);
+  }
+  return scale;
+}
+
+at::Tensor ChannelScale::transform(const at::Tensor& images) const {
+  check_channels(images, offset.size());
+  return mapped(images, [&](double pixel, int64_t c) { return (pixel - offset[c]) / unit[c]; });
+}
+
+at::Tensor ChannelScale::inverse(const at::Tensor& scaled) const {
+  check_channels(scaled, offset.size());
+  return mapped(scaled, [&](double x, int64_t c) { return x * unit[c] + offset[c]; });
 }
 
 }  // namespace bnlab

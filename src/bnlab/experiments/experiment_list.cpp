@@ -13,9 +13,17 @@
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {
-      santurkar_fig1(),   santurkar_fig2(), santurkar_fig3(),       santurkar_fig4(),      santurkar_fig5(),
-      santurkar_theory(), dln_ics(),        open_question_spiral(), open_question_drift(), affine()};
+  static const std::vector<Experiment> all = {scaling(),
+                                              affine(),
+                                              santurkar_fig1(),
+                                              santurkar_fig2(),
+                                              santurkar_fig3(),
+                                              santurkar_fig4(),
+                                              santurkar_fig5(),
+                                              santurkar_theory(),
+                                              dln_ics(),
+                                              open_question_spiral(),
+                                              open_question_drift()};
   return all;
 }
 

@@ -15,13 +15,15 @@ namespace bnlab {
 
 /// Which data, by content (not by place: a run must mean the same on every machine).
 struct DataSpec {
-  std::string set;                  ///< name of the data set, e.g. "cifar10"
-  std::string digest;               ///< first 16 hex digits of the SHA-256 over the decoded pixels and labels
-  std::string scaling = "z-score";  ///< "none" or "z-score" (per channel, fitted on the training split)
-  int64_t pad_to = 0;               ///< pad images with zeros to this height and width; 0: as they are
-  std::string augment = "none";     ///< "none" or "flip-crop"
-  int64_t draw = 0;                 ///< which draw of a synthetic set, e.g. one a seed
-  int64_t pool = 1;                 ///< images are reduced to the means of pool x pool pixels, before the rest
+  std::string set;     ///< name of the data set, e.g. "cifar10"
+  std::string digest;  ///< first 16 hex digits of the SHA-256 over the decoded pixels and labels
+  /// "none", or fitted on the training split, per channel: "z-score", "min-max", "equalize" (its histogram); or
+  /// "equalize-image" (the histogram of each image)
+  std::string scaling = "z-score";
+  int64_t pad_to = 0;            ///< pad images with zeros to this height and width; 0: as they are
+  std::string augment = "none";  ///< "none" or "flip-crop"
+  int64_t draw = 0;              ///< which draw of a synthetic set, e.g. one a seed
+  int64_t pool = 1;              ///< images are reduced to the means of pool x pool pixels, before the rest
   bool operator==(const DataSpec&) const = default;
 };
 

@@ -108,7 +108,8 @@ inline auto of(const DataSpec*) {
       required("digest", &S::digest, anything<std::string>(), "", "Digest of its content"),
       key("draw", &S::draw, at_least(0), "--draw", "Which random draw of a synthetic set"),
       key("pool", &S::pool, between(1, 4096), "--pool", "Reduce images to the means of blocks of this size"),
-      key("scaling", &S::scaling, one_of({"none", "z-score"}), "--scaling", "none or z-score"),
+      key("scaling", &S::scaling, one_of({"none", "z-score", "min-max", "equalize", "equalize-image"}), "--scaling",
+          "none, z-score, min-max, equalize (the histogram) or equalize-image (of each image)"),
       key("pad_to", &S::pad_to, between(0, 4096), "--pad-to", "Pad images to this size; 0: leave them as they are"),
       key("augment", &S::augment, one_of({"none", "flip-crop"}), "--augment", "none or flip-crop"),
   };

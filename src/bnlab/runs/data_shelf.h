@@ -18,14 +18,16 @@ class DataShelf {
   /// What `spec` is about. Read at the first call. Throws DataError.
   const Dataset& dataset(const TrainSpec& spec);
 
-  /// The same, prepared as `spec` asks; it shares its images with all that are pooled alike. Throws DataError.
+  /// The same, prepared as `spec` asks; it shares its images with all that are pooled, and equalized, alike. Throws
+  /// DataError.
   TrainingData training_data(const TrainSpec& spec);
 
  private:
   const Dataset& stored(const DataChoice& choice);
 
   DataChoice at_hand_;
-  std::map<std::tuple<std::string, int64_t, int64_t>, Dataset> sets_;  // by name, draw and pool
+  // By name, draw, pool, and, if they are equalized, how and padded to which size.
+  std::map<std::tuple<std::string, int64_t, int64_t, std::string, int64_t>, Dataset> sets_;
 };
 
 }  // namespace bnlab

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bnlab/data/equalize.h"
 #include "bnlab/data/pool.h"
 #include "bnlab/data/random.h"
 
@@ -23,13 +24,16 @@ TrainingData::TrainingData(Dataset dataset, const TrainSpec& spec) : dataset_(st
                     spec.batch, dataset_.title, dataset_.train.count()));
   }
   dataset_ = mean_pooled(std::move(dataset_), spec.data.pool);
+  const std::string& scaling = spec.data.scaling;
+  if (is_equalization(scaling)) dataset_ = equalized(std::move(dataset_), scaling, spec.data.pad_to);
   options_.batch = spec.batch;
   options_.seed = mix(static_cast<uint64_t>(spec.seed), "loader");
   options_.flip_crop = spec.data.augment == "flip-crop";
   options_.crop_margin = std::max<int64_t>(1, options_.crop_margin / spec.data.pool);
   options_.pad_to = spec.data.pad_to;
   options_.channels_last = spec.memory_format == "channels-last";
-  if (spec.data.scaling == "z-score") options_.scale = ChannelScale::fit(dataset_.train.images, spec.data.pad_to);
+  if (scaling == "z-score") options_.scale = ChannelScale::z_score(dataset_.train.images, spec.data.pad_to);
+  if (scaling == "min-max") options_.scale = ChannelScale::min_max(dataset_.train.images, spec.data.pad_to);
 }
 
 TaskShape TrainingData::shape() const {

@@ -10,11 +10,12 @@ namespace bnlab {
 
 class TrainingData {
  public:
-  /// Pools the images, then fits the scaling on the training split. Throws DataError if `dataset` is not the one that
-  /// `spec` names (by digest), std::invalid_argument if its images cannot be pooled so.
+  /// Pools the images, then fits the scaling on the training split; equalizes them, unless they are. Throws DataError
+  /// if `dataset` is not the one that `spec` names (by digest), std::invalid_argument if its images cannot be pooled
+  /// so.
   TrainingData(Dataset dataset, const TrainSpec& spec);
 
-  /// Its images are pooled, and not yet scaled and padded.
+  /// Its images are pooled, and not yet scaled and padded; but if they are equalized, padded and equalized.
   const Dataset& dataset() const { return dataset_; }
   TaskShape shape() const;
   int64_t classes() const { return outputs_of(dataset_); }

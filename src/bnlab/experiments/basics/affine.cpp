@@ -286,16 +286,21 @@ Findings findings(const Setting& setting, Results& results) {
 }  // namespace
 
 Experiment affine() {
-  return {"affine",
-          "Why gamma and beta",
-          {"M26"},
-          "Ioffe & Szegedy 2015, Batch Normalization (arXiv 1502.03167)",
-          "section 3; no figure",
-          "Can a network with BN still compute what one without BN can, and what does training lose when γ and β are "
-          "not learned?",
-          plan,
-          what_was_run,
-          findings};
+  return {
+      "affine",
+      "Why gamma and beta",
+      {"M26"},
+      "Ioffe & Szegedy 2015, Batch Normalization (arXiv 1502.03167)",
+      "section 3; no figure",
+      "Can a network with BN still compute what one without BN can, and what does training lose when γ and β are "
+      "not learned?",
+      plan,
+      what_was_run,
+      findings,
+      {.chapter = Chapter::kWhat,
+       .plainly = "BN's γ and β are learned numbers that scale and shift each channel again after it was normalized. "
+                  "With the right ones BN changes nothing at all; the others show what is lost where they are not "
+                  "learned."}};
 }
 
 }  // namespace bnlab

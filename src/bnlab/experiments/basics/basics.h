@@ -5,6 +5,7 @@
 
 namespace bnlab {
 
+Experiment scaling();  ///< inputs raw, min-max scaled, z-scored, equalized
 Experiment affine();  ///< why gamma and beta?
 
 }  // namespace bnlab
