@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
-#include <string_view>
 #include <system_error>
 
 #include "bnlab/record/files.h"
+#include "bnlab/report/page.h"
 #include "bnlab/report/viewer_page.h"
 
 namespace bnlab {
@@ -16,24 +15,8 @@ std::string json_text(const nlohmann::json& report) {
   return report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// In JSON "<" stands only inside strings, where \u003c means the same; so no string can end the page's script element.
-std::string page_with(std::string_view json) {
-  const std::string_view page = viewer_page();
-  const size_t tag = page.find(kReportTag);
-  if (tag == page.npos) throw std::logic_error("the embedded report page has no place for a report");
-  const size_t place = tag + kReportTag.size();
-  std::string filled;
-  filled.reserve(page.size() + json.size() + json.size() / 16);
-  filled += page.substr(0, place);
-  for (const char c : json) {
-    if (c == '<') {
-      filled += "\\u003c";
-    } else {
-      filled += c;
-    }
-  }
-  filled += page.substr(place);
-  return filled;
+std::string page_with(const std::string& json) {
+  return page_with_data(viewer_page(), kReportTag, json);
 }
 
 }  // namespace
