@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 // The pages, by the name of their HTML file. Vega builds functions from text, which a policy must allow.
 const pages = {
   index: { data: "bnlab-report", sample: "sample_report.json", scripts: "'unsafe-inline' 'unsafe-eval'" },
+  explain: { data: "bnlab-trace", sample: "sample_trace.json", scripts: "'unsafe-inline'" },
 };
 
 function policy(page) {

@@ -1,4 +1,5 @@
-// Opens a report in Debian's Chromium and says everything that is wrong with what it shows.
+// Opens a page in Debian's Chromium and says everything that is wrong with what it shows: of any page its errors and
+// requests and its width on a phone, of a report also its content.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
@@ -23,7 +24,7 @@ export function openBrowser() {
 }
 
 /** Notes in `problems` whatever the page logs as an error or a warning, throws, or asks the network for. */
-function watch(page, url, problems) {
+export function watch(page, url, problems) {
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) problems.push(`console ${message.type()}: ${message.text()}`);
   });
@@ -94,7 +95,8 @@ function isRendered(page) {
   );
 }
 
-async function widthProblems(page) {
+/** Narrows the window to a phone's. */
+export async function widthProblems(page) {
   await page.setViewportSize({ width: phoneWidth, height: 800 });
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   return width <= phoneWidth ? [] : [`on a window of ${phoneWidth} pixels the page is ${width} wide`];

@@ -16,8 +16,8 @@ export function fixed(value: number | null, decimals: number): string {
   return withSigns(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
-function scientific(value: number): string {
-  const [mantissa = "", exponent = ""] = value.toExponential(2).split("e");
+function scientific(value: number, decimals = 2): string {
+  const [mantissa = "", exponent = ""] = value.toExponential(decimals).split("e");
   const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   const raised = exponent
     .replace("+", "")
@@ -26,11 +26,11 @@ function scientific(value: number): string {
   return `${withSigns(String(Number(mantissa)))}\u2009·\u200910${raised}`;
 }
 
-/** A number by itself, to `digits` significant digits, without trailing zeros. */
+/** A number by itself, to `digits` significant digits (powers of ten: at least 3), without trailing zeros. */
 export function number(value: number | null, digits = 3): string {
   if (value === null) return unknown;
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return scientific(value);
+  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return scientific(value, Math.max(digits, 3) - 1);
   if (size >= 10 ** digits) return withSigns(String(Math.round(value)));
   return withSigns(String(Number(value.toPrecision(digits))));
 }
