@@ -9,6 +9,7 @@
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
 #include "tests/experiments/our_directions.h"
+#include "tests/experiments/placement_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
@@ -92,6 +93,7 @@ const std::vector<Case>& cases() {
     std::vector<Case> found = testing::santurkar_cases(), ours = testing::our_cases();
     for (Case& it : ours) found.push_back(std::move(it));
     found.push_back(testing::affine_case());
+    found.push_back(testing::placement_case());
     return found;
   }();
   return all;

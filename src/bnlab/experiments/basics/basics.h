@@ -5,6 +5,7 @@
 
 namespace bnlab {
 
-Experiment affine();  ///< why gamma and beta?
+Experiment affine();     ///< why gamma and beta?
+Experiment placement();  ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
