@@ -19,8 +19,8 @@ struct MadeUp {
   double loss = 1;        ///< of every step but the first, whose is 10
   double tested = 0.5;    ///< accuracy on the whole test split
   double tested_loss = 1;
-  double turn = 0;        ///< degrees between successive updates
-  double zigzag = 0;      ///< length of the part of an update that changes its sign from step to step; the rest is 1
+  double turn = 0;    ///< degrees between successive updates
+  double zigzag = 0;  ///< length of the part of an update that changes its sign from step to step; the rest is 1
   /// Scalars at every observed step: "probe/name" for all layers, "probe/layer/name" for one. Of the probe
   /// "activations" the names "drift" and "linear_drift": how far its samples move between observations.
   std::map<std::string, double> values = {};

@@ -10,8 +10,9 @@ inline Case placement_case() {
   /// Of before, before + scale&bias, after, after + scale&bias: accuracies and losses on the test split; of the first
   /// and third: |skewness| and |excess kurtosis| in front of the ReLU, where those behind it are 2 and 3, and the
   /// movement in front of it.
-  const auto truth = [=](const std::vector<double>& a, const std::vector<double>& l, const std::vector<double>& skewness,
-                         const std::vector<double>& kurtosis, const std::vector<double>& moved) -> Truth {
+  const auto truth = [=](const std::vector<double>& a, const std::vector<double>& l,
+                         const std::vector<double>& skewness, const std::vector<double>& kurtosis,
+                         const std::vector<double>& moved) -> Truth {
     const auto values = [&](size_t i) {
       return std::map<std::string, double>{{"shape/linear_skewness", skewness[i]},
                                            {"shape/output_skewness", 2},

@@ -2,6 +2,7 @@
 // for "before". Run it: bnlab reproduce --only placement
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "bnlab/experiments/basics/basics.h"
@@ -56,7 +57,8 @@ std::vector<int64_t> all_layers() {
 TrainSpec train_spec(const Setting& setting, int64_t seed, const Row& row) {
   const Protocol p = protocol(setting.scale);
   TrainSpec spec;
-  spec.data = {setting.data.set, setting.data.digest, "z-score", 0, "none"};
+  const int64_t size = std::max<int64_t>(8, setting.data.shape.size / p.pool);  // the least that CaffeNet takes
+  spec.data = {setting.data.set, setting.data.digest, "z-score", size, "none"};
   spec.data.pool = p.pool;
   spec.model.name = "caffenet";
   spec.model.options = {{"width", p.width}};
