@@ -9,6 +9,7 @@
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
 #include "tests/experiments/our_directions.h"
+#include "tests/experiments/placement_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
 #include "tests/small_run.h"
@@ -94,6 +95,7 @@ const std::vector<Case>& cases() {
     for (Case& it : ours) found.push_back(std::move(it));
     found.push_back(testing::affine_case());
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
+    found.push_back(testing::placement_case());
     return found;
   }();
   return all;

@@ -18,8 +18,9 @@ struct MadeUp {
   double accuracy = 0.6;  ///< of every step's batch
   double loss = 1;        ///< of every step but the first, whose is 10
   double tested = 0.5;    ///< accuracy on the whole test split
-  double turn = 0;        ///< degrees between successive updates
-  double zigzag = 0;      ///< length of the part of an update that changes its sign from step to step; the rest is 1
+  double tested_loss = 1;
+  double turn = 0;    ///< degrees between successive updates
+  double zigzag = 0;  ///< length of the part of an update that changes its sign from step to step; the rest is 1
   /// Scalars at every observed step: "probe/name" for all layers, "probe/layer/name" for one. Of the probe
   /// "activations" the names "drift" and "linear_drift": how far its samples move between observations.
   std::map<std::string, double> values = {};
@@ -115,7 +116,10 @@ class MadeUpRuns {
   }
 
   void analysis(const AnalysisSpec& spec) {
-    if (spec.analysis == "evaluation") writer_.scalar(0, {spec.analysis, 0, "accuracy"}, made_up_.tested);
+    if (spec.analysis == "evaluation") {
+      writer_.scalar(0, {spec.analysis, 0, "accuracy"}, made_up_.tested);
+      writer_.scalar(0, {spec.analysis, 0, "loss"}, made_up_.tested_loss);
+    }
     for (const auto& [key, value] : made_up_.values) scalar(spec.analysis, 0, 0, key, value);
     if (spec.analysis != "least-squares-start") return;
     for (const char* name : {"closest", "bound", "plain"}) {

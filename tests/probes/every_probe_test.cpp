@@ -27,9 +27,10 @@ using testing::small_spec;
 
 /// Parameters with which each probe can run on all networks below; a new probe that has required ones adds its line.
 Json example_parameters(const std::string& name) {
-  const Json both = {"linear", "activation-input"};
+  const Json both = {"linear", "activation-input"}, all = {"linear", "activation-input", "output"};
   if (name == "activations") return {{"layers", {1, 2}}, {"images", 16}, {"samples", 64}, {"places", both}};
-  if (name == "moment-changes") return {{"layers", {1, 3}}, {"images", 16}, {"places", both}};
+  if (name == "moment-changes") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
+  if (name == "shape") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "landscape") return {{"points", 2}, {"random", true}};
   if (name == "bn-theory") return {{"layers", {2}}};
   if (name == "bn-curvature") return {{"layers", {2}}, {"channels", 1}};

@@ -27,8 +27,7 @@ TEST(Places, HaveOneOrder) {
 }
 
 TEST(Places, MustBeKnownAndDifferent) {
-  for (const Json& wrong :
-       {Json::array(), Json::array({"output"}), Json::array({"linear", "linear"}), Json("linear")}) {
+  for (const Json& wrong : {Json::array(), Json::array({"input"}), Json::array({"linear", "linear"}), Json("linear")}) {
     EXPECT_THROW(completed({{"places", wrong}}), SpecError) << wrong;
   }
 }
@@ -43,6 +42,11 @@ TEST(Places, TellRecordsApart) {
   EXPECT_EQ(places.prefix(TapPoint::kActivationInput), "");
   EXPECT_EQ(places.prefix(TapPoint::kLinear), "linear_");
   EXPECT_EQ(places.prefix(TapPoint::kOutput), std::nullopt);
+  const Json output = {{"places", {"output"}}};
+  JsonFields other(output, "p");
+  places.read(other);
+  EXPECT_EQ(places.prefix(TapPoint::kOutput), "output_");
+  EXPECT_EQ(places.prefix(TapPoint::kActivationInput), std::nullopt);
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ const std::vector<Experiment>& experiments() {
                                               santurkar_theory(),
                                               dln_ics(),
                                               open_question_spiral(),
-                                              open_question_drift()};
+                                              open_question_drift(),
+                                              placement()};
   return all;
 }
 

@@ -8,7 +8,7 @@
 // order whatever the memory layout.
 //
 // Records under "activations", for each layer: array "samples" (f32, sorted), scalars "mean" and "std" over all values;
-// from the place "linear" the same under "linear_…".
+// from the places "linear" and "output" the same under "linear_…" and "output_…".
 // Parameters: {"layers": [2, 7], "images": 128, "samples": 2048, "places": ["activation-input"]}.
 #pragma once
 

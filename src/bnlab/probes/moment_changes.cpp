@@ -52,8 +52,9 @@ class MomentChanges : public Probe {
     const auto after = moments(view.network);
     for (const auto& [key, old] : before) {
       const auto& [layer, prefix] = key;
-      const at::Tensor mean = (after.at(key).mean - old.mean).abs() / old.variance.sqrt();
-      const at::Tensor variance = (after.at(key).variance - old.variance).abs() / old.variance;
+      const at::Tensor varies = old.variance.ne(0);  // NaN does, and stays one
+      const at::Tensor mean = ((after.at(key).mean - old.mean).abs() / old.variance.sqrt()).masked_select(varies);
+      const at::Tensor variance = ((after.at(key).variance - old.variance).abs() / old.variance).masked_select(varies);
       view.recorder.scalar(view.step, layer, prefix + "mean", mean.mean().item<double>());
       view.recorder.scalar(view.step, layer, prefix + "variance", variance.mean().item<double>());
     }

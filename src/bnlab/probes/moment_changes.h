@@ -7,7 +7,8 @@
 //
 // Records under "moment-changes", for each layer, averaged over its channels: "mean" = |change of mean| in units of the
 // standard deviation before the step, "variance" = |change of variance| in units of the variance before it;
-// from the place "linear" the same under "linear_…".
+// from the places "linear" and "output" the same under "linear_…" and "output_…". A channel that is constant before the
+// step (a ReLU that never fires) has no unit and is left out; NaN if all are.
 // Parameters: {"layers": [2, 7], "images": 128, "places": ["activation-input"]}.
 #pragma once
 

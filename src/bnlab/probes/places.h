@@ -2,7 +2,8 @@
 //
 // "activation-input" is what the activation function gets: behind a normalization that stands before it, its mean and
 // standard deviation are beta and gamma by construction. "linear" is what the convolution or linear map gives, in front
-// of the normalization.
+// of the normalization. "output" is what the next layer gets: behind the activation, and behind a normalization that
+// stands there.
 #pragma once
 
 #include <optional>
@@ -23,8 +24,8 @@ class Places {
   void complete(Json& parameters) const;
 
   int64_t count() const { return static_cast<int64_t>(names_.size()); }
-  /// What names of records from `point` begin with: "linear_", or "" for the activation's input; absent if the probe
-  /// does not look there.
+  /// What names of records from `point` begin with: "linear_", "output_", or "" for the activation's input; absent if
+  /// the probe does not look there.
   std::optional<std::string> prefix(TapPoint point) const;
 
  private:

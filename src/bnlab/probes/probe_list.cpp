@@ -11,6 +11,7 @@
 #include "bnlab/probes/landscape.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
+#include "bnlab/probes/shape.h"
 
 namespace bnlab {
 
@@ -31,7 +32,8 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                of_plain_steps(landscape_probe()),
                                                of_plain_steps(gradient_sketch_probe()),
                                                bn_theory_probe(),
-                                               bn_curvature_probe()};
+                                               bn_curvature_probe(),
+                                               shape_probe()};
   return kinds;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <functional>
 #include <tuple>
 
 #include "bnlab/experiments/basics/basics.h"
@@ -160,34 +161,46 @@ std::vector<std::pair<Claim, Evidence>> insertion_claims(const ArmRuns& runs, co
        of("standardized")}};
 }
 
-/// Standard deviation of what the activation functions get, mean over the layers.
-PerSeed spread(const ArmRuns& runs, const Arm& arm, const Window& window) {
-  std::vector<PerSeed> layers;
+/// 1 - r², where r is the correlation between what the sigmoids get and what they give: 0 on a straight line. Mean over
+/// the layers and the window.
+double bend(RunReader& run, const Window& window) {
+  std::vector<double> bends;
   for (int64_t layer = 1; layer <= kHiddenLayers; ++layer) {
-    layers.push_back(mean(runs, arm, {"activations", layer, "std"}, window));
+    for (const ArrayRecord& row : run.arrays({"activations", layer, "samples"})) {
+      if (row.step < window.begin || row.step >= window.end) continue;
+      const std::vector<double> x = row.as_doubles();
+      std::vector<double> y;
+      for (const double value : x) y.push_back(1 / (1 + std::exp(-value)));
+      const double x_mean = mean_of(x), y_mean = mean_of(y);
+      double xx = 0, xy = 0, yy = 0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        xx += (x[i] - x_mean) * (x[i] - x_mean);
+        xy += (x[i] - x_mean) * (y[i] - y_mean);
+        yy += (y[i] - y_mean) * (y[i] - y_mean);
+      }
+      bends.push_back(1 - xy * xy / (xx * yy));
+    }
   }
-  return mean_of_all(layers);
+  return mean_of(bends);
 }
 
-std::pair<Claim, Evidence> spread_claim(const ArmRuns& runs, const Kind& kind, Rank rank) {
-  const Arm learned_arm = arm(kind, kBoth), frozen = arm(kind, kFrozen);
+std::pair<Claim, Evidence> bend_claim(const ArmRuns& runs) {
+  const Arm frozen = arm(kSigmoid, kFrozen), both = arm(kSigmoid, kBoth);
   const Window window = second_half(runs.setting());
+  const auto of = [&](const Arm& arm) { return each(runs, arm, [&](RunReader& run) { return bend(run, window); }); };
   return {
-      {.id = "wider-when-learned-" + kind.id,
-       .sentence = fmt::format("Where γ and β may be learned, training makes the {}s' inputs wider than the unit "
-                               "variance to which plain normalization holds them.",
-                               kind.name),
+      {.id = "straighter-when-frozen-sigmoid",
+       .sentence = "With γ = 1 and β = 0 the sigmoids work nearer to a straight line than where γ and β are learned.",
        .quote = "For instance, normalizing the inputs of a sigmoid would constrain them to the linear regime of the "
                 "nonlinearity. (Section 3)",
-       .statistic = "ln of the ratio, γ and β learned to γ = 1 and β = 0, of the standard deviation of what the "
-                    "activation function gets, mean over the hidden layers and the window",
+       .statistic = "ln of the ratio, of γ = 1 and β = 0 to both learned, of 1 − r², where r is the correlation "
+                    "between what the sigmoids get and what they give, over 512 values a layer; mean over the layers",
        .window = window.text(),
        .unit = "log ratio",
-       .side = Side::above(0),
+       .side = Side::below(0),
        .paper_value = {},
-       .rank = rank},
-      paired(runs, {learned_arm, frozen}, {learned(runs, {learned_arm, frozen}, window)},
-             log_ratio(spread(runs, learned_arm, window), spread(runs, frozen, window)))};
+       .rank = Rank::kPrimary},
+      paired(runs, {frozen, both}, {learned(runs, {frozen, both}, window)}, log_ratio(of(frozen), of(both)))};
 }
 
 /// What training with `variant` loses or gains beside `other`.
@@ -225,62 +238,112 @@ std::vector<std::pair<Claim, Evidence>> training_claims(const ArmRuns& runs, con
 }
 
 std::vector<std::pair<Claim, Evidence>> all_claims(const ArmRuns& runs) {
-  std::vector<std::pair<Claim, Evidence>> all;
+  std::vector<std::pair<Claim, Evidence>> all = {bend_claim(runs)};
   for (const Kind& kind : {kSigmoid, kRelu}) {
     const Rank rank = kind.id == kSigmoid.id ? Rank::kPrimary : Rank::kSecondary;  // the paper's network has sigmoids
     for (auto& claim : insertion_claims(runs, kind, rank)) all.push_back(std::move(claim));
-    all.push_back(spread_claim(runs, kind, rank));
     for (auto& claim : training_claims(runs, kind)) all.push_back(std::move(claim));
   }
   return all;
 }
 
 Figure insertion_figure(const ArmRuns& runs) {
-  std::vector<BandPoint> points;
+  std::vector<Bar> bars;
   std::vector<ArmStyle> styles;
-  for (const Kind& kind : {kSigmoid, kRelu}) {
-    const std::vector<int> dash = kind.id == kRelu.id ? std::vector<int>{6, 4} : std::vector<int>{};
-    for (const auto& [name, label, color] : {std::tuple{"standardized", "γ = 1, β = 0", colors::kGold},
-                                             std::tuple{"recovered", "γ = √(σ² + ε), β = μ", colors::kRed}}) {
-      styles.push_back({fmt::format("{}, {}", kind.name, label), color, dash});
+  for (const auto& [name, label, color] : {std::tuple{"standardized", "γ = 1, β = 0", colors::kGold},
+                                           std::tuple{"recovered", "γ = √(σ² + ε), β = μ", colors::kRed}}) {
+    styles.push_back({label, color});
+    for (const Kind& kind : {kSigmoid, kRelu}) {
       for (int64_t layer = 1; layer <= kHiddenLayers + 1; ++layer) {
-        const PerSeed values = of_inserted(runs, kind, layer > kHiddenLayers ? 0 : layer, name);
+        const bool outputs = layer > kHiddenLayers;
+        const PerSeed values = of_inserted(runs, kind, outputs ? 0 : layer, name);
         if (values.empty()) continue;
-        points.push_back(band_point(styles.back().arm, static_cast<double>(layer), values));
+        const BandPoint point = band_point(label, 0, values);
+        bars.push_back({fmt::format("{}, {}", kind.name, outputs ? "outputs" : fmt::format("layer {}", layer)), label,
+                        point.mean, point.low, point.high});
       }
     }
   }
   return {"a", "BN inserted into a trained network",
-          "How far the values in front of each activation, and (as layer 4) the outputs, are from those of the network "
-          "without BN, in units of their standard deviation; logarithmic. Gold: with γ = 1, β = 0, root mean square: "
-          "another function. Red: with γ and β set to the standard deviation and mean that BN takes away, the largest "
-          "difference of all: only the rounding of float numbers is left, so that a network with BN can be the network "
-          "without.",
-          band_chart(points, styles, "layer", "difference / standard deviation", {.points = true, .log_y = true})};
+          "How far the values in front of each activation, and the network's outputs, are from those without BN, in "
+          "units of their standard deviation; logarithmic; dot: mean over seeds, line: lowest to highest. Gold: with "
+          "γ = 1, β = 0, root mean square: another function. Red: with γ and β set to what BN takes away, the largest "
+          "difference of all: only the rounding of float numbers (1e-7 a number) is left. So a network with BN can "
+          "still be the network without.",
+          bar_chart(bars, styles, "", "difference / standard deviation", {.log = true, .horizontal = true})};
+}
+
+/// A chart for each activation function, in which the variants have their own names.
+Json by_kind(const std::function<std::vector<BandPoint>(const std::vector<Arm>& arms)>& points,
+             const std::string& y_title) {
+  std::vector<Panel> charts;
+  for (const Kind& kind : {kSigmoid, kRelu}) {
+    std::vector<BandPoint> all;
+    std::vector<ArmStyle> styles;
+    for (const Variant& variant : kVariants) {
+      styles.push_back({variant.name, variant.color, variant.dash});
+      for (BandPoint point : points({arm(kind, variant)})) {
+        point.arm = variant.name;
+        all.push_back(point);
+      }
+    }
+    charts.push_back({kind.name + "s", band_chart(all, styles, "training step", y_title)});
+  }
+  return panels(charts, 2);
+}
+
+Figure accuracy_figure(const ArmRuns& runs) {
+  constexpr size_t kSmoothed = 50;
+  return {
+      "b", "Training accuracy",
+      fmt::format("Share of each batch that the network gets right while it trains, average over the last {} steps; "
+                  "line: mean over seeds, band: lowest to highest. Blue is the network without BN; all others have "
+                  "BN, and differ in what of γ and β they may learn. Figure c shows how little those differ.",
+                  kSmoothed),
+      by_kind([&](const std::vector<Arm>& arms) { return accuracy_curves(runs, arms, kSmoothed); },
+              "training accuracy (%)")};
+}
+
+Figure cost_figure(const ArmRuns& runs) {
+  const Window window = second_half(runs.setting());
+  std::vector<SeedValue> values;
+  std::vector<ArmStyle> styles;
+  for (const Variant& variant : kVariants) {
+    if (variant.name == kBoth.name) continue;
+    styles.push_back({variant.name, variant.color});
+    for (const Kind& kind : {kSigmoid, kRelu}) {
+      const PerSeed points =
+          points_between(accuracy(runs, arm(kind, variant), window), accuracy(runs, arm(kind, kBoth), window));
+      for (size_t i = 0; i < points.size(); ++i) {
+        values.push_back({kind.name + "s", variant.name, runs.setting().seeds.at(i), points[i]});
+      }
+    }
+  }
+  return {"c", "What training loses",
+          "Training accuracy minus that of the network with BN whose γ and β are both learned, mean over " +
+              window.text() +
+              "; a dot a seed, with mean and 95 % interval. Left of the dashed line: worse. Compare what is lost "
+              "without BN (blue) with what is lost without γ, β or both.",
+          strip_chart(values, styles, "", "percentage points", {.reference = 0.0, .reference_label = "both learned"})};
 }
 
 Figure spread_figure(const ArmRuns& runs) {
-  std::vector<Panel> charts;
-  for (const Kind& kind : {kSigmoid, kRelu}) {
-    charts.push_back({kind.name + "s", band_chart(curves(runs, arms(kind), {"activations", kHiddenLayers, "std"}),
-                                                  styles_of(arms(kind)), "training step", "standard deviation")});
-  }
   return {"d", "Spread of what the last hidden layer's activation gets",
           "Standard deviation of the inputs of the last hidden layer's activation function over units and 128 training "
-          "images; line: mean over seeds, band: lowest to highest. With γ = 1 it is 1 by construction. A sigmoid is "
-          "nearly straight between −1 and 1: where γ is learned (red, green), does the network widen its inputs, and "
-          "bend them more?",
-          panels(charts, 2)};
+          "images; line: mean over seeds, band: lowest to highest. With γ = 1 and β = 0 it is 1 by construction. A "
+          "sigmoid is nearly straight between −1 and 1: where γ or β is learned, how much wider does the network make "
+          "its inputs, and so bends them more?",
+          by_kind(
+              [&](const std::vector<Arm>& arms) {
+                return curves(runs, arms, {"activations", kHiddenLayers, "std"});
+              },
+              "standard deviation")};
 }
 
 Findings findings(const Setting& setting, Results& results) {
   const ArmRuns runs(setting, results);
-  const int64_t steps = protocol(setting.scale).steps;
-  const std::string look = "Compare γ and β learned (red) with neither (gold), and each with no BN (blue).";
-  return {{insertion_figure(runs), training_figure("b", runs, arms(kSigmoid), steps, "Sigmoids. " + look),
-           training_figure("c", runs, arms(kRelu), steps, "ReLUs. " + look), spread_figure(runs)},
-          all_claims(runs),
-          {}};
+  return {
+      {insertion_figure(runs), accuracy_figure(runs), cost_figure(runs), spread_figure(runs)}, all_claims(runs), {}};
 }
 
 }  // namespace

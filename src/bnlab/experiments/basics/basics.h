@@ -5,7 +5,8 @@
 
 namespace bnlab {
 
-Experiment scaling();  ///< inputs raw, min-max scaled, z-scored, equalized
-Experiment affine();  ///< why gamma and beta?
+Experiment scaling();    ///< inputs raw, min-max scaled, z-scored, equalized
+Experiment affine();     ///< why gamma and beta?
+Experiment placement();  ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
