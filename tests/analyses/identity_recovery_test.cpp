@@ -64,9 +64,9 @@ at::Tensor outputs_by_hand(const std::filesystem::path& folder, int64_t images, 
 }
 
 TEST(IdentityRecovery, MeasuresWhatMatricesGive) {
-  at::NoGradGuard no_grad;
   testing::TempFolder temp;
   RunReader run(analysed(temp.path(), small_mlp(), {{"images", 24}}));
+  at::NoGradGuard no_grad;
   const at::Tensor plain = outputs_by_hand(temp.path(), 24, false), other = outputs_by_hand(temp.path(), 24, true);
   const double expected = ((other - plain).square().mean().sqrt() / plain.std(/*unbiased=*/false)).item<double>();
   EXPECT_NEAR(recorded(run, 0, "standardized") / expected, 1, 1e-4);

@@ -37,6 +37,7 @@ TEST_F(MomentTest, MomentChangesAreThoseOfTheStep) {
 TEST_F(MomentTest, ConstantChannelsAreLeftOut) {
   const TrainSpec spec = small_spec("none");
   const auto images = TrainingData(small_dataset(), spec).evaluation_loader(true, 16).next().x;
+  RunReader reader = probed(spec, 2, "moment-changes", {{"layers", {8}}, {"images", 16}, {"places", {"output"}}});
   const testing::Moment before = moment(spec, 2), after = moment(spec, 3);
   at::NoGradGuard no_grad;
   const at::Tensor a = testing::activation_by_hand(*before.network, images, 8).relu();
@@ -50,7 +51,6 @@ TEST_F(MomentTest, ConstantChannelsAreLeftOut) {
   }
   ASSERT_LT(channels, static_cast<double>(a.size(1))) << "no dead ReLU: the test shows nothing";
   ASSERT_GT(channels, 0);
-  RunReader reader = probed(spec, 2, "moment-changes", {{"layers", {8}}, {"images", 16}, {"places", {"output"}}});
   EXPECT_NEAR(*reader.scalar_at({"moment-changes", 8, "output_mean"}, 2) / (sum / channels), 1, 1e-3);
 }
 

@@ -238,10 +238,11 @@ std::vector<std::pair<Claim, Evidence>> training_claims(const ArmRuns& runs, con
 }
 
 std::vector<std::pair<Claim, Evidence>> all_claims(const ArmRuns& runs) {
-  std::vector<std::pair<Claim, Evidence>> all = {bend_claim(runs)};
+  std::vector<std::pair<Claim, Evidence>> all;
   for (const Kind& kind : {kSigmoid, kRelu}) {
     const Rank rank = kind.id == kSigmoid.id ? Rank::kPrimary : Rank::kSecondary;  // the paper's network has sigmoids
     for (auto& claim : insertion_claims(runs, kind, rank)) all.push_back(std::move(claim));
+    if (kind.id == kSigmoid.id) all.push_back(bend_claim(runs));
     for (auto& claim : training_claims(runs, kind)) all.push_back(std::move(claim));
   }
   return all;

@@ -29,7 +29,7 @@ Protocol protocol(Scale scale) {
     case Scale::kStandard:
       return {1, 0.25, 128, 5000, 250, 2000, 250};
     case Scale::kPaper:
-      return {1, 1, 256, 320000, 5000, 0, 5000};  // the benchmark's batch and number of steps
+      return {1, 1, 256, 320000, 5000, 0, 5000};
   }
   throw std::logic_error("no such scale");
 }
@@ -123,7 +123,7 @@ std::vector<std::string> what_was_run(const Setting& setting) {
                   p.pool > 1 ? fmt::format(", reduced to {0}×{0} by means of {1}×{1} pixels", size, p.pool) : "",
                   p.batch, p.steps, setting.seeds.size(), setting.seeds.size() == 1 ? "" : "s"),
       "The benchmark: CaffeNet with 2,048 units in its linear layers on ImageNet-2012, small side 128, LSUV "
-      "initialization, momentum, dropout, 320,000 steps. Left out here: dropout and momentum.",
+      "initialization, momentum and dropout, trained to its end. Here: no momentum, no dropout, and fewer steps.",
       "At every observation, the same training images pass through (256 for skewness and kurtosis, 128 for the changes "
       "of the moments). Skewness and excess kurtosis are taken channel by channel, over images and positions, and are "
       "0 "
@@ -248,11 +248,12 @@ Figure test_figure(const ArmRuns& runs) {
   const int64_t examples = protocol(runs.setting().scale).test_examples;
   return {
       "b", "On test images, along training",
-      fmt::format("Share of {} test images that the network gets right, and its mean cross-entropy on them, in "
-                  "evaluation mode; line: mean over seeds, band: lowest to highest. Does one place of BN stay "
-                  "ahead, or do the curves cross or still close up at the end? The benchmark's order is that after "
-                  "320,000 steps and need not be that after a few hundred.",
-                  examples == 0 ? "all" : "the first " + std::to_string(examples)),
+      fmt::format(
+          "Share of {} test images that the network gets right, and its mean cross-entropy on them, in "
+          "evaluation mode; line: mean over seeds, band: lowest to highest. Does one place of BN stay "
+          "ahead, or do the curves cross or still close up at the end? The benchmark's order is that at the end "
+          "of a long training and need not be that after a few hundred steps.",
+          examples == 0 ? "all" : "the first " + std::to_string(examples)),
       panels({{"accuracy", chart(accuracy, "test accuracy (%)", false)},
               {"log-loss", chart(curves(runs, arms(), {"accuracy", 0, "test_loss"}), "cross-entropy (nats)", true)}},
              2)};
@@ -264,23 +265,25 @@ Figure shape_figure(const ArmRuns& runs) {
   const Window window = second_half(runs.setting());
   std::vector<Panel> charts;
   for (const char* number : {"skewness", "kurtosis"}) {
-    std::vector<BandPoint> points;
+    std::vector<Bar> bars;
     for (const auto& [style, prefix] : {std::pair{kFront, "linear_"}, std::pair{kBehind, "output_"}}) {
       for (const int64_t layer : all_layers()) {
         const PerSeed values = mean(runs, arm(kBefore), {"shape", layer, std::string(prefix) + number}, window);
         if (values.empty()) continue;
-        points.push_back(band_point(style.arm, static_cast<double>(layer), values));
+        const BandPoint point = band_point(style.arm, 0, values);
+        bars.push_back({std::to_string(layer), style.arm, point.mean, point.low, point.high});
       }
     }
     const std::string title = number == std::string("kurtosis") ? "excess kurtosis" : number;
-    charts.push_back({title, band_chart(points, {kFront, kBehind}, "layer", "|" + title + "|", {.points = true})});
+    charts.push_back({title, bar_chart(bars, {kFront, kBehind}, "layer", "|" + title + "|")});
   }
   return {"c", "How far from a Gaussian a layer's values are",
           "With BN before the ReLU; layers 1 to 5 are convolutions, 6 and 7 linear. Both numbers are 0 for a Gaussian, "
-          "whatever its mean and width. The paper's reason to normalize before the ReLU is that the green line lies "
-          "below the purple one: values in front of the ReLU are the more Gaussian, so that mean and variance say more "
+          "whatever its mean and width. The paper's reason to normalize before the ReLU is that the green bars are "
+          "lower than the purple ones: values in front of the ReLU are the more Gaussian, so that mean and variance "
+          "say more "
           "about them. Mean over " +
-              window.text() + "; line: mean over seeds, band: lowest to highest.",
+              window.text() + "; bar: mean over seeds, line: lowest to highest.",
           panels(charts, 2)};
 }
 
