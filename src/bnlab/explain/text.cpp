@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "bnlab/explain/views.h"
 
@@ -8,8 +9,8 @@ namespace bnlab {
 namespace {
 
 constexpr std::int64_t kWidth = 100;
-constexpr std::int64_t kLabel = 5, kNumber = 11;  // characters of a row's number and of a value
-constexpr std::int64_t kColumnsAside = 4;         // of a table, beside as many gradients
+constexpr std::int64_t kLabel = 5, kNumber = 13;  // characters of a row's number and of a value
+constexpr std::int64_t kColumnsAside = 3;         // of a table, beside as many gradients
 constexpr std::int64_t kFirstRows = 8, kLastRows = 2;
 static_assert(kLabel + 2 * (kColumnsAside * kNumber + 2) < kWidth);
 
@@ -21,6 +22,20 @@ std::string number(double value) {
 /// Number of characters, not of bytes: names may hold any letters.
 std::int64_t characters(const std::string& text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+/// The text in lines of at most kWidth characters, broken at spaces.
+std::string wrapped(const std::string& text) {
+  std::string lines, line;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (!line.empty() && characters(line) + 1 + characters(word) > kWidth) {
+      lines += line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return lines + line + "\n";
 }
 
 std::string heading(const std::string& name) {
@@ -86,16 +101,17 @@ std::string text_of(const TraceNode& node, std::size_t number, const std::vector
 
 std::string trace_text(const Trace& trace) {
   const TracedLayer& layer = trace.layer;
-  std::string text = fmt::format(
-      "Batch normalization of {} row{} and {} column{}, in {}, eps {:g}.\n"
-      "Left of a bar the forward values: read them downwards. Right of it the gradients: read them upwards, from the\n"
-      "one that arrives at y. A d in front of a name is the loss's derivative by it; Σ runs over the N rows.\n\n",
+  std::string text = wrapped(fmt::format(
+      "Batch normalization of {} row{} and {} column{}, in {}, eps {:g}. Left of a bar the forward values: read them "
+      "downwards. Right of it the gradients: read them upwards, from the one that arrives at y. A d in front of a name "
+      "is the loss's derivative by it; Σ runs over the N rows.",
       layer.x.rows, layer.x.rows == 1 ? "" : "s", layer.x.columns, layer.x.columns == 1 ? "" : "s",
-      layer.population ? "inference" : "training", layer.eps);
+      layer.population ? "inference" : "training", layer.eps));
+  text += "\n";
   for (std::size_t i = 0; i < trace.nodes.size(); ++i) text += text_of(trace.nodes[i], i + 1, layer.columns);
   text += fmt::format("In closed form: {}.\nIt differs from the gradients above, step by step, by at most {:.2g}.\n",
                       trace.closed_form, trace.difference);
-  for (const std::string& note : trace.notes) text += note + "\n";
+  for (const std::string& note : trace.notes) text += wrapped(note);
   return text;
 }
 
