@@ -8,6 +8,7 @@
 
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/our_directions.h"
+#include "tests/experiments/population_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
 #include "tests/small_run.h"
@@ -92,6 +93,7 @@ const std::vector<Case>& cases() {
     std::vector<Case> found = testing::santurkar_cases(), ours = testing::our_cases();
     for (Case& it : ours) found.push_back(std::move(it));
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
+    for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     return found;
   }();
   return all;

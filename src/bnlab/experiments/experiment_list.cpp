@@ -13,9 +13,10 @@
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {
-      santurkar_fig1(),   santurkar_fig2(), santurkar_fig3(),       santurkar_fig4(),      santurkar_fig5(),
-      santurkar_theory(), dln_ics(),        open_question_spiral(), open_question_drift(), scaling()};
+  static const std::vector<Experiment> all = {santurkar_fig1(), santurkar_fig2(),       santurkar_fig3(),
+                                              santurkar_fig4(), santurkar_fig5(),       santurkar_theory(),
+                                              dln_ics(),        open_question_spiral(), open_question_drift(),
+                                              scaling(),        population_statistics()};
   return all;
 }
 

@@ -11,6 +11,7 @@
 #include "bnlab/probes/landscape.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
+#include "bnlab/probes/population_statistics.h"
 
 namespace bnlab {
 
@@ -31,7 +32,8 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                of_plain_steps(landscape_probe()),
                                                of_plain_steps(gradient_sketch_probe()),
                                                bn_theory_probe(),
-                                               bn_curvature_probe()};
+                                               bn_curvature_probe(),
+                                               population_statistics_probe()};
   return kinds;
 }
 

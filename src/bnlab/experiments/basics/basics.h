@@ -5,6 +5,7 @@
 
 namespace bnlab {
 
-Experiment scaling();  ///< inputs raw, min-max scaled, z-scored, equalized
+Experiment scaling();                ///< inputs raw, min-max scaled, z-scored, equalized
+Experiment population_statistics();  ///< ways to keep running statistics
 
 }  // namespace bnlab
