@@ -121,6 +121,13 @@ TEST(TrainFlags, ReachTheirKeys) {
       "parameters": {"split": "train", "examples": 0}}])"));
 }
 
+TEST(TrainFlags, EveryModelCanBeChosenWithoutFurtherFlags) {
+  for (const std::string model : {"vgg11", "vgg16", "resnet20", "resnet110", "mlp", "nin", "caffenet"}) {
+    const Json spec = printed(train({"--model", model}));
+    EXPECT_EQ(spec["model"]["options"]["width"], model == "mlp" ? 100 : 0.25) << spec["model"];
+  }
+}
+
 TEST(TrainFlags, PooledImagesAreNotPaddedUnlessAsked) {
   EXPECT_EQ(printed(train({}))["data"]["pad_to"], 32);
   const Json data = printed(train({"--model", "resnet20", "--pool", "2"}))["data"];

@@ -10,6 +10,7 @@
 #include "tests/experiments/affine_directions.h"
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
+#include "tests/experiments/population_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
 #include "tests/small_run.h"
@@ -96,6 +97,7 @@ const std::vector<Case>& cases() {
     found.push_back(testing::affine_case());
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
+    for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     return found;
   }();
   return all;

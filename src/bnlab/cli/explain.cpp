@@ -5,6 +5,7 @@
 #include "bnlab/cli/common.h"
 #include "bnlab/cli/output.h"
 #include "bnlab/data/csv.h"
+#include "bnlab/data/ten_people.h"
 #include "bnlab/explain/views.h"
 #include "bnlab/record/files.h"
 
@@ -18,20 +19,6 @@ struct ExplainOptions {
   double eps = 1e-5;
   bool inference = false, json = false;
 };
-
-/// Ten people: height in cm, of mean 161.1, weight in kg, age in years. Made up.
-CsvTable ten_people() {
-  return {{"height", "weight", "age"}, 10, {152, 48, 23,  //
-                                            171, 70, 31,  //
-                                            165, 58, 27,  //
-                                            149, 45, 62,  //
-                                            178, 83, 45,  //
-                                            160, 61, 38,  //
-                                            156, 52, 19,  //
-                                            169, 74, 54,  //
-                                            147, 43, 12,  //
-                                            164, 66, 71}};
-}
 
 Matrix matrix_of(const CsvTable& table) {
   Matrix result(table.rows, static_cast<std::int64_t>(table.columns.size()));

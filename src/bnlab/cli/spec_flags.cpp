@@ -13,7 +13,7 @@
 namespace bnlab {
 namespace {
 
-constexpr double kDefaultWidth = 0.25;  // of models that have a width: their originals take hours on a CPU
+constexpr double kDefaultWidth = 0.25;  // of models whose width is relative: their originals take hours on a CPU
 constexpr int64_t kDefaultSize = 32;    // to which smaller images are padded: some models pool five times (who asks
                                         // for smaller ones with --pool gets them)
 constexpr char kWidth[] = "width";
@@ -210,7 +210,7 @@ void SpecFlags::set_default_width(Json& spec) const {
     for (const ModelKind& kind : model_kinds()) {
       if (kind.name != spec["model"]["name"]) continue;
       for (const OptionInfo& option : kind.options) {
-        if (option.name == kWidth) options[kWidth] = kDefaultWidth;
+        if (option.name == kWidth && option.low < kDefaultWidth) options[kWidth] = kDefaultWidth;
       }
     }
   }

@@ -2,9 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <map>
-
-#include "bnlab/nn/batch_norm.h"
 #include "bnlab/nn/lp_norm.h"
 #include "bnlab/nn/no_trace.h"
 
@@ -12,16 +9,16 @@ namespace bnlab {
 namespace {
 
 /// The network's BN layers with moments to fill.
-std::map<BatchNorm*, BatchMoments> layers_of(const Network& network) {
-  std::map<BatchNorm*, BatchMoments> layers;
+std::vector<LayerMoments> layers_of(const Network& network) {
+  std::vector<LayerMoments> layers;
   for (const auto& item : network.named_modules()) {
     auto* const layer = dynamic_cast<BatchNorm*>(item.value().get());
-    TORCH_CHECK(!dynamic_cast<LpNorm*>(item.value().get()), "set_population_statistics: the layer \"", item.key(),
+    TORCH_CHECK(!dynamic_cast<LpNorm*>(item.value().get()), "population_moments: the layer \"", item.key(),
                 "\" normalizes by another norm than batch normalization; take networks with \"batch\".");
     if (!layer) continue;
-    TORCH_CHECK(layer->options().track_running_stats, "set_population_statistics: the layer \"", item.key(),
+    TORCH_CHECK(layer->options().track_running_stats, "population_moments: the layer \"", item.key(),
                 "\" keeps no running statistics.");
-    layers[layer];
+    layers.push_back({layer, {}});
   }
   return layers;
 }
@@ -29,7 +26,7 @@ std::map<BatchNorm*, BatchMoments> layers_of(const Network& network) {
 /// Puts what batch normalization sees in training into moments, for the length of a scope.
 class Collecting {
  public:
-  explicit Collecting(std::map<BatchNorm*, BatchMoments>& layers) : layers_(layers) {
+  explicit Collecting(std::vector<LayerMoments>& layers) : layers_(layers) {
     for (auto& [layer, moments] : layers_) layer->collect(&moments);
   }
   ~Collecting() {
@@ -39,23 +36,26 @@ class Collecting {
   Collecting& operator=(const Collecting&) = delete;
 
  private:
-  std::map<BatchNorm*, BatchMoments>& layers_;
+  std::vector<LayerMoments>& layers_;
 };
 
 }  // namespace
 
-void set_population_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
-  TORCH_CHECK(!inputs.empty(), "set_population_statistics: expected at least one batch, got none.");
+std::vector<LayerMoments> population_moments(Network& network, const std::vector<at::Tensor>& inputs) {
+  TORCH_CHECK(!inputs.empty(), "population_moments: expected at least one batch, got none.");
   auto layers = layers_of(network);
   at::NoGradGuard no_grad;
-  {
-    const NoTrace no_trace(network);
-    const Collecting collecting(layers);
-    network.train();
-    const auto type = network.parameters().front().scalar_type();
-    for (const at::Tensor& x : inputs) network.forward(x.to(type));
-  }
-  for (auto& [layer, moments] : layers) {
+  const NoTrace no_trace(network);
+  const Collecting collecting(layers);
+  network.train();
+  const auto type = network.parameters().front().scalar_type();
+  for (const at::Tensor& x : inputs) network.forward(x.to(type));
+  return layers;
+}
+
+void set_population_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
+  at::NoGradGuard no_grad;
+  for (auto& [layer, moments] : population_moments(network, inputs)) {
     layer->running_mean().copy_(moments.mean());
     layer->running_var().copy_(moments.var_unbiased());
   }

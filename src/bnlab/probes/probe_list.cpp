@@ -11,6 +11,7 @@
 #include "bnlab/probes/landscape.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
+#include "bnlab/probes/population_statistics.h"
 #include "bnlab/probes/shape.h"
 
 namespace bnlab {
@@ -33,7 +34,8 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                of_plain_steps(gradient_sketch_probe()),
                                                bn_theory_probe(),
                                                bn_curvature_probe(),
-                                               shape_probe()};
+                                               shape_probe(),
+                                               population_statistics_probe()};
   return kinds;
 }
 

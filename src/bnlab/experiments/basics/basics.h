@@ -5,8 +5,9 @@
 
 namespace bnlab {
 
-Experiment scaling();    ///< inputs raw, min-max scaled, z-scored, equalized
-Experiment affine();     ///< why gamma and beta?
-Experiment placement();  ///< BN before or behind the ReLU?
+Experiment scaling();                ///< inputs raw, min-max scaled, z-scored, equalized
+Experiment affine();                 ///< why gamma and beta?
+Experiment population_statistics();  ///< ways to keep running statistics
+Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
