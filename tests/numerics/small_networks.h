@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/nn/models/conv_layer.h"
+#include "bnlab/nn/models/layer.h"
 #include "bnlab/numerics/mean_loss.h"
 #include "bnlab/numerics/products.h"
 #include "tests/nn/small_norm_options.h"
@@ -45,9 +45,7 @@ class SmallMlp : public Network {
 /// 1 channel of 3×3, two convolutions of 2 channels with ReLU, mean over positions, 3 classes.
 class SmallConv : public Network {
  public:
-  explicit SmallConv(const std::string& norm)
-      : first_(std::make_shared<ConvLayer>(1, 2, norm_choice(norm))),
-        second_(std::make_shared<ConvLayer>(2, 2, norm_choice(norm))) {
+  explicit SmallConv(const std::string& norm) : first_(convolutional(1, norm)), second_(convolutional(2, norm)) {
     register_module("first", first_);
     register_module("second", second_);
     register_module("head", head_);
@@ -61,7 +59,11 @@ class SmallConv : public Network {
   int64_t macs_per_example() const override { return 9 * 9 * 6; }
 
  private:
-  std::shared_ptr<ConvLayer> first_, second_;
+  static std::shared_ptr<Layer> convolutional(int64_t channels, const std::string& norm) {
+    return std::make_shared<Layer>(convolution(channels, 2, 3), norm_choice(norm), Activation::kRelu);
+  }
+
+  std::shared_ptr<Layer> first_, second_;
   torch::nn::Linear head_{2, 3};
 };
 
