@@ -18,10 +18,10 @@ using testing::small_dataset;
 using testing::small_spec;
 
 /// By the textbook's formulas, over the values (N,C,H,W) of one channel.
-struct Moments {
+struct ShapeOfValues {
   double skewness, kurtosis;
 };
-Moments moments_of(const at::Tensor& values, int64_t channel) {
+ShapeOfValues shape_of_values(const at::Tensor& values, int64_t channel) {
   const at::Tensor one = values.select(1, channel).contiguous();
   const auto* x = one.data_ptr<float>();
   const auto n = static_cast<double>(one.numel());
@@ -34,10 +34,10 @@ Moments moments_of(const at::Tensor& values, int64_t channel) {
   return {mean_power(mean, 3) / std::pow(variance, 1.5), mean_power(mean, 4) / (variance * variance) - 3};
 }
 
-double lower_median(const at::Tensor& values, const std::function<double(const Moments&)>& number) {
+double lower_median(const at::Tensor& values, const std::function<double(const ShapeOfValues&)>& number) {
   std::vector<double> all;
   for (int64_t channel = 0; channel < values.size(1); ++channel) {
-    const double one = std::abs(number(moments_of(values, channel)));
+    const double one = std::abs(number(shape_of_values(values, channel)));
     if (std::isfinite(one)) all.push_back(one);
   }
   std::sort(all.begin(), all.end());
@@ -62,8 +62,8 @@ TEST_F(ProbesTest, ShapeIsSkewnessAndKurtosisOfChannels) {
                        input = testing::activation_by_hand(*network, images, layer);
       for (const auto& [prefix, values] : std::vector<std::pair<std::string, at::Tensor>>{
                {"linear_", linear}, {"", input}, {"output_", input.relu()}}) {
-        const double skewness = lower_median(values, [](const Moments& m) { return m.skewness; });
-        const double kurtosis = lower_median(values, [](const Moments& m) { return m.kurtosis; });
+        const double skewness = lower_median(values, [](const ShapeOfValues& m) { return m.skewness; });
+        const double kurtosis = lower_median(values, [](const ShapeOfValues& m) { return m.kurtosis; });
         EXPECT_NEAR(*reader.scalar_at({"shape", layer, prefix + "skewness"}, 3), skewness, 1e-3) << norm << prefix;
         EXPECT_NEAR(*reader.scalar_at({"shape", layer, prefix + "kurtosis"}, 3), kurtosis, 1e-3) << norm << prefix;
       }

@@ -344,8 +344,9 @@ Experiment placement() {
       what_was_run,
       findings,
       {.chapter = Chapter::kQuestions,
-       .plainly = "BN can stand in front of the activation function, as its inventors have it, or behind it, and either "
-                  "with a separate scale and bias or without. The same network is trained in all four ways."}};
+       .plainly =
+           "BN can stand in front of the activation function, as its inventors have it, or behind it, and either "
+           "with a separate scale and bias or without. The same network is trained in all four ways."}};
 }
 
 }  // namespace bnlab
