@@ -32,9 +32,15 @@ Json example_parameters(const std::string& name) {
   if (name == "moment-changes") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "shape") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "landscape") return {{"points", 2}, {"random", true}};
+  if (name == "population-statistics") return {{"measure_every", 1}};
   if (name == "bn-theory") return {{"layers", {2}}};
   if (name == "bn-curvature") return {{"layers", {2}}, {"channels", 1}};
   return Json::object();
+}
+
+/// A normalization that draws random numbers, for every probe that can look at a network with it.
+std::string norm_for(const std::string& probe) {
+  return probe == "population-statistics" ? "batch" : "noisy-batch";
 }
 
 struct Task {
@@ -191,8 +197,8 @@ class EveryProbe : public ::testing::TestWithParam<size_t> {
   }
   /// Of all rows but the training loop's own.
   std::set<int64_t> recorded_steps(const ProbeSpec& probe) {
-    const auto folder =
-        testing::probed_run(temp_ / std::to_string(++count_), small_dataset(), small_spec("noisy-batch", 7), {probe});
+    const auto folder = testing::probed_run(temp_ / std::to_string(++count_), small_dataset(),
+                                            small_spec(norm_for(kind().name), 7), {probe});
     Database database(RunPaths{folder}.database(), Database::Mode::kReadOnly);
     Statement rows =
         database.prepare("SELECT step, probe FROM scalars WHERE probe != 'train' UNION SELECT step, probe FROM arrays");
@@ -215,7 +221,7 @@ TEST_P(EveryProbe, RecordsTheStepsOfItsScheduleAndNoOthers) {
 }
 
 TEST_P(EveryProbe, ResumedAtAnyStepRecordsTheSame) {
-  const TrainSpec spec = small_spec("noisy-batch", 4);
+  const TrainSpec spec = small_spec(norm_for(kind().name), 4);
   const auto whole = testing::probed_run(temp_ / "whole", small_dataset(), spec, {probe(0, 1, true)});
   for (int64_t at = 0; at < spec.steps - 1; ++at) {
     const auto folder = temp_ / ("pieces" + std::to_string(at));

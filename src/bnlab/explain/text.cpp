@@ -87,7 +87,7 @@ std::string head_of(const std::vector<std::string>& columns, const Part& part) {
 }
 
 std::string text_of(const TraceNode& node, std::size_t number, const std::vector<std::string>& columns) {
-  std::string text = fmt::format("{:>2}. {}: {}\n    {:<45} gradient: {}\n", number, node.name, node.meaning,
+  std::string text = fmt::format("{:>2}. {}: {}\n    {:<30} gradient: {}\n", number, node.name, node.meaning,
                                  node.formula, node.gradient_formula);
   const auto count = static_cast<std::int64_t>(columns.size());
   for (std::int64_t first = 0; first < count; first += kColumnsAside) {
