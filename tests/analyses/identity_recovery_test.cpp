@@ -85,7 +85,9 @@ TEST(IdentityRecovery, HoldsForConvolutions) {
   RunReader run(analysed(temp.path(), small_spec("none", 3), Json::object()));
   for (int64_t layer = 0; layer <= 8; ++layer) {
     EXPECT_TRUE(recorded(run, layer, "recovered") <= 1e-3) << layer;
-    if (layer > 0) EXPECT_TRUE(recorded(run, layer, "mean") <= 1e-4) << layer;
+    if (layer > 0) {
+      EXPECT_TRUE(recorded(run, layer, "mean") <= 1e-4) << layer;
+    }
   }
 }
 
