@@ -79,7 +79,9 @@ TEST_F(Bench, HasNoKernelPeerForDoubleAndAllForBfloat16) {
   options.element = "bf16";
   const auto bfloats = contenders_of(run_bench(options));
   EXPECT_EQ(bfloats.at("operator pytorch"), (2 + 1) * 3 * 3 * 2);
-  EXPECT_EQ(bfloats.at("kernel onednn"), (3 + 2) * 3 * 2);
+  // oneDNN computes with bfloat16 on processors with AVX-512 only.
+  const int peers = __builtin_cpu_supports("avx512bw") ? (3 + 2) * 3 * 2 : 0;
+  EXPECT_EQ(bfloats.count("kernel onednn") == 0 ? 0 : bfloats.at("kernel onednn"), peers);
 }
 
 TEST_F(Bench, LeavesThreadsAndAllocatorAsTheyWere) {
