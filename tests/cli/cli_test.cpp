@@ -225,7 +225,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, WrongUse,
     ::testing::Values(
         Wrong{{}, 2, "subcommand"}, Wrong{{"repoduce"}, 2, "did you mean \"reproduce\"?"},
-        Wrong{{"reproduce", "--only", "nothing-like-it"}, 2, "known: santurkar-fig1"},
+        Wrong{{"reproduce", "--only", "nothing-like-it"}, 2, "known: scaling, affine"},
         Wrong{{"reproduce", "--scale", "huge"}, 2, "smoke"}, Wrong{{"reproduce", "--seeds", "0"}, 2, "--seeds"},
         Wrong{{"reproduce", "--data", "imagenet"}, 1, "fashion-mnist"},
         Wrong{{"reproduce", "--data", "cifar10:/no/such/folder"}, 1, "/no/such/folder"},
