@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "bnlab/data/random.h"
-#include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/places.h"
 #include "bnlab/probes/probe.h"
 #include "bnlab/train/loss_closure.h"
@@ -15,30 +14,24 @@ namespace bnlab {
 namespace {
 
 struct ActivationParameters {
-  std::vector<int64_t> layers;
-  int64_t images = 128;
+  WatchedValues values;
   int64_t samples = 2048;
-  Places places;
 };
 
 ActivationParameters parse_activations(const Json& json, const std::string& where) {
   ActivationParameters parameters;
   JsonFields fields(json, where);
-  fields.required("layers", parameters.layers).optional("images", parameters.images);
+  parameters.values.read(fields);
   fields.optional("samples", parameters.samples);
-  fields.check(!parameters.layers.empty(), "layers", "at least one layer");
-  fields.check(parameters.images >= 2, "images", "at least 2");
   fields.check(parameters.samples >= 2, "samples", "at least 2");
-  parameters.places.read(fields);
   fields.finish();
   return parameters;
 }
 
 Json complete_activations(const Json& json, const std::string& where, const ProbeSetting& setting) {
   const ActivationParameters parameters = parse_activations(json, where);
-  check_layers(parameters.layers, setting.network.layers, where + ".layers");
-  Json complete = {{"layers", parameters.layers}, {"images", parameters.images}, {"samples", parameters.samples}};
-  parameters.places.complete(complete);
+  Json complete = parameters.values.complete(where, setting);
+  complete["samples"] = parameters.samples;
   return complete;
 }
 
@@ -52,17 +45,14 @@ class Activations : public Probe {
 
  private:
   void record(const NetworkView& view) {
-    if (!images_.defined()) images_ = view.data.evaluation_loader(/*train_split=*/true, parameters_.images).next().x;
+    if (!images_.defined()) images_ = parameters_.values.first_images(view);
     NoTrace no_trace(view.network);
     at::NoGradGuard no_grad;
     view.network.train();
-    view.network.forward(images_, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
-      const auto& wanted = parameters_.layers;
-      const auto prefix = parameters_.places.prefix(point);
-      if (prefix && std::find(wanted.begin(), wanted.end(), layer) != wanted.end()) {
-        record_layer(view, layer, *prefix, value);
-      }
-    });
+    parameters_.values.pass(view.network, images_,
+                            [&](int64_t layer, const std::string& prefix, const at::Tensor& value) {
+                              record_layer(view, layer, prefix, value);
+                            });
   }
 
   void record_layer(const NetworkView& view, int64_t layer, const std::string& prefix, const at::Tensor& value) {
@@ -97,7 +87,7 @@ ProbeKind activations_probe() {
             return std::make_unique<Activations>(spec, setting.seed());
           },
           [](const Json& json, const ProbeSetting& setting) {
-            return forward_cost(parse_activations(json, "parameters").images, setting);
+            return forward_cost(parse_activations(json, "parameters").values.images, setting);
           }};
 }
 

@@ -2,7 +2,6 @@
 
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -15,19 +14,10 @@
 namespace bnlab {
 namespace {
 
-struct MomentChangeParameters {
-  std::vector<int64_t> layers;
-  int64_t images = 128;
-  Places places;
-};
-
-MomentChangeParameters parse_moment_changes(const Json& json, const std::string& where) {
-  MomentChangeParameters parameters;
+WatchedValues parse_moment_changes(const Json& json, const std::string& where) {
+  WatchedValues parameters;
   JsonFields fields(json, where);
-  fields.required("layers", parameters.layers).optional("images", parameters.images);
-  fields.check(!parameters.layers.empty(), "layers", "at least one layer");
-  fields.check(parameters.images >= 2, "images", "at least 2");
-  parameters.places.read(fields);
+  parameters.read(fields);
   fields.finish();
   return parameters;
 }
@@ -43,7 +33,7 @@ class MomentChanges : public Probe {
       : Probe(spec), parameters_(parse_moment_changes(spec.parameters, "parameters")) {}
 
   void observe(const StepView& view) override {
-    if (!images_.defined()) images_ = view.data.evaluation_loader(/*train_split=*/true, parameters_.images).next().x;
+    if (!images_.defined()) images_ = parameters_.first_images(view);
     NoTrace no_trace(view.network);  // one for both passes: the second draws other noise
     at::NoGradGuard no_grad;
     view.network.train();
@@ -66,17 +56,14 @@ class MomentChanges : public Probe {
 
   Moments moments(Network& network) const {
     Moments result;
-    network.forward(images_, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
-      const auto& wanted = parameters_.layers;
-      const auto prefix = parameters_.places.prefix(point);
-      if (!prefix || std::find(wanted.begin(), wanted.end(), layer) == wanted.end()) return;
+    parameters_.pass(network, images_, [&](int64_t layer, const std::string& prefix, const at::Tensor& value) {
       const at::Tensor rows = by_channel(value);
-      result[{layer, *prefix}] = {rows.mean(1), rows.var(1, /*unbiased=*/false)};
+      result[{layer, prefix}] = {rows.mean(1), rows.var(1, /*unbiased=*/false)};
     });
     return result;
   }
 
-  MomentChangeParameters parameters_;
+  WatchedValues parameters_;
   at::Tensor images_;
 };
 
@@ -85,11 +72,7 @@ class MomentChanges : public Probe {
 ProbeKind moment_changes_probe() {
   return {"moment-changes", "how far a step moves the mean and variance of chosen layers' values",
           [](const Json& json, const std::string& where, const ProbeSetting& setting) {
-            const MomentChangeParameters parameters = parse_moment_changes(json, where);
-            check_layers(parameters.layers, setting.network.layers, where + ".layers");
-            Json complete = {{"layers", parameters.layers}, {"images", parameters.images}};
-            parameters.places.complete(complete);
-            return complete;
+            return parse_moment_changes(json, where).complete(where, setting);
           },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<MomentChanges>(spec); },
           [](const Json& json, const ProbeSetting& setting) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "bnlab/probes/layer_weights.h"
+#include "bnlab/probes/probe.h"
+
 namespace bnlab {
 namespace {
 
@@ -46,6 +49,31 @@ std::optional<std::string> Places::prefix(TapPoint point) const {
   const Place place = place_of(point);
   if (std::find(names_.begin(), names_.end(), place.name) == names_.end()) return std::nullopt;
   return place.prefix;
+}
+
+void WatchedValues::read(JsonFields& fields) {
+  fields.required("layers", layers).optional("images", images);
+  fields.check(!layers.empty(), "layers", "at least one layer");
+  fields.check(images >= 2, "images", "at least 2");
+  places.read(fields);
+}
+
+Json WatchedValues::complete(const std::string& where, const ProbeSetting& setting) const {
+  check_layers(layers, setting.network.layers, where + ".layers");
+  Json complete = {{"layers", layers}, {"images", images}};
+  places.complete(complete);
+  return complete;
+}
+
+at::Tensor WatchedValues::first_images(const NetworkView& view) const {
+  return view.data.evaluation_loader(/*train_split=*/true, images).next().x;
+}
+
+void WatchedValues::pass(Network& network, const at::Tensor& x, const Show& show) const {
+  network.forward(x, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
+    const auto prefix = places.prefix(point);
+    if (prefix && std::find(layers.begin(), layers.end(), layer) != layers.end()) show(layer, *prefix, value);
+  });
 }
 
 }  // namespace bnlab

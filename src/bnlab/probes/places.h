@@ -6,11 +6,13 @@
 // stands there.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bnlab/nn/network.h"
+#include "bnlab/probes/probe_list.h"
 #include "bnlab/record/json_fields.h"
 
 namespace bnlab {
@@ -30,6 +32,24 @@ class Places {
 
  private:
   std::vector<std::string> names_ = {"activation-input"};  ///< sorted
+};
+
+/// The parameters that such probes share: "layers", on how many "images", at which "places".
+struct WatchedValues {
+  std::vector<int64_t> layers;
+  int64_t images = 128;
+  Places places;
+
+  using Show = std::function<void(int64_t layer, const std::string& prefix, const at::Tensor& value)>;
+
+  /// Throws SpecError.
+  void read(JsonFields& fields);
+  /// The completed parameters. Throws SpecError if the network lacks a layer.
+  Json complete(const std::string& where, const ProbeSetting& setting) const;
+  /// The first training images, the same at every call.
+  at::Tensor first_images(const NetworkView& view) const;
+  /// A forward pass of `x`, whose watched values are shown.
+  void pass(Network& network, const at::Tensor& x, const Show& show) const;
 };
 
 }  // namespace bnlab

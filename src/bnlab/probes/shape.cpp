@@ -3,40 +3,22 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "bnlab/probes/by_channel.h"
-#include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/places.h"
 #include "bnlab/probes/probe.h"
 
 namespace bnlab {
 namespace {
 
-struct ShapeParameters {
-  std::vector<int64_t> layers;
-  int64_t images = 256;
-  Places places;
-};
-
-ShapeParameters parse_shape(const Json& json, const std::string& where) {
-  ShapeParameters parameters;
+WatchedValues parse_shape(const Json& json, const std::string& where) {
+  WatchedValues parameters;
+  parameters.images = 256;
   JsonFields fields(json, where);
-  fields.required("layers", parameters.layers).optional("images", parameters.images);
-  fields.check(!parameters.layers.empty(), "layers", "at least one layer");
-  fields.check(parameters.images >= 2, "images", "at least 2");
-  parameters.places.read(fields);
+  parameters.read(fields);
   fields.finish();
   return parameters;
-}
-
-Json complete_shape(const Json& json, const std::string& where, const ProbeSetting& setting) {
-  const ShapeParameters parameters = parse_shape(json, where);
-  check_layers(parameters.layers, setting.network.layers, where + ".layers");
-  Json complete = {{"layers", parameters.layers}, {"images", parameters.images}};
-  parameters.places.complete(complete);
-  return complete;
 }
 
 double median_size(const at::Tensor& values) {
@@ -52,16 +34,12 @@ class Shape : public Probe {
 
  private:
   void record(const NetworkView& view) {
-    if (!images_.defined()) images_ = view.data.evaluation_loader(/*train_split=*/true, parameters_.images).next().x;
+    if (!images_.defined()) images_ = parameters_.first_images(view);
     NoTrace no_trace(view.network);
     at::NoGradGuard no_grad;
     view.network.train();
-    view.network.forward(images_, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
-      const auto& wanted = parameters_.layers;
-      const auto prefix = parameters_.places.prefix(point);
-      if (prefix && std::find(wanted.begin(), wanted.end(), layer) != wanted.end()) {
-        record_layer(view, layer, *prefix, value);
-      }
+    parameters_.pass(view.network, images_, [&](int64_t layer, const std::string& prefix, const at::Tensor& value) {
+      record_layer(view, layer, prefix, value);
     });
   }
 
@@ -74,14 +52,17 @@ class Shape : public Probe {
                          median_size((m4 / m2.square() - 3).masked_select(varies)));
   }
 
-  ShapeParameters parameters_;
+  WatchedValues parameters_;
   at::Tensor images_;
 };
 
 }  // namespace
 
 ProbeKind shape_probe() {
-  return {"shape", "how far the distribution of chosen layers' values is from a Gaussian", complete_shape,
+  return {"shape", "how far the distribution of chosen layers' values is from a Gaussian",
+          [](const Json& json, const std::string& where, const ProbeSetting& setting) {
+            return parse_shape(json, where).complete(where, setting);
+          },
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<Shape>(spec); },
           [](const Json& json, const ProbeSetting& setting) {
             return forward_cost(parse_shape(json, "parameters").images, setting);
