@@ -182,17 +182,24 @@ describe("the page of bnlab explain", () => {
     });
   });
 
-  for (let seed = 1; seed <= 24; ++seed) {
+  const compute = (page, layer) => page.evaluate((given) => window.bnlabExplain.compute(given), layer);
+
+  it("computes what the program computes: 24 random tables", async () => {
+    await withPage([], async (page) => {
+      for (let seed = 1; seed <= 24; ++seed) {
+        const layer = randomLayer(seed, 1);
+        assertSame(await compute(page, layer), traceOf(...flagsOf(layer)), `trace of seed ${seed}`);
+      }
+    });
+  });
+
+  for (const seed of [2, 7, 8, 21]) {
     const layer = randomLayer(seed, 1);
     const size = `${layer.x.length} by ${layer.columns.length}`;
-    it(`computes what the program computes: ${size}, ${layer.running ? "inference" : "training"}, typed in`, async () => {
+    it(`shows what is typed in: ${size}, ${layer.running ? "inference" : "training"}`, async () => {
       const file = newFile("html");
       const expected = JSON.parse(run(...flagsOf(layer), "--json", "--html", file));
-      const compute = (page, it) => page.evaluate((given) => window.bnlabExplain.compute(given), it);
-      const other = await withFile(file, async (page) => {
-        assertSame(await compute(page, layer), expected);
-        return compute(page, randomLayer(seed, 2));
-      });
+      const other = await withFile(file, (page) => compute(page, randomLayer(seed, 2)));
       await withFile(holding(file, other), async (page) => {
         assertSame((await stateOf(page)).trace, other);
         await typeLayer(page, layer);
