@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "bnlab/train/checkpoint.h"
-#include "tests/small_run.h"
+#include "tests/analyses/analysed.h"
 #include "tests/temp_folder.h"
 
 namespace bnlab {
@@ -23,23 +23,9 @@ TrainSpec small_mlp(const std::string& norm = "none") {
   return spec;
 }
 
-/// Trains `spec` and runs the analysis of it; returns its folder.
+/// The folder of the analysis.
 std::filesystem::path analysed(const std::filesystem::path& folder, const TrainSpec& spec, const Json& parameters) {
-  create_run(folder / "input", spec);
-  {
-    RunWriter writer(folder / "input", "test");
-    train(writer, TrainingData(small_dataset(), spec), {}, {});
-  }
-  const AnalysisSpec analysis{"identity-recovery", parameters, {"input"}, 0, 1};
-  create_run(folder / "analysis", analysis);
-  RunWriter writer(folder / "analysis", "test");
-  Recorder recorder(writer, "identity-recovery");
-  std::vector<std::unique_ptr<RunReader>> inputs;
-  inputs.push_back(std::make_unique<RunReader>(folder / "input"));
-  const auto data = [](const TrainSpec& input) { return TrainingData(small_dataset(), input); };
-  identity_recovery_analysis().compute({analysis, inputs, data, recorder, {}});
-  writer.finish(0, "", -1);
-  return folder / "analysis";
+  return testing::analysed(folder, spec, identity_recovery_analysis(), parameters)->paths().folder;
 }
 
 double recorded(RunReader& run, int64_t layer, const std::string& name) {

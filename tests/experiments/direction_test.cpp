@@ -13,6 +13,7 @@
 #include "tests/experiments/population_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
+#include "tests/experiments/small_vgg_directions.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
 
@@ -95,6 +96,8 @@ const std::vector<Case>& cases() {
     std::vector<Case> found = testing::santurkar_cases(), ours = testing::our_cases();
     for (Case& it : ours) found.push_back(std::move(it));
     found.push_back(testing::affine_case());
+    found.push_back(testing::convolution_case());
+    found.push_back(testing::backward_case());
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));

@@ -1,5 +1,7 @@
 #include "bnlab/analyses/analysis_list.h"
 
+#include "bnlab/analyses/bn_backward.h"
+#include "bnlab/analyses/channel_statistics.h"
 #include "bnlab/analyses/dln_closed_form.h"
 #include "bnlab/analyses/evaluation.h"
 #include "bnlab/analyses/identity_recovery.h"
@@ -9,9 +11,10 @@
 namespace bnlab {
 
 const std::vector<AnalysisKind>& analysis_kinds() {
-  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(), dln_closed_form_analysis(),
+  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(),          dln_closed_form_analysis(),
                                                   least_squares_start_analysis(), identity_recovery_analysis(),
-                                                  scaled_inputs_analysis()};
+                                                  scaled_inputs_analysis(),       bn_backward_analysis(),
+                                                  channel_statistics_analysis()};
   return kinds;
 }
 

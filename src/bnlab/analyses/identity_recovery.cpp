@@ -5,20 +5,11 @@
 
 #include <vector>
 
-#include "bnlab/nn/batch_norm.h"
-#include "bnlab/train/checkpoint.h"
+#include "bnlab/analyses/finished_network.h"
+#include "bnlab/analyses/values.h"
 
 namespace bnlab {
 namespace {
-
-int64_t parse_images(const AnalysisSpec& spec) {
-  int64_t images = 128;
-  JsonFields fields(spec.parameters, "parameters");
-  fields.optional("images", images).check(images >= 2, "images", "at least 2");
-  fields.finish();
-  check_one_input(spec);
-  return images;
-}
 
 /// A pass of all layers: what each one's map gives and what its activation function gets, and the outputs. In double,
 /// (C, m): a row a channel (of the outputs: a class).
@@ -27,13 +18,8 @@ struct LayerValues {
   at::Tensor outputs;
 };
 
-at::Tensor rows_of_channels(const at::Tensor& values) {
-  return values.to(at::kDouble).transpose(0, 1).flatten(1);
-}
-
 LayerValues values_of(Network& network, const at::Tensor& images) {
   LayerValues values;
-  network.train();
   const at::Tensor outputs = network.forward(images, [&](int64_t, TapPoint point, const at::Tensor& value) {
     if (point == TapPoint::kLinear) values.linear.push_back(rows_of_channels(value));
     if (point == TapPoint::kActivationInput) values.activation_input.push_back(rows_of_channels(value));
@@ -47,13 +33,10 @@ std::shared_ptr<Network> with_batch_norm(TrainSpec spec, Network& plain, const T
   spec.model.norm = {};
   spec.model.norm.kind = "batch";
   auto twin = build_network(spec, shape);
+  twin->train();
   auto parameters = twin->named_parameters();
   for (const auto& own : plain.named_parameters()) parameters[own.key()].copy_(own.value());
   return twin;
-}
-
-BatchNorm& norm_of(Network& network, int64_t layer) {
-  return dynamic_cast<BatchNorm&>(*network.layer(layer).named_children()["norm"]);
 }
 
 void undo_normalization(Network& twin, const LayerValues& plain) {
@@ -64,10 +47,6 @@ void undo_normalization(Network& twin, const LayerValues& plain) {
     gamma.copy_((y.var(1, /*unbiased=*/false) + norm.options().eps).sqrt());
     beta.copy_(y.mean(1));
   }
-}
-
-double number(const at::Tensor& value) {
-  return value.item<double>();
 }
 
 /// Both in units of `plain`'s standard deviation over all its values.
@@ -91,19 +70,15 @@ void record_standardization(const AnalysisView& view, Network& twin, const Layer
 
 RunOutcome compute_identity_recovery(const AnalysisView& view) {
   RunReader& input = *view.inputs.front();
-  const auto* spec = std::get_if<TrainSpec>(&input.spec());
-  if (!spec || spec->model.norm.kind != "none") {
-    throw SpecError("inputs", "the analysis \"identity-recovery\" takes a train run without normalization");
-  }
+  const TrainSpec& spec = only_input(view, "none");
   if (input.state() != RunState::kFinished) return RunOutcome::kDone;
   at::NoGradGuard no_grad;
-  const TrainingData data = view.data(*spec);
+  const TrainingData data = view.data(spec);
   const at::Tensor images = data.evaluation_loader(/*train_split=*/true, parse_images(view.spec)).next().x;
-  const auto network = build_network(*spec, data.shape());
-  load_network(read_file(input.paths().checkpoint()), *network);
+  const auto network = finished_network(input, spec, data);
   const LayerValues plain = values_of(*network, images);
 
-  const auto twin = with_batch_norm(*spec, *network, data.shape());
+  const auto twin = with_batch_norm(spec, *network, data.shape());
   const LayerValues standardized = values_of(*twin, images);
   undo_normalization(*twin, plain);
   const LayerValues recovered = values_of(*twin, images);

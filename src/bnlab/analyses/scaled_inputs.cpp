@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bnlab/analyses/values.h"
 #include "bnlab/data/equalize.h"
 #include "bnlab/data/random.h"
 #include "bnlab/data/ten_people.h"
@@ -18,11 +19,6 @@ Json complete_scaled_inputs(const AnalysisSpec& spec) {
   JsonFields(spec.parameters, "parameters").finish();
   check_one_input(spec);
   return Json::object();
-}
-
-std::vector<double> doubles(const at::Tensor& values) {
-  const at::Tensor flat = values.to(at::kDouble).contiguous().flatten();
-  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
 void record_values(Recorder& recorder, const std::vector<double>& values, int64_t seed) {

@@ -124,4 +124,17 @@ Json activation_ridges(const ArmRuns& runs, const std::vector<Arm>& arms, const 
                      "training step");
 }
 
+std::vector<HeatCell> shades(const ArrayRecord& image) {
+  const std::vector<double> values = image.as_doubles();
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  const double range = *most > *least ? *most - *least : 1;
+  const auto width = static_cast<size_t>(image.shape.at(1));
+  std::vector<HeatCell> cells;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double share = std::round(1000 * (values[i] - *least) / range) / 1000;  // fewer digits, a smaller report
+    cells.push_back({std::to_string(i / width), std::to_string(i % width), share});
+  }
+  return cells;
+}
+
 }  // namespace bnlab

@@ -33,4 +33,7 @@ Figure training_figure(const std::string& id, const ArmRuns& runs, const std::ve
 Json activation_ridges(const ArmRuns& runs, const std::vector<Arm>& arms, const std::vector<int64_t>& layers,
                        const std::string& name = "samples");
 
+/// The values of an image (H,W) as shares of its own range: one scale of colours then serves several images.
+std::vector<HeatCell> shades(const ArrayRecord& image);
+
 }  // namespace bnlab

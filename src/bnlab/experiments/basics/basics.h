@@ -8,6 +8,8 @@ namespace bnlab {
 Experiment scaling();                ///< inputs raw, min-max scaled, z-scored, equalized
 Experiment affine();                 ///< why gamma and beta?
 Experiment population_statistics();  ///< ways to keep running statistics
+Experiment convolution();            ///< one mean and variance a channel
+Experiment backward();               ///< what BN does to a gradient
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab

@@ -19,20 +19,6 @@ std::vector<ArrayRecord> recorded(const ArmRuns& runs, const Input& input, int64
   return of.empty() ? std::vector<ArrayRecord>() : of.front()->arrays({"scaled-inputs", layer, name});
 }
 
-/// The pixels of an image (H,W) as shares of its own range: one scale of colours then serves all forms.
-std::vector<HeatCell> shades(const ArrayRecord& image) {
-  const std::vector<double> values = image.as_doubles();
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  const double range = *most > *least ? *most - *least : 1;
-  const auto width = static_cast<size_t>(image.shape.at(1));
-  std::vector<HeatCell> cells;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double share = std::round(1000 * (values[i] - *least) / range) / 1000;  // fewer digits, a smaller report
-    cells.push_back({std::to_string(i / width), std::to_string(i % width), share});
-  }
-  return cells;
-}
-
 }  // namespace
 
 Figure table_figure(const ArmRuns& runs) {
