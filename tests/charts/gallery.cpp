@@ -200,6 +200,8 @@ std::vector<Figure> gallery() {
       {"bars-level", "Bars", "Level.", level_bars()},
       {"bars-log", "Dots", "On a logarithmic axis.", dots_on_a_logarithmic_axis()},
       {"heat", "Heat map", "One cell is not a number.", heat_map({.log = true}, 60)},
+      {"heat-marks", "Heat map, marked", "Two cells have names.",
+       heat_map({.marks = {{"layer 2", "20", "start"}, {"layer 7", "150", "end"}}}, 20)},
       {"heat-diverging", "Heat map, diverging", "With numbers.", heat_map({.middle = 0, .numbers = true}, 10)},
       {"heat-numbers", "Heat map", "With numbers.", heat_map({.numbers = true}, 10)},
       {"strip", "Seed by seed", "By rate.", strip_by_rate()},

@@ -26,6 +26,17 @@ TEST(HeatMapChart, HasTitledAxesInTheOrderOfTheData) {
   EXPECT_EQ(chart["data"]["values"][2], (Json{{"row", "layer 1"}, {"column", "5"}, {"value", 100}}));
 }
 
+TEST(HeatMapChart, MarksStandOnTheirCells) {
+  const Json chart = heat_map_chart(kCells, "layer", "step", "v",
+                                    {.log = true, .marks = {{"layer 1", "5", "end"}, {"layer 3", "0", "nowhere"}}});
+  const Json words = unit_with(chart, "text"), dot = unit_with(chart, "point");
+  EXPECT_EQ(words["data"]["values"], (Json::array({{{"row", "layer 1"}, {"column", "5"}, {"text", "end"}}})));
+  EXPECT_EQ(dot["data"], words["data"]);
+  EXPECT_EQ(words["encoding"]["x"], unit_with(chart, "rect")["encoding"]["x"]);
+  EXPECT_EQ(words["mark"]["color"], "black");  // on the lightest cell
+  EXPECT_EQ(chart["layer"].size(), 3u);
+}
+
 TEST(HeatMapChart, ColorsRunOverTheValues) {
   const Json linear = unit_with(heat_map_chart(kCells, "", "", "v"), "rect")["encoding"]["color"]["scale"];
   EXPECT_EQ(linear["type"], "linear");

@@ -192,7 +192,7 @@ TEST(TrainFlags, WrongValuesAreRefusedByTheNameOfTheFlag) {
       {{"--norm-option", "eps="}, "--norm-option: expected NAME=VALUE"},
       {{"--norm-option", "eps=x"}, "expected eps to be a number"},
       {{"--model-option", "width=1", "--width", "1"}, "--width: is given as --model-option width too"},
-      {{"--optimizer", "sdg"}, "known: sgd, momentum, nesterov, adam, rmsprop, adadelta"},
+      {{"--optimizer", "sdg"}, "known: sgd, momentum, nesterov, adam, rmsprop, adadelta, switch"},
       {{"--probe", "activations:"}, "--probe: expected NAME or NAME:KEY=VALUE"},
       {{"--probe", "activations:layers=[]"}, "at least one layer"},
       {{"--probe", "activations:every="}, "\"every=\" is not KEY=VALUE"},

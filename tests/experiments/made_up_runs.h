@@ -47,7 +47,7 @@ class MadeUpRuns {
         MadeUpRuns(writer, made_up).train(*train);
         writer.finish(train->steps, "x", -1);
       } else {
-        MadeUpRuns(writer, made_up).analysis(std::get<AnalysisSpec>(full));
+        MadeUpRuns(writer, made_up).analysis(std::get<AnalysisSpec>(full), run.seed);
         writer.finish(0, "", -1);
       }
     }
@@ -115,7 +115,46 @@ class MadeUpRuns {
     writer_.scalar(step, {"gradient-sketch", 0, "rate"}, 0.1);
   }
 
-  void analysis(const AnalysisSpec& spec) {
+  double value(const std::string& key, double otherwise = 0) const {
+    const auto it = made_up_.values.find(key);
+    return it == made_up_.values.end() ? otherwise : it->second;
+  }
+
+  // The ends 1 and 2 are 1 apart; a further end lies at "along i" of the way between them and "off i" beside it.
+  double apart(size_t i, size_t j) const {
+    if (j == 2) return 1;
+    const std::string third = std::to_string(j);
+    const double along = value("along " + third, 0.5), off = value("off " + third, 1);
+    return std::hypot(i == 1 ? along : 1 - along, off);
+  }
+
+  // All ends have one loss, which differs from seed to seed by the factor exp("surface spread"). From input i to j it
+  // rises as 4t(1-t) by the share "surface barrier", or "surface barrier i j", of that loss; from the start beyond the
+  // end of i, up to 1.5 of the way, to exp("surface rise i") of it.
+  void surfaces(const AnalysisSpec& spec, int64_t seed) {
+    const double end = std::exp(value("surface spread") * static_cast<double>(seed - 2));
+    const auto parts = spec.parameters["parts"].get<int>();
+    for (size_t i = 1; i <= spec.inputs.size(); ++i) {
+      const std::string own = std::to_string(i);
+      std::vector<double> from_start;
+      for (int k = 0; k <= parts * 3 / 2; ++k) {
+        const double beyond = std::max(0.0, 2.0 * (k - parts) / parts);
+        from_start.push_back(end * std::exp(beyond * value("surface rise " + own)));
+      }
+      writer_.array(0, {spec.analysis, static_cast<int64_t>(i), "from_start_loss"}, from_start);
+      for (size_t j = i + 1; j <= spec.inputs.size(); ++j) {
+        const std::string other = std::to_string(j);
+        writer_.scalar(0, {spec.analysis, static_cast<int64_t>(i), "to_" + other + "_distance"}, apart(i, j));
+        const double height = value("surface barrier " + own + " " + other, value("surface barrier"));
+        std::vector<double> loss;
+        for (int k = 0; k <= parts; ++k) loss.push_back(end * (1 + height * 4 * k * (parts - k) / (parts * parts)));
+        writer_.array(0, {spec.analysis, static_cast<int64_t>(i), "to_" + other + "_loss"}, loss);
+      }
+    }
+  }
+
+  void analysis(const AnalysisSpec& spec, int64_t seed) {
+    if (spec.analysis == "loss-surfaces") surfaces(spec, seed);
     if (spec.analysis == "evaluation") {
       writer_.scalar(0, {spec.analysis, 0, "accuracy"}, made_up_.tested);
       writer_.scalar(0, {spec.analysis, 0, "loss"}, made_up_.tested_loss);

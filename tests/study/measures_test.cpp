@@ -28,6 +28,23 @@ TEST(Measures, ClosedForms) {
   EXPECT_THAT(smoothed({1, 3, 5, 7}, 2), ::testing::ElementsAre(1, 2, 4, 6));
 }
 
+TEST(Measures, PseudoValues) {
+  const std::vector<double> data = {1, 2, 4, 9};
+  const auto mean = [&](const std::vector<size_t>& places) {
+    double sum = 0;
+    for (const size_t place : places) sum += data[place];
+    return sum / static_cast<double>(places.size());
+  };
+  const auto biased_variance = [&](const std::vector<size_t>& places) {
+    double squares = 0;
+    for (const size_t place : places) squares += std::pow(data[place] - mean(places), 2);
+    return squares / static_cast<double>(places.size());
+  };
+  EXPECT_THAT(pseudo_values(4, mean), ::testing::Pointwise(::testing::DoubleEq(), data));
+  EXPECT_NEAR(mean_of(pseudo_values(4, biased_variance)), 38.0 / 3, 1e-12);  // the unbiased variance: the bias is gone
+  EXPECT_TRUE(pseudo_values(0, mean).empty());
+}
+
 TEST(Measures, AnArmOnItsPlateauHasNotLearned) {
   EXPECT_TRUE(have_learned("n", {{"a", {0.5, 0.3}}}, 10).holds);
   EXPECT_FALSE(have_learned("n", {{"a", {0.5, 0.15}}}, 10).holds);

@@ -6,6 +6,7 @@
 #include "bnlab/analyses/evaluation.h"
 #include "bnlab/analyses/identity_recovery.h"
 #include "bnlab/analyses/least_squares_start.h"
+#include "bnlab/analyses/loss_surfaces.h"
 #include "bnlab/analyses/scaled_inputs.h"
 
 namespace bnlab {
@@ -14,7 +15,7 @@ const std::vector<AnalysisKind>& analysis_kinds() {
   static const std::vector<AnalysisKind> kinds = {evaluation_analysis(),          dln_closed_form_analysis(),
                                                   least_squares_start_analysis(), identity_recovery_analysis(),
                                                   scaled_inputs_analysis(),       bn_backward_analysis(),
-                                                  channel_statistics_analysis()};
+                                                  channel_statistics_analysis(),  loss_surfaces_analysis()};
   return kinds;
 }
 

@@ -80,6 +80,24 @@ std::string number_text(double value) {
   return text.front() == '-' ? "−" + text.substr(1) : text;
 }
 
+/// A dot on each marked cell, and its words above it.
+void append_marks(Json& layers, const std::vector<HeatMark>& marks, const std::vector<HeatCell>& drawn,
+                  const Colors& scale, const Json& x, const Json& y) {
+  for (const HeatMark& mark : marks) {
+    const auto cell = std::find_if(drawn.begin(), drawn.end(),
+                                   [&](const HeatCell& it) { return it.row == mark.row && it.column == mark.column; });
+    if (cell == drawn.end()) continue;
+    const std::string ink = scale.ink(cell->value);
+    const Json data = {{"values", {{{"row", mark.row}, {"column", mark.column}, {"text", mark.text}}}}};
+    layers.push_back({{"data", data},
+                      {"mark", {{"type", "point"}, {"filled", true}, {"size", 40}, {"color", ink}}},
+                      {"encoding", {{"x", x}, {"y", y}}}});
+    layers.push_back({{"data", data},
+                      {"mark", {{"type", "text"}, {"dy", -10}, {"fontSize", 12}, {"color", ink}}},
+                      {"encoding", {{"x", x}, {"y", y}, {"text", {{"field", "text"}, {"type", "nominal"}}}}}});
+  }
+}
+
 Json number_layer(const std::string& ink, const Json& encoding) {
   return {{"transform", {{{"filter", {{"field", "ink"}, {"equal", ink}}}}}},
           {"mark", {{"type", "text"}, {"fontSize", 11}, {"color", ink}}},
@@ -133,6 +151,7 @@ Json heat_map_chart(const std::vector<HeatCell>& cells, const std::string& row_t
       if (used) layers.push_back(number_layer(ink, encoding));
     }
   }
+  append_marks(layers, options.marks, drawn, scale, x, y);
   const double row_height = std::min(30.0, std::max(3.0, kMostHeight / static_cast<double>(rows.size())));
   return charts::finished({{"width", "container"},
                            {"height", std::round(row_height * static_cast<double>(rows.size()))},

@@ -14,10 +14,16 @@ struct HeatCell {
   double value = 0;
 };
 
+/// Words on a cell, e.g. where something lies on a map.
+struct HeatMark {
+  std::string row, column, text;
+};
+
 struct HeatMapOptions {
   bool log = false;                   ///< a logarithmic scale of colours
   std::optional<double> middle = {};  ///< diverging colours, equally far to both sides of this value
   bool numbers = false;               ///< the value in each cell, for small maps
+  std::vector<HeatMark> marks = {};   ///< one on a cell that is not drawn is left out
 };
 
 /// Rows (from above) and columns in the order of the data. A cell whose value cannot be drawn stays empty.

@@ -7,16 +7,31 @@
 #include <stdexcept>
 
 #include "bnlab/experiments/basics/basics.h"
+#include "bnlab/experiments/im/im.h"
 #include "bnlab/experiments/ours/ours.h"
 #include "bnlab/experiments/santurkar/santurkar.h"
 
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {
-      scaling(),        affine(),         population_statistics(), convolution(),         santurkar_fig1(),
-      santurkar_fig2(), santurkar_fig3(), santurkar_fig4(),        santurkar_fig5(),      santurkar_theory(),
-      backward(),       dln_ics(),        open_question_spiral(),  open_question_drift(), placement()};
+  static const std::vector<Experiment> all = {scaling(),
+                                              affine(),
+                                              population_statistics(),
+                                              convolution(),
+                                              santurkar_fig1(),
+                                              santurkar_fig2(),
+                                              santurkar_fig3(),
+                                              santurkar_fig4(),
+                                              santurkar_fig5(),
+                                              santurkar_theory(),
+                                              im_surfaces(),
+                                              im_consistency(),
+                                              im_switching(),
+                                              backward(),
+                                              dln_ics(),
+                                              open_question_spiral(),
+                                              open_question_drift(),
+                                              placement()};
   return all;
 }
 

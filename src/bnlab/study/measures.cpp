@@ -117,6 +117,19 @@ Precondition have_learned(const std::string& name, const std::vector<LearnedArm>
   return precondition;
 }
 
+std::vector<double> pseudo_values(size_t n, const std::function<double(const std::vector<size_t>& places)>& statistic) {
+  std::vector<size_t> all(n);
+  std::iota(all.begin(), all.end(), size_t{0});
+  const double whole = statistic(all), count = static_cast<double>(n);
+  std::vector<double> values;
+  for (size_t left_out = 0; left_out < n; ++left_out) {
+    std::vector<size_t> others = all;
+    others.erase(others.begin() + static_cast<int64_t>(left_out));
+    values.push_back(count * whole - (count - 1) * statistic(others));
+  }
+  return values;
+}
+
 std::string mean_and_interval(const std::vector<double>& values, int decimals) {
   const PairedInterval interval = paired_interval(values);
   if (interval.n < 2) return fmt::format("{:.{}f}", interval.mean, decimals);

@@ -2,6 +2,7 @@
 // step at which it diverged.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,11 @@ struct LearnedArm {
   std::vector<double> accuracy;  ///< over the window, one a seed
 };
 Precondition have_learned(const std::string& name, const std::vector<LearnedArm>& arms, int64_t classes);
+
+/// The jackknife's pseudo-values (Tukey 1958) of a number that only all n runs together have, such as a spread:
+/// n θ − (n − 1) θ without run i. They are judged like one value a seed: their mean is the estimate, freed of its bias
+/// of order 1/n, their t interval its interval. `statistic` takes the places of the runs that count.
+std::vector<double> pseudo_values(size_t n, const std::function<double(const std::vector<size_t>& places)>& statistic);
 
 /// "12.3 [11.0, 13.6]" from one value a seed: mean and 95 % t interval; only the mean for fewer than 2 values.
 std::string mean_and_interval(const std::vector<double>& values, int decimals);

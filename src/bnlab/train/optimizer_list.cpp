@@ -9,6 +9,8 @@
 
 #include "bnlab/nn/find_kind.h"
 #include "bnlab/train/adadelta.h"
+#include "bnlab/train/optimizer.h"
+#include "bnlab/train/switching.h"
 
 namespace bnlab {
 namespace {
@@ -101,6 +103,32 @@ OptimizerKind adadelta() {
       }};
 }
 
+const std::vector<std::string> kSwitched = {"sgd", "momentum", "nesterov", "adam", "rmsprop", "adadelta"};
+
+/// The optimizer of an option of a switching one, with its own options at their defaults.
+MadeOptimizer make_switched(const OptimizerSpec& spec, const std::string& option, const Parameters& parameters) {
+  OptimizerSpec one;
+  one.name = spec.options.word(option);
+  one.lr = spec.lr;
+  one.weight_decay = spec.weight_decay;
+  return make_optimizer(one, parameters);
+}
+
+OptimizerKind switching() {
+  return {"switch",
+          "two optimizers, each with its own defaults: `second` goes on where `first` has left the weights (Im, Tao & "
+          "Branson 2016)",
+          {{.name = "first", .value = "sgd", .meaning = "the optimizer of the first steps", .choices = kSwitched},
+           {.name = "second", .value = "adam", .meaning = "that of all others", .choices = kSwitched},
+           {.name = "at", .value = 100, .low = 0, .high = 1e9, .meaning = "number of steps that the first makes"},
+           {.name = "factor", .value = 1, .low = 0, .meaning = "rate of the second, as a multiple of lr"}},
+          [](const OptimizerSpec& spec, Parameters parameters) {
+            auto first = make_switched(spec, "first", parameters), second = make_switched(spec, "second", parameters);
+            return make_switching(std::move(parameters), spec.lr, std::move(first), std::move(second),
+                                  std::llround(spec.options.number("at")), spec.options.number("factor"));
+          }};
+}
+
 double milestones_rate(const OptimizerSpec& spec, int64_t step, int64_t) {
   double rate = spec.lr;
   for (const int64_t milestone : spec.milestones) {
@@ -116,7 +144,8 @@ double cosine_rate(const OptimizerSpec& spec, int64_t step, int64_t steps) {
 }  // namespace
 
 const std::vector<OptimizerKind>& optimizer_kinds() {
-  static const std::vector<OptimizerKind> kinds = {sgd(), heavy_ball(), nesterov(), adam(), rmsprop(), adadelta()};
+  static const std::vector<OptimizerKind> kinds = {sgd(),     heavy_ball(), nesterov(), adam(),
+                                                   rmsprop(), adadelta(),   switching()};
   return kinds;
 }
 
