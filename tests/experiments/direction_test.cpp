@@ -13,6 +13,7 @@
 #include "tests/experiments/population_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
+#include "tests/experiments/sigmoid_directions.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
 
@@ -97,6 +98,7 @@ const std::vector<Case>& cases() {
     found.push_back(testing::affine_case());
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
+    found.push_back(testing::sigmoid_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     return found;
   }();

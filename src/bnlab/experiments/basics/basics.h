@@ -8,6 +8,7 @@ namespace bnlab {
 Experiment scaling();                ///< inputs raw, min-max scaled, z-scored, equalized
 Experiment affine();                 ///< why gamma and beta?
 Experiment population_statistics();  ///< ways to keep running statistics
+Experiment sigmoid_saturation();     ///< sigmoids with and without BN
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
