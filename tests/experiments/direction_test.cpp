@@ -14,6 +14,7 @@
 #include "tests/experiments/population_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
+#include "tests/experiments/sigmoid_directions.h"
 #include "tests/experiments/small_vgg_directions.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
@@ -102,6 +103,7 @@ const std::vector<Case>& cases() {
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
     for (Case& it : testing::im_cases()) found.push_back(std::move(it));
+    found.push_back(testing::sigmoid_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     return found;
   }();

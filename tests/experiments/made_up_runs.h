@@ -22,7 +22,9 @@ struct MadeUp {
   double turn = 0;    ///< degrees between successive updates
   double zigzag = 0;  ///< length of the part of an update that changes its sign from step to step; the rest is 1
   /// Scalars at every observed step: "probe/name" for all layers, "probe/layer/name" for one. Of the probe
-  /// "activations" the names "drift" and "linear_drift": how far its samples move between observations.
+  /// "activations" the names "drift" and "linear_drift": how far its samples move between observations, and "offset":
+  /// where they begin. Of "unit-percentiles" the name "drift": how far the first of its three units has moved, times
+  /// the number of observations so far; the others move two and three times as far. Its bands are 1 wide.
   std::map<std::string, double> values = {};
   /// Share by which a scalar grows with every step.
   std::map<std::string, double> growth = {};
@@ -73,6 +75,7 @@ class MadeUpRuns {
     const auto layers = probe.parameters.value("layers", std::vector<int64_t>{0});
     for (const int64_t layer : layers) {
       if (probe.name == "activations") samples(probe, step, layer);
+      if (probe.name == "unit-percentiles") bands(probe, step, layer);
       for (const auto& [key, value] : made_up_.values) scalar(probe.name, layer, step, key, value);
     }
   }
@@ -88,17 +91,34 @@ class MadeUpRuns {
     } else {
       return;
     }
+    writer_.scalar(step, {probe, layer, name}, value * grown(key, step));
+  }
+
+  /// The factor by which the value of `key` has grown.
+  double grown(const std::string& key, int64_t step) const {
     const auto growth = made_up_.growth.find(key);
-    const double factor = growth == made_up_.growth.end() ? 1 : 1 + growth->second * static_cast<double>(step);
-    writer_.scalar(step, {probe, layer, name}, value * factor);
+    return growth == made_up_.growth.end() ? 1 : 1 + growth->second * static_cast<double>(step);
+  }
+
+  void bands(const ProbeSpec& probe, int64_t step, int64_t layer) {
+    const std::string drift = "unit-percentiles/" + std::to_string(layer) + "/drift";
+    const auto it = made_up_.values.find(drift);
+    if (it == made_up_.values.end()) return;
+    const double moved = it->second * grown(drift, step) * static_cast<double>(step) / static_cast<double>(probe.every);
+    std::vector<double> values;
+    for (const double place : {-0.5, 0.0, 0.5}) {
+      for (const int unit : {1, 2, 3}) values.push_back(place + unit * moved);
+    }
+    writer_.array(step, {"unit-percentiles", layer, "percentiles"}, values, {3, 3});
   }
 
   void samples(const ProbeSpec& probe, int64_t step, int64_t layer) {
     for (const std::string place : {"", "linear_"}) {
-      const std::string drift = "activations/" + std::to_string(layer) + "/" + place + "drift";
-      const auto it = made_up_.values.find(drift);
+      const std::string start = "activations/" + std::to_string(layer) + "/" + place;
+      const auto it = made_up_.values.find(start + "drift"), offset = made_up_.values.find(start + "offset");
       if (it == made_up_.values.end()) continue;
-      const double moved = it->second * static_cast<double>(step) / static_cast<double>(probe.every);
+      const double moved = it->second * static_cast<double>(step) / static_cast<double>(probe.every) +
+                           (offset == made_up_.values.end() ? 0 : offset->second);
       std::vector<double> values;
       for (int i = 0; i < 16; ++i) values.push_back(0.25 * i + moved);
       writer_.array(step, {"activations", layer, place + "samples"}, values);

@@ -140,6 +140,15 @@ const StoredSpec kStored[] = {
      R"(model":{"name":"vgg11","norm":{"kind":"batch","options":{"gamma":0.0}},"options":{"width)"
      R"(":0.25}},"optimizer":{"lr":0.1},"steps":400,"threads":1})",
      "b707f2407c8acce7"},
+    {R"({"kind":"train","data":{"digest":"035a3cc72cbac99a","set":"fashion-mnist"},"model":{"name":"mlp","op)"
+     R"(tions":{"activation":"sigmoid","layers":3,"width":100},"init":"glorot-normal","init_scale":10},"opti)"
+     R"(mizer":{"lr":0.1},"steps":400,"probes":[{"name":"unit-percentiles","parameters":{"layers":[3],"image)"
+     R"(s":128}},{"name":"layer-gradients","parameters":{"layers":[1,2,3]}}]})",
+     R"({"data":{"digest":"035a3cc72cbac99a","set":"fashion-mnist"},"kind":"train","model":{"init":"glorot-n)"
+     R"(ormal","init_scale":10.0,"name":"mlp","options":{"activation":"sigmoid"}},"optimizer":{"lr":0.1},"pr)"
+     R"(obes":[{"name":"unit-percentiles","parameters":{"layers":[3]}},{"name":"layer-gradients"}],"steps":4)"
+     R"(00,"threads":1})",
+     "33b246dadb7d81ed"},
 };
 
 const DataFacts kImages{"fashion-mnist", "Fashion-MNIST", "035a3cc72cbac99a", {1, 28, 10}, 60'000, 10'000};

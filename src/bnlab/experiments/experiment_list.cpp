@@ -18,6 +18,7 @@ const std::vector<Experiment>& experiments() {
                                               affine(),
                                               population_statistics(),
                                               convolution(),
+                                              sigmoid_saturation(),
                                               santurkar_fig1(),
                                               santurkar_fig2(),
                                               santurkar_fig3(),

@@ -9,10 +9,12 @@
 #include "bnlab/probes/gradient_sketch.h"
 #include "bnlab/probes/ics.h"
 #include "bnlab/probes/landscape.h"
+#include "bnlab/probes/layer_gradients.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
 #include "bnlab/probes/population_statistics.h"
 #include "bnlab/probes/shape.h"
+#include "bnlab/probes/unit_percentiles.h"
 
 namespace bnlab {
 
@@ -35,7 +37,9 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                bn_theory_probe(),
                                                bn_curvature_probe(),
                                                shape_probe(),
-                                               population_statistics_probe()};
+                                               population_statistics_probe(),
+                                               unit_percentiles_probe(),
+                                               layer_gradients_probe()};
   return kinds;
 }
 

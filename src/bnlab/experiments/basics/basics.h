@@ -10,6 +10,7 @@ Experiment affine();                 ///< why gamma and beta?
 Experiment population_statistics();  ///< ways to keep running statistics
 Experiment convolution();            ///< one mean and variance a channel
 Experiment backward();               ///< what BN does to a gradient
+Experiment sigmoid_saturation();     ///< sigmoids with and without BN
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
