@@ -60,6 +60,8 @@ TEST(TrainFlags, ReachTheirKeys) {
                                    "after-activation",
                                    "--init",
                                    "glorot-normal",
+                                   "--init-scale",
+                                   "2.5",
                                    "--scaling",
                                    "none",
                                    "--augment",
@@ -100,7 +102,8 @@ TEST(TrainFlags, ReachTheirKeys) {
                                    "5%",
                                    "--probe",
                                    "accuracy:every=2,at_end=true,split=train"}));
-  EXPECT_EQ(spec["model"], Json::parse(R"({"name": "resnet20", "options": {"width": 0.5}, "init": "glorot-normal",
+  EXPECT_EQ(spec["model"],
+            Json::parse(R"({"name": "resnet20", "options": {"width": 0.5}, "init": "glorot-normal", "init_scale": 2.5,
       "norm": {"kind": "l1", "place": "after-activation", "options": {"eps": 0.001, "momentum": 0.1}}})"));
   EXPECT_EQ(spec["data"]["scaling"], "none");
   EXPECT_EQ(spec["data"]["augment"], "flip-crop");

@@ -66,5 +66,16 @@ TEST(Mlp, IsItsFormula) {
   }
 }
 
+TEST(Mlp, InitialScaleMultipliesWeightsAndNothingElse) {
+  const auto once = make_mlp({{"width", 5}}, norm_choice("batch"), {2, 3, 4}),
+             scaled = make_mlp({{"width", 5}}, norm_choice("batch"), {2, 3, 4});
+  init_parameters(*once, "glorot-normal", 3);
+  init_parameters(*scaled, "glorot-normal", 3, 4);
+  for (const auto& item : once->named_parameters()) {
+    const double factor = item.value().dim() >= 2 ? 4 : 1;  // gamma is 1, biases are 0
+    EXPECT_TRUE(at::equal(parameter(*scaled, item.key()), factor * item.value())) << item.key();
+  }
+}
+
 }  // namespace
 }  // namespace bnlab

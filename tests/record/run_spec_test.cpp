@@ -19,7 +19,8 @@ TrainSpec unusual_spec() {
   spec.model = {"vgg16",
                 {{"width", 0.25}, {"activation", "tanh"}},
                 {"batch", "after-activation", {{"eps", 1e-3}}},
-                "glorot-normal"};
+                "glorot-normal",
+                2.5};
   spec.optimizer = {"rmsprop", 0.3, 0.9, 5e-4, {10, 20}, 0.2, {{"alpha", 0.5}}, "constant"};
   spec.batch = 7;
   spec.steps = 9;
@@ -105,7 +106,7 @@ TEST(RunSpec, CanonicalFormIsPinnedForGood) {
       canonical_json(unusual_spec()),
       R"({"batch":7,"data":{"augment":"flip-crop","digest":"0123","draw":5,"pad_to":32,"pool":2,"scaling":"none",)"
       R"("set":"cifar10"},"divergence_loss":null,"kind":"train","memory_format":"contiguous","model":{"init":)"
-      R"("glorot-normal","name":"vgg16","norm":{"kind":"batch","options":{"eps":0.001},"place":"after-activation"},)"
+      R"("glorot-normal","init_scale":2.5,"name":"vgg16","norm":{"kind":"batch","options":{"eps":0.001},"place":"after-activation"},)"
       R"("options":{"activation":"tanh","width":0.25}},"optimizer":{"factor":0.2,"lr":0.3,"milestones":[10,20],)"
       R"("momentum":0.9,"name":"rmsprop","options":{"alpha":0.5},"schedule":"constant","weight_decay":0.0005},)"
       R"("probe_budget":0.05,"probes":[{"at_end":true,"every":5,"from":1,"name":"p","parameters":{"layers":[1,2]}}],)"
@@ -155,6 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "none, z-score, min-max, equalize or equalize-image"},
         BadSpec{R"({"model": {"norm": {"place": "x"}}})", "model.norm.place", "before-activation"},
         BadSpec{R"({"model": {"norm": {"options": {"eps": true}}}})", "model.norm.options.eps", "a number or a word"},
+        BadSpec{R"({"model": {"init_scale": 0}})", "model.init_scale", "above 0"},
         BadSpec{R"({"model": {"options": 3}})", "model.options", "an object of numbers and words"},
         BadSpec{R"({"data": {"pool": 0}})", "data.pool", "1 to 4096, got 0"},
         BadSpec{R"({"data": {"draw": -1}})", "data.draw", "at least 0"},

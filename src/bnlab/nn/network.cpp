@@ -37,7 +37,7 @@ at::Tensor SequentialNetwork::forward_from(int64_t number, const at::Tensor& x) 
   return forward_head(y);
 }
 
-void init_parameters(Network& network, const std::string& kind, uint64_t seed) {
+void init_parameters(Network& network, const std::string& kind, uint64_t seed, double scale) {
   if (kind != "glorot-uniform" && kind != "glorot-normal") {
     throw OptionError("init", "there is no initialization \"" + kind + "\"; known: glorot-uniform, glorot-normal");
   }
@@ -48,6 +48,7 @@ void init_parameters(Network& network, const std::string& kind, uint64_t seed) {
     for (auto& parameter : module->parameters(/*recurse=*/false)) {
       if (parameter.dim() >= 2) {
         draw_glorot(parameter, kind == "glorot-uniform", generator);
+        parameter.mul_(scale);
       } else {
         parameter.zero_();
       }

@@ -51,6 +51,7 @@ class SequentialNetwork : public Network {
 
 /// Draws every weight of `network` (tensors of two and more dimensions) from Glorot's distribution, sets biases to 0
 /// and leaves scale parameters as they are. `kind`: "glorot-uniform" or "glorot-normal". Glorot & Bengio 2010, eq. 16.
-void init_parameters(Network& network, const std::string& kind, uint64_t seed);
+/// What was drawn is multiplied by `scale`.
+void init_parameters(Network& network, const std::string& kind, uint64_t seed, double scale = 1);
 
 }  // namespace bnlab

@@ -39,6 +39,7 @@ struct ModelSpec {
   Options options;
   NormSpec norm;
   std::string init = "glorot-uniform";
+  double init_scale = 1;  ///< every initial weight is multiplied by it
   bool operator==(const ModelSpec&) const = default;
 };
 

@@ -133,6 +133,7 @@ inline auto of(const ModelSpec*) {
       key("options", &S::options, anything<Options>(), "--model-option", "Options of the model, NAME=VALUE"),
       key("norm", &S::norm, anything<NormSpec>(), "", "Its normalization"),
       key("init", &S::init, one_of({"glorot-uniform", "glorot-normal"}), "--init", "glorot-uniform or glorot-normal"),
+      key("init_scale", &S::init_scale, above_0(), "--init-scale", "Multiplies every initial weight"),
   };
 }
 

@@ -205,7 +205,7 @@ class Training {
 std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& shape) {
   const NormChoice norm{spec.model.norm.kind, spec.model.norm.place == "after-activation", spec.model.norm.options};
   auto network = make_network(spec.model.name, spec.model.options, norm, shape);
-  init_parameters(*network, spec.model.init, mix(static_cast<uint64_t>(spec.seed), "weights"));
+  init_parameters(*network, spec.model.init, mix(static_cast<uint64_t>(spec.seed), "weights"), spec.model.init_scale);
   if (spec.memory_format == "channels-last") {
     at::NoGradGuard no_grad;
     for (auto& parameter : network->parameters()) {
