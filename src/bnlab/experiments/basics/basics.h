@@ -8,6 +8,7 @@ namespace bnlab {
 Experiment scaling();                ///< inputs raw, min-max scaled, z-scored, equalized
 Experiment affine();                 ///< why gamma and beta?
 Experiment population_statistics();  ///< ways to keep running statistics
+Experiment results_depth();          ///< gradients by layer in deep networks
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
