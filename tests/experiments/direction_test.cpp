@@ -12,6 +12,7 @@
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
 #include "tests/experiments/population_directions.h"
+#include "tests/experiments/results_depth_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
 #include "tests/experiments/sigmoid_directions.h"
@@ -105,6 +106,7 @@ const std::vector<Case>& cases() {
     for (Case& it : testing::im_cases()) found.push_back(std::move(it));
     found.push_back(testing::sigmoid_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
+    found.push_back(testing::results_depth_case());
     return found;
   }();
   return all;

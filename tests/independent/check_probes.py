@@ -1,5 +1,6 @@
-"""A second pair of eyes: recomputes what the probes "ics", "landscape", "bn-theory" and "bn-curvature"
-recorded, and products of the Hessian in both modes of BN, in PyTorch and double precision.
+"""A second pair of eyes: recomputes what the probes "ics", "landscape", "bn-theory", "bn-curvature" and "gradient-flow"
+recorded, and products of the Hessian in both modes of BN, in PyTorch and double precision. And measures on networks of its
+own what results-depth takes from theory, the growth of a gradient with BN and ReLUs.
 
 Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
 definitions of Santurkar et al. 2018 (Definition 2.1; sections 3.1 and 4) are written here anew, each layer's G' by a whole
@@ -7,6 +8,7 @@ forward and backward pass.
 
 Usage: python3 check_probes.py FOLDER
 """
+import math
 import pathlib
 import sys
 
@@ -166,6 +168,49 @@ def hessian_products(saved):
     return result
 
 
+def flow_of(weights, with_bn, x, y):
+    """Norms of the loss's gradient at each layer's linear map, and of its weight; the last weight is the head's."""
+    weights = [w.clone().requires_grad_() for w in weights]
+    linear = []
+    for weight in weights[:-1]:
+        x = x @ weight.t()
+        linear.append(x)
+        if with_bn:
+            x = (x - x.mean(0)) / torch.sqrt(((x - x.mean(0)) ** 2).mean(0) + 1e-5)
+        x = torch.relu(x)
+    found = torch.autograd.grad(F.cross_entropy(x @ weights[-1].t(), y), linear + weights[:-1])
+    norms = [g.norm().item() for g in found]
+    return norms[:len(linear)], norms[len(linear):]
+
+
+def gradient_flow(saved, with_bn):  # biases are 0 before training, gamma is 1
+    layers = len(saved["flow.linear"])
+    names = [f"layer{layer}.linear.weight" for layer in range(1, layers + 1)] + ["head.weight"]
+    weights = [saved["parameter." + name].double() for name in names]
+    linear, weight = flow_of(weights, with_bn, saved["x"].double().flatten(1), saved["y"])
+    return {"flow.linear": linear, "flow.weight": weight}
+
+
+def growth(with_bn, layers=40, width=300, batch=256):
+    """The factor a layer in the middle half of a network with Gaussian weights of variance 1/width."""
+    torch.manual_seed(1)
+    weights = [torch.randn(width, width, dtype=torch.double) / math.sqrt(width) for _ in range(layers + 1)]
+    x, y = torch.randn(batch, width, dtype=torch.double), torch.randint(0, width, (batch,))
+    linear, _ = flow_of(weights, with_bn, x, y)
+    first, last = layers // 4, 3 * layers // 4 - 1
+    return (linear[first] / linear[last]) ** (1 / (last - first))
+
+
+def check_growth():
+    failures = 0
+    for name, with_bn, theory in [("BN", True, math.sqrt(math.pi / (math.pi - 1))), ("none", False, math.sqrt(0.5))]:
+        measured = growth(with_bn)
+        fine = abs(measured / theory - 1) <= 0.02
+        failures += not fine
+        print(f"growth of a gradient a layer, {name}: {measured:.4f}, theory {theory:.4f} {'' if fine else 'FAR OFF'}")
+    return failures
+
+
 def check(name, saved, result):
     failures = 0
     for key, values in result.items():
@@ -186,7 +231,10 @@ def check(name, saved, result):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    failures = 0
+    failures = check_growth()
+    for kind in ["none", "batch"]:
+        saved = torch.load(folder / f"mlp-{kind}.pt")
+        failures += check(f"mlp-{kind}", saved, gradient_flow(saved, kind == "batch"))
     for network, loss_of, weight, layers in [("vgg", vgg_loss, "layer{}.conv.weight", 8),
                                              ("dln", dln_loss, "layer{}.linear.weight", 25)]:
         for kind in ["none", "batch"]:

@@ -1,6 +1,7 @@
 // Trains small networks, shows their last step to the probes "ics" and "landscape", those without normalization also to
 // "bn-theory" and "bn-curvature", and writes to a file that
 // torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the Hessian.
+// Of deep perceptrons before training likewise, with what "gradient-flow" records.
 // check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
@@ -55,14 +56,48 @@ void export_hessian(Network& network, const Batch& batch, Tensors& tensors) {
   }
 }
 
+void insert_parameters(const Network& network, Tensors& tensors) {
+  for (const auto& item : network.named_parameters()) {
+    tensors.insert("parameter." + item.key(), item.value().detach().contiguous());
+  }
+}
+
+void write(const Tensors& tensors, const std::filesystem::path& file) {
+  const std::vector<char> bytes = torch::jit::pickle_save(tensors);
+  std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<int64_t>(bytes.size()));
+}
+
+void export_flow(const std::string& norm, const std::filesystem::path& out) {
+  constexpr int64_t kLayers = 40;
+  Case test{"mlp-" + norm, testing::small_dataset(), testing::small_spec(norm), kLayers};
+  test.spec.data.pad_to = 0;
+  test.spec.model.name = "mlp";
+  test.spec.model.options = {{"layers", static_cast<double>(kLayers)}, {"width", 32}};
+  test.spec.batch = 64;
+  RunReader reader(run(test, 1, {{"gradient-flow", 0, 1, false, Json::object()}}, out / (test.name + "-probed")));
+  Tensors tensors;
+  const TrainingData data(test.data, test.spec);
+  insert_parameters(*build_network(test.spec, data.shape()), tensors);
+  Loader loader = data.training_loader();
+  const Batch batch = loader.next();
+  tensors.insert("x", batch.x.contiguous());
+  tensors.insert("y", batch.y);
+  for (const char* what : {"linear", "weight"}) {
+    std::vector<double> values;
+    for (int64_t layer = 1; layer <= kLayers; ++layer) {
+      values.push_back(reader.scalar_at({"gradient-flow", layer, what}, 0).value());
+    }
+    tensors.insert(std::string("flow.") + what, doubles(values));
+  }
+  write(tensors, out / (test.name + ".pt"));
+}
+
 void export_case(const Case& test, const std::filesystem::path& out) {
   Tensors tensors;
   const TrainingData data(test.data, test.spec);
   const auto network = build_network(test.spec, data.shape());
   load_network(read_file(RunPaths{run(test, kStep, {}, out / (test.name + "-before"))}.checkpoint()), *network);
-  for (const auto& item : network->named_parameters()) {
-    tensors.insert("parameter." + item.key(), item.value().detach().contiguous());
-  }
+  insert_parameters(*network, tensors);
   Loader loader = data.training_loader();
   for (int64_t i = 0; i < kStep; ++i) (void)loader.next();
   const Batch batch = loader.next();
@@ -101,8 +136,7 @@ void export_case(const Case& test, const std::filesystem::path& out) {
   }
   if (test.name.starts_with("vgg")) export_hessian(*network, batch, tensors);
   tensors.insert("landscape.beta", doubles({reader.scalar_at({"landscape", 0, "beta"}, kStep).value()}));
-  const std::vector<char> bytes = torch::jit::pickle_save(tensors);
-  std::ofstream(out / (test.name + ".pt"), std::ios::binary).write(bytes.data(), static_cast<int64_t>(bytes.size()));
+  write(tensors, out / (test.name + ".pt"));
 }
 
 }  // namespace
@@ -113,6 +147,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const std::string norm : {"none", "batch"}) {
+    export_flow(norm, argv[1]);
     export_case({"vgg-" + norm, testing::small_dataset(), testing::small_spec(norm), 8}, argv[1]);
     TrainSpec dln = testing::small_spec(norm);
     const Dataset task = make_linear_task({});

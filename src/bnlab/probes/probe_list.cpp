@@ -6,6 +6,7 @@
 #include "bnlab/probes/activations.h"
 #include "bnlab/probes/bn_curvature.h"
 #include "bnlab/probes/bn_theory.h"
+#include "bnlab/probes/gradient_flow.h"
 #include "bnlab/probes/gradient_sketch.h"
 #include "bnlab/probes/ics.h"
 #include "bnlab/probes/landscape.h"
@@ -39,7 +40,8 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                shape_probe(),
                                                population_statistics_probe(),
                                                unit_percentiles_probe(),
-                                               layer_gradients_probe()};
+                                               layer_gradients_probe(),
+                                               gradient_flow_probe()};
   return kinds;
 }
 

@@ -11,6 +11,7 @@ Experiment population_statistics();  ///< ways to keep running statistics
 Experiment convolution();            ///< one mean and variance a channel
 Experiment backward();               ///< what BN does to a gradient
 Experiment sigmoid_saturation();     ///< sigmoids with and without BN
+Experiment results_depth();          ///< gradients by layer in deep networks
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
