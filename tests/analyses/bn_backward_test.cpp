@@ -17,7 +17,7 @@ namespace {
 using testing::analysed;
 using testing::small_spec;
 
-double recorded(RunReader& run, int64_t layer, const std::string& name) {
+double of_gradients(RunReader& run, int64_t layer, const std::string& name) {
   return run.scalar_at({"bn-backward", layer, name}, 0).value_or(NAN);
 }
 
@@ -40,7 +40,7 @@ TEST(BnBackward, TakesOutTheProjectionOntoTwoDirections) {
     const at::Tensor x = pass.in[i].detach().to(at::kDouble).requires_grad_();
     const at::Tensor y = at::batch_norm(x, gamma, norm.beta().detach().to(at::kDouble), {}, {}, true, 0.1, 1e-5, false);
     const at::Tensor dx = torch::autograd::grad({y}, {x}, {dy}).front();
-    EXPECT_NEAR(recorded(*run, layer, "size") / (dx.norm() / dy.norm()).item<double>(), 1, 1e-4);
+    EXPECT_NEAR(of_gradients(*run, layer, "size") / (dx.norm() / dy.norm()).item<double>(), 1, 1e-4);
 
     const at::Tensor rows = rows_of_channels(x.detach()), g = rows_of_channels(dy) * gamma.unsqueeze(1);
     double taken = 0, most_mean = 0;
@@ -51,25 +51,25 @@ TEST(BnBackward, TakesOutTheProjectionOntoTwoDirections) {
       most_mean = std::max(most_mean, std::abs((g[c].sum() / g[c].norm()).item<double>()) / std::sqrt(rows.size(1)));
     }
     const double share = taken / g.square().sum().item<double>();
-    EXPECT_NEAR((recorded(*run, layer, "mean_share") + recorded(*run, layer, "xhat_share")) / share, 1, 1e-3);
-    EXPECT_NEAR(recorded(*run, layer, "arriving_mean"), most_mean, 1e-6);
-    EXPECT_EQ(recorded(*run, layer, "values"), rows.size(1));
+    EXPECT_NEAR((of_gradients(*run, layer, "mean_share") + of_gradients(*run, layer, "xhat_share")) / share, 1, 1e-3);
+    EXPECT_NEAR(of_gradients(*run, layer, "arriving_mean"), most_mean, 1e-6);
+    EXPECT_EQ(of_gradients(*run, layer, "values"), rows.size(1));
     for (const char* name : {"difference", "leaving_mean", "leaving_xhat"}) {
-      EXPECT_TRUE(recorded(*run, layer, name) < 1e-3) << name;
+      EXPECT_TRUE(of_gradients(*run, layer, name) < 1e-3) << name;
     }
-    EXPECT_TRUE(recorded(*run, layer, "arriving_xhat") > 1e-3);
+    EXPECT_TRUE(of_gradients(*run, layer, "arriving_xhat") > 1e-3);
     removed += std::log(share * static_cast<double>(rows.size(1)) / 2) / 8;
-    most_difference = std::max(most_difference, recorded(*run, layer, "difference"));
+    most_difference = std::max(most_difference, of_gradients(*run, layer, "difference"));
   }
-  EXPECT_NEAR(recorded(*run, 0, "removed"), removed, 1e-3);
-  EXPECT_EQ(recorded(*run, 0, "difference"), most_difference);
+  EXPECT_NEAR(of_gradients(*run, 0, "removed"), removed, 1e-3);
+  EXPECT_EQ(of_gradients(*run, 0, "difference"), most_difference);
 }
 
 TEST(BnBackward, ADivergedRunRecordsNothing) {
   testing::TempFolder temp;
   TrainSpec spec = small_spec("batch", 5);
   spec.divergence_loss = 1e-3;
-  EXPECT_TRUE(std::isnan(recorded(*analysed(temp.path(), spec, bn_backward_analysis()), 0, "removed")));
+  EXPECT_TRUE(std::isnan(of_gradients(*analysed(temp.path(), spec, bn_backward_analysis()), 0, "removed")));
 }
 
 TEST(BnBackward, TakesOneRunWithBnInFrontOfTheActivation) {

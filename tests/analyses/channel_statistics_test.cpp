@@ -18,7 +18,7 @@ using testing::small_spec;
 
 constexpr int64_t kBatch = 4, kBatches = 8;
 
-double recorded(RunReader& run, int64_t layer, const std::string& name) {
+double of_channels(RunReader& run, int64_t layer, const std::string& name) {
   return run.scalar_at({"channel-statistics", layer, name}, 0).value_or(NAN);
 }
 
@@ -81,24 +81,24 @@ TEST(ChannelStatistics, AreThoseOfLoops) {
     }
     by_channel.add(channel);
   }
-  EXPECT_NEAR(recorded(*run, 2, "channel_noise") / by_channel.noise(), 1, 1e-6);
-  EXPECT_NEAR(recorded(*run, 2, "position_noise") / by_position.noise(), 1, 1e-6);
-  EXPECT_EQ(recorded(*run, 2, "values"), kBatch * height * width);
+  EXPECT_NEAR(of_channels(*run, 2, "channel_noise") / by_channel.noise(), 1, 1e-6);
+  EXPECT_NEAR(of_channels(*run, 2, "position_noise") / by_position.noise(), 1, 1e-6);
+  EXPECT_EQ(of_channels(*run, 2, "values"), kBatch * height * width);
 
   double steadier = 0, layers = 0;
   for (int64_t layer = 1; layer <= 8; ++layer) {
-    if (std::isnan(recorded(*run, layer, "values"))) continue;
-    EXPECT_GT(recorded(*run, layer, "values"), kBatch) << "a map of one position has no place here";
+    if (std::isnan(of_channels(*run, layer, "values"))) continue;
+    EXPECT_GT(of_channels(*run, layer, "values"), kBatch) << "a map of one position has no place here";
     for (const char* name : {"mean_off", "deviation_off", "channel_bent"}) {
-      EXPECT_TRUE(recorded(*run, layer, name) < 1e-4) << name << layer;
-      EXPECT_LE(recorded(*run, layer, name), recorded(*run, 0, name));
+      EXPECT_TRUE(of_channels(*run, layer, name) < 1e-4) << name << layer;
+      EXPECT_LE(of_channels(*run, layer, name), of_channels(*run, 0, name));
     }
-    EXPECT_TRUE(recorded(*run, layer, "position_bent") > 1e-3) << layer;
-    steadier += std::log(recorded(*run, layer, "channel_noise") / recorded(*run, layer, "position_noise"));
+    EXPECT_TRUE(of_channels(*run, layer, "position_bent") > 1e-3) << layer;
+    steadier += std::log(of_channels(*run, layer, "channel_noise") / of_channels(*run, layer, "position_noise"));
     ++layers;
   }
   EXPECT_GE(layers, 4);
-  EXPECT_NEAR(recorded(*run, 0, "steadier"), steadier / layers, 1e-10);
+  EXPECT_NEAR(of_channels(*run, 0, "steadier"), steadier / layers, 1e-10);
 }
 
 TEST(ChannelStatistics, ShowsAMapAndThreeChannels) {

@@ -24,7 +24,7 @@ TrainSpec small_mlp(const std::string& norm = "none") {
 }
 
 /// The folder of the analysis.
-std::filesystem::path analysed(const std::filesystem::path& folder, const TrainSpec& spec, const Json& parameters) {
+std::filesystem::path inserted(const std::filesystem::path& folder, const TrainSpec& spec, const Json& parameters) {
   return testing::analysed(folder, spec, identity_recovery_analysis(), parameters)->paths().folder;
 }
 
@@ -51,7 +51,7 @@ at::Tensor outputs_by_hand(const std::filesystem::path& folder, int64_t images, 
 
 TEST(IdentityRecovery, MeasuresWhatMatricesGive) {
   testing::TempFolder temp;
-  RunReader run(analysed(temp.path(), small_mlp(), {{"images", 24}}));
+  RunReader run(inserted(temp.path(), small_mlp(), {{"images", 24}}));
   at::NoGradGuard no_grad;
   const at::Tensor plain = outputs_by_hand(temp.path(), 24, false), other = outputs_by_hand(temp.path(), 24, true);
   const double expected = ((other - plain).square().mean().sqrt() / plain.std(/*unbiased=*/false)).item<double>();
@@ -68,7 +68,7 @@ TEST(IdentityRecovery, MeasuresWhatMatricesGive) {
 // The values of a convolution: channels are rows, not examples.
 TEST(IdentityRecovery, HoldsForConvolutions) {
   testing::TempFolder temp;
-  RunReader run(analysed(temp.path(), small_spec("none", 3), Json::object()));
+  RunReader run(inserted(temp.path(), small_spec("none", 3), Json::object()));
   for (int64_t layer = 0; layer <= 8; ++layer) {
     EXPECT_TRUE(recorded(run, layer, "recovered") <= 1e-3) << layer;
     if (layer > 0) {
@@ -81,7 +81,7 @@ TEST(IdentityRecovery, ADivergedRunRecordsNothing) {
   testing::TempFolder temp;
   TrainSpec spec = small_spec("none", 50);
   spec.optimizer.lr = 1e6;
-  RunReader run(analysed(temp.path(), spec, Json::object()));
+  RunReader run(inserted(temp.path(), spec, Json::object()));
   EXPECT_TRUE(std::isnan(recorded(run, 0, "recovered")));
 }
 
@@ -91,7 +91,7 @@ TEST(IdentityRecovery, TakesOneRunWithoutNormalization) {
   EXPECT_THROW(kind.complete({"identity-recovery", {{"images", 1}}, {"a"}, 0, 1}), SpecError);
   EXPECT_EQ(kind.complete({"identity-recovery", Json::object(), {"a"}, 0, 1}), Json({{"images", 128}}));
   testing::TempFolder temp;
-  EXPECT_THROW(analysed(temp.path(), small_mlp("batch"), Json::object()), SpecError);
+  EXPECT_THROW(inserted(temp.path(), small_mlp("batch"), Json::object()), SpecError);
 }
 
 }  // namespace
