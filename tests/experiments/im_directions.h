@@ -34,7 +34,7 @@ inline void add_surface_effects(Truth& truth, const std::string& label, const st
   truth.world[label + ", surfaces"] = surface_world(it);
   truth.effects["barrier-" + id] = it.lowest;
   truth.effects["form-" + id] = it.rise_of_momentum - it.rise_of_others;
-  truth.effects["more-than-a-rate-" + id] = it.others - it.control;
+  if (label.starts_with("NiN")) truth.effects["more-than-a-rate-" + id] = it.others - it.control;
 }
 
 inline Truth surfaces_truth(const SurfaceWorld& nin, const SurfaceWorld& nin_plain, const SurfaceWorld& vgg,

@@ -24,9 +24,9 @@ inline constexpr char kSource[] =
 /// What differs between scales.
 struct Protocol {
   double nin_width, vgg_width;
-  int64_t pool;  ///< images are reduced to means of so many pixels a side
-  int64_t batch, steps;
-  int64_t images, parts, side;  ///< of the analysis
+  int64_t pool;                         ///< images are reduced to means of so many pixels a side
+  int64_t batch, nin_steps, vgg_steps;  ///< without BN VGG stays on its first plateau for longer
+  int64_t images, parts, side;          ///< of the analysis
 };
 Protocol protocol(Scale scale);
 
@@ -50,23 +50,23 @@ struct Optimizer {
 };
 /// The five that are compared: SGD, Adam, momentum, RMSprop, Adadelta.
 const std::vector<Optimizer>& optimizers();
-/// Those, and behind them SGD at four fifths of its rate: how far does as little as that lead apart?
-const std::vector<Optimizer>& all_trained();
+/// Those, and in NiN behind them SGD at four fifths of its rate: how far does as little as that lead apart?
+std::vector<Optimizer> trained_in(const Net& net);
+bool has_control(const Net& net);
 
 /// "NiN, BN, SGD": a seed fixes the initial weights and the batches, the same for all optimizers.
 Arm trained(const Net& net, const Optimizer& optimizer);
 /// Of the five optimizers.
 std::vector<Arm> trained_arms(const Net& net);
-/// "NiN, BN, surfaces": the analysis of all_trained(), in their order.
+/// "NiN, BN, surfaces": the analysis of trained_in(net), in their order.
 Arm surfaces(const Net& net);
 /// Training and analysis of every network.
 Plan plan(const Setting& setting);
 
-/// The second half of training.
-Window scored(const Setting& setting);
-/// "arms-have-learned" of the five optimizers.
-Precondition optimizers_learned(const ArmRuns& runs, const Net& net);
-/// Evidence on the surfaces of one or two networks, all of whose optimizers must have learned.
+int64_t steps_of(const Net& net, Scale scale);
+/// The second half of training: when the optimizers must have learned.
+Window scored(const Net& net, const Setting& setting);
+/// Evidence on the surfaces of one network or of it and its twin, all of whose optimizers must have learned.
 Evidence on_surfaces(const ArmRuns& runs, const std::vector<Net>& of, const PerSeed& effects);
 
 // Of a stored analysis "loss-surfaces"; optimizers count from 0.

@@ -140,7 +140,7 @@ std::vector<Judged> claims(const ArmRuns& runs) {
   for (const Net& net : nets()) {
     all.push_back(barrier_claim(runs, net));
     all.push_back(form_claim(runs, net));
-    all.push_back(control_claim(runs, net));
+    if (has_control(net)) all.push_back(control_claim(runs, net));
     const auto plain =
         std::find_if(nets().begin(), nets().end(), [&](const Net& other) { return other.id == net.id && !other.bn; });
     if (net.bn) all.push_back(alike_claim(runs, net, *plain));
@@ -155,12 +155,13 @@ std::vector<std::string> answer(const std::vector<Judged>& all) {
   for (const Net& net : nets()) {
     const JudgedClaim& wall = find_claim(judged, claim_id("barrier", net));
     const JudgedClaim& form = find_claim(judged, claim_id("form", net));
-    const JudgedClaim& control = find_claim(judged, claim_id("more-than-a-rate", net));
     paragraphs.push_back(fmt::format(
         "{}: that any two optimizers' ends have a barrier between them is {} (the lowest is {:.2f} of the ends' loss); "
-        "that the form of the surface differs with the optimizer {}; that another optimizer leads further apart than "
-        "another rate {}.",
-        net.label(), to_string(wall.verdict), wall.interval.mean, to_string(form.verdict), to_string(control.verdict)));
+        "that the form of the surface differs with the optimizer {}.",
+        net.label(), to_string(wall.verdict), wall.interval.mean, to_string(form.verdict)));
+    if (!has_control(net)) continue;
+    paragraphs.back() += fmt::format(" That another optimizer leads further apart than another rate is {}.",
+                                     to_string(find_claim(judged, claim_id("more-than-a-rate", net)).verdict));
   }
   return paragraphs;
 }

@@ -15,7 +15,7 @@ constexpr double kFrom = -0.25, kTo = 1.25;  // of a plane's coordinates
 
 std::vector<ArmStyle> styles_of_all() {
   std::vector<ArmStyle> styles;
-  for (const Optimizer& optimizer : all_trained()) styles.push_back(optimizer.style());
+  for (const Optimizer& optimizer : trained_in(nets().front())) styles.push_back(optimizer.style());
   return styles;
 }
 
@@ -82,13 +82,15 @@ Figure between_figure(const ArmRuns& runs) {
   return {"a", "Between the end of SGD and those of the others",
           "Loss of networks whose weights are a mixture: at 0 those that SGD found, at 1 those that another optimizer "
           "found from the same start (line: mean over seeds, band: lowest to highest; logarithmic). Does the loss rise "
-          "on the way? Then the two sit in different valleys. Dashed: SGD itself, at four fifths of its rate. With BN "
+          "on the way? Then the two sit in different valleys. Dashed, in NiN: SGD itself, at four fifths of its rate. "
+          "With BN "
           "its statistics are those of the measured images at each mixture.",
           by_net([&](const Net& net) {
             std::vector<BandPoint> points;
-            for (size_t j = 1; j < all_trained().size(); ++j) {
+            const std::vector<Optimizer> all = trained_in(net);
+            for (size_t j = 1; j < all.size(); ++j) {
               const auto line = [&](RunReader& run) { return loss_between(run, 0, j); };
-              append_line(points, all_trained()[j].name, lines_of(runs, net, line), 1);
+              append_line(points, all[j].name, lines_of(runs, net, line), 1);
             }
             return band_chart(points, styles_of_all(), "share of the other optimizer's weights", "loss (logarithmic)",
                               {.log_y = true});
@@ -99,16 +101,17 @@ Figure barriers_figure(const ArmRuns& runs) {
   return {"b", "Height of the barrier between two ends",
           "The most by which the loss of a mixture exceeds the straight line between the losses of its two ends, as a "
           "share of their mean (mean over seeds). 0: downhill or level all the way; 1: up by as much as the loss "
-          "itself. The last row and column are SGD at four fifths of its rate: is its barrier to SGD any lower?",
+          "itself. In NiN the last row and column are SGD at four fifths of its rate: is its barrier to SGD any lower?",
           by_net([&](const Net& net) {
             std::vector<HeatCell> cells;
-            for (size_t i = 0; i < all_trained().size(); ++i) {
-              for (size_t j = 0; j < all_trained().size(); ++j) {
+            const std::vector<Optimizer> all = trained_in(net);
+            for (size_t i = 0; i < all.size(); ++i) {
+              for (size_t j = 0; j < all.size(); ++j) {
                 if (i == j) continue;
                 const PerSeed heights = each(runs, surfaces(net), [&](RunReader& run) {
                   return barrier(loss_between(run, std::min(i, j), std::max(i, j)));
                 });
-                if (!heights.empty()) cells.push_back({all_trained()[i].name, all_trained()[j].name, mean_of(heights)});
+                if (!heights.empty()) cells.push_back({all[i].name, all[j].name, mean_of(heights)});
               }
             }
             return heat_map_chart(cells, "", "", "barrier (share of the loss)", {.numbers = true});
@@ -183,8 +186,7 @@ Figure travelled_figure(const ArmRuns& runs) {
 }
 
 Figure im_training_figure(const ArmRuns& runs) {
-  const int64_t steps = protocol(runs.setting().scale).steps;
-  const size_t width = std::max<size_t>(1, static_cast<size_t>(steps) / 16);
+  const auto width = std::max<size_t>(1, static_cast<size_t>(steps_of(nets().front(), runs.setting().scale)) / 16);
   return {"g", "Training accuracy",
           fmt::format("Share of each batch that the network gets right while it trains (average over the last {} "
                       "steps; line: mean over seeds, band: lowest to highest). Guessing would give {} %. All must have "

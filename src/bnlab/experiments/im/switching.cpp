@@ -114,7 +114,7 @@ std::vector<std::string> what_was_switched(const Setting& setting) {
               "25, 50 or 75 % of the steps: SGD for Adam, or Adam for SGD. The second one begins with an empty memory "
               "of gradients. All eight runs of a seed start from the same weights and see the same batches, so that a "
               "switched run is, up to the switch, the pure one.",
-              p.nin_width, p.steps, setting.data.title, setting.seeds.size(), setting.seeds.size() == 1 ? "" : "s",
+              p.nin_width, p.nin_steps, setting.data.title, setting.seeds.size(), setting.seeds.size() == 1 ? "" : "s",
               sgd().rate, adam().rate),
           how_measured(setting)};
 }
@@ -142,7 +142,7 @@ double barrier_to(RunReader& run, size_t pure, const Change& change) {
 
 Evidence on_ends(const ArmRuns& runs, const Net& net, const std::function<double(RunReader& run)>& number) {
   std::vector<Arm> arms = arms_of(net);
-  const Precondition all_learned = learned(runs, arms, scored(runs.setting()));
+  const Precondition all_learned = learned(runs, arms, scored(net, runs.setting()));
   arms.push_back(ends(net));
   return paired(runs, arms, {all_learned}, each(runs, ends(net), number));
 }
