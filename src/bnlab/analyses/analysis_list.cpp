@@ -1,5 +1,6 @@
 #include "bnlab/analyses/analysis_list.h"
 
+#include "bnlab/analyses/chasing_game.h"
 #include "bnlab/analyses/dln_closed_form.h"
 #include "bnlab/analyses/evaluation.h"
 #include "bnlab/analyses/identity_recovery.h"
@@ -9,9 +10,9 @@
 namespace bnlab {
 
 const std::vector<AnalysisKind>& analysis_kinds() {
-  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(), dln_closed_form_analysis(),
+  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(),          dln_closed_form_analysis(),
                                                   least_squares_start_analysis(), identity_recovery_analysis(),
-                                                  scaled_inputs_analysis()};
+                                                  scaled_inputs_analysis(),       chasing_game_analysis()};
   return kinds;
 }
 

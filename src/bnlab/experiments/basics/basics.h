@@ -9,6 +9,7 @@ Experiment scaling();                ///< inputs raw, min-max scaled, z-scored, 
 Experiment affine();                 ///< why gamma and beta?
 Experiment population_statistics();  ///< ways to keep running statistics
 Experiment sigmoid_saturation();     ///< sigmoids with and without BN
+Experiment chasing_game();           ///< a unit behind a layer that also learns
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab
