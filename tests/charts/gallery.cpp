@@ -187,8 +187,26 @@ Json curve_panels() {
                 2);
 }
 
+Json stepped() {
+  SteppedPanel still{"stands still", {}}, moving{"moves", {}};
+  for (int64_t step = 0; step <= 40; step += 10) {
+    const auto t = static_cast<double>(step) / 10;
+    SteppedFrame at{step, {}, {{"line", 1, 1 + t, -1}}}, there = at;
+    for (size_t i = 0; i < 40; ++i) {
+      const std::string arm = arms()[i % 2].arm;
+      at.points.push_back({arm, noise(i, 20), noise(i, 21)});
+      there.points.push_back({arm, noise(i, 20) + t / 2, noise(i, 21) - t / 4});
+    }
+    there.lines.front().c -= t / 2;
+    still.frames.push_back(at);
+    moving.frames.push_back(there);
+  }
+  return stepped_chart({still, moving}, arms(), "x1", "x2", 2);
+}
+
 std::vector<Figure> gallery() {
   return {
+      {"stepped", "Stepped", "Points and a line, with a slider.", stepped()},
       {"band", "Band", "Curves.", band_chart(curves(false), arms(), "training step", "training accuracy (%)")},
       {"band-log", "Band, logarithmic", "With what cannot be drawn.", band_with_what_cannot_be_drawn()},
       {"scatter", "Scatter", "Points.", linear_scatter()},

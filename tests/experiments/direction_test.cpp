@@ -9,6 +9,7 @@
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
 #include "tests/experiments/im_directions.h"
+#include "tests/experiments/chasing_directions.h"
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
 #include "tests/experiments/population_directions.h"
@@ -105,6 +106,7 @@ const std::vector<Case>& cases() {
     found.push_back(testing::placement_case());
     for (Case& it : testing::im_cases()) found.push_back(std::move(it));
     found.push_back(testing::sigmoid_case());
+    found.push_back(testing::chasing_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     found.push_back(testing::results_depth_case());
     return found;

@@ -149,6 +149,9 @@ const StoredSpec kStored[] = {
      R"(obes":[{"name":"unit-percentiles","parameters":{"layers":[3]}},{"name":"layer-gradients"}],"steps":4)"
      R"(00,"threads":1})",
      "33b246dadb7d81ed"},
+    {R"({"kind":"analysis","analysis":"chasing-game","inputs":[],"parameters":{"bn":true,"frozen":false,)"
+     R"("points":120,"steps":100,"rate":0.03}})",
+     R"({"analysis":"chasing-game","kind":"analysis","parameters":{"bn":true},"threads":1})", "69dbb353701466d2"},
 };
 
 const DataFacts kImages{"fashion-mnist", "Fashion-MNIST", "035a3cc72cbac99a", {1, 28, 10}, 60'000, 10'000};

@@ -2,6 +2,7 @@
 
 #include "bnlab/analyses/bn_backward.h"
 #include "bnlab/analyses/channel_statistics.h"
+#include "bnlab/analyses/chasing_game.h"
 #include "bnlab/analyses/dln_closed_form.h"
 #include "bnlab/analyses/evaluation.h"
 #include "bnlab/analyses/identity_recovery.h"
@@ -16,6 +17,7 @@ const std::vector<AnalysisKind>& analysis_kinds() {
                                                   least_squares_start_analysis(), identity_recovery_analysis(),
                                                   scaled_inputs_analysis(),       bn_backward_analysis(),
                                                   channel_statistics_analysis(),  loss_surfaces_analysis()};
+                                                  scaled_inputs_analysis(),       chasing_game_analysis()};
   return kinds;
 }
 

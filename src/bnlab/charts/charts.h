@@ -12,5 +12,6 @@
 #include "bnlab/charts/ridges.h"
 #include "bnlab/charts/scatter.h"
 #include "bnlab/charts/specification.h"
+#include "bnlab/charts/stepped.h"
 #include "bnlab/charts/strip.h"
 #include "bnlab/charts/style.h"

@@ -12,6 +12,7 @@ Experiment convolution();            ///< one mean and variance a channel
 Experiment backward();               ///< what BN does to a gradient
 Experiment sigmoid_saturation();     ///< sigmoids with and without BN
 Experiment results_depth();          ///< gradients by layer in deep networks
+Experiment chasing_game();           ///< a unit behind a layer that also learns
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab

@@ -10,6 +10,12 @@
 namespace bnlab::sigmoids {
 namespace {
 
+std::vector<ArmStyle> looks_of(const std::vector<SigmoidNet>& nets) {
+  std::vector<ArmStyle> looks;
+  for (const SigmoidNet& net : nets) looks.push_back(look_of(net));
+  return looks;
+}
+
 /// The unit of the first seed's last hidden layer whose drift is the median.
 size_t typical_unit(RunReader& run, int64_t layer, const Window& window) {
   const std::vector<double> drifts = drifts_of_units(run, layer, window);
@@ -29,20 +35,22 @@ Panel band_of_typical_unit(const ArmRuns& runs, const SigmoidNet& net) {
     for (const ArrayRecord& look : run.arrays({"unit-percentiles", net.layers, "percentiles"})) {
       const std::vector<double> values = look.as_doubles();
       const size_t units = values.size() / 3;
-      points.push_back({arm.name(), static_cast<double>(look.step), values.at(units + unit), values.at(unit),
+      points.push_back({look_of(net).arm, static_cast<double>(look.step), values.at(units + unit), values.at(unit),
                         values.at(2 * units + unit)});
     }
   }
   return {fmt::format("input of sigmoid {}, {}", unit + 1, net.bn ? "BN" : "no BN"),
-          band_chart(points, styles_of({arm}), "training step", "what the sigmoid gets")};
+          band_chart(points, {look_of(net)}, "training step", "what the sigmoid gets")};
 }
 
 Json test_curves(const ArmRuns& runs, const std::vector<SigmoidNet>& nets) {
-  auto points = curves(runs, arms_of(nets), {"accuracy", 0, "test_accuracy"});
-  for (BandPoint& point : points) {
-    for (double* value : {&point.mean, &point.low, &point.high}) *value *= 100;
+  std::vector<BandPoint> points;
+  for (const SigmoidNet& net : nets) {
+    for (const BandPoint& p : curves(runs, {arm_of(net)}, {"accuracy", 0, "test_accuracy"})) {
+      points.push_back({look_of(net).arm, p.x, 100 * p.mean, 100 * p.low, 100 * p.high});
+    }
   }
-  return band_chart(points, styles_of(arms_of(nets)), "training step", "test accuracy (%)");
+  return band_chart(points, looks_of(nets), "training step", "test accuracy (%)");
 }
 
 /// A number a layer of the networks of ten layers, at the start and in the second half of training.
@@ -55,11 +63,11 @@ Json by_layer(const ArmRuns& runs,
   for (const auto& [name, window] :
        {std::pair{std::string("at the start"), at_start()}, std::pair{late.text(), late}}) {
     std::vector<BandPoint> points;
-    std::vector<ArmStyle> styles = styles_of(arms_of(deep_nets()));
+    std::vector<ArmStyle> styles = looks_of(deep_nets());
     for (const SigmoidNet& net : deep_nets()) {
       for (int64_t layer = 1; layer <= net.layers; ++layer) {
         const PerSeed values = number(net, layer, window);
-        if (!values.empty()) points.push_back(band_point(arm_of(net).name(), static_cast<double>(layer), values));
+        if (!values.empty()) points.push_back(band_point(look_of(net).arm, static_cast<double>(layer), values));
       }
     }
     if (window.end == at_start().end) points.insert(points.end(), at_start_too.begin(), at_start_too.end());
@@ -95,7 +103,7 @@ Figure accuracy_figure(const ArmRuns& runs) {
 Figure drifts_figure(const ArmRuns& runs) {
   std::vector<HistogramSample> samples;
   for (const SigmoidNet& net : {kPlain, kBn}) {
-    HistogramSample& all = samples.emplace_back(HistogramSample{"", arm_of(net).name(), {}});
+    HistogramSample& all = samples.emplace_back(HistogramSample{"", look_of(net).arm, {}});
     for (RunReader* run : runs.of(arm_of(net))) {
       const std::vector<double> drifts = drifts_of_units(*run, net.layers, whole(runs.setting()));
       all.values.insert(all.values.end(), drifts.begin(), drifts.end());
@@ -105,7 +113,7 @@ Figure drifts_figure(const ArmRuns& runs) {
           "All sigmoids of the last hidden layer, all seeds: the range through which the percentiles of their input go "
           "during training, in widths of their band (logarithmic). At 1 a band has moved by its own width. The further "
           "left, the more stable: is red left of blue as a whole, or only the sigmoid that figure a shows?",
-          histogram_chart(samples, styles_of(arms_of({kPlain, kBn})), "drift / width of the band (logarithmic)",
+          histogram_chart(samples, looks_of({kPlain, kBn}), "drift / width of the band (logarithmic)",
                           {.bins = 30, .log_x = true, .shares = true})};
 }
 
@@ -114,19 +122,19 @@ Figure start_figure(const ArmRuns& runs) {
   constexpr double kRange = 25;
   std::vector<HistogramSample> samples;
   for (const SigmoidNet& net : deep_nets()) {
-    const Arm arm = arm_of(net);
-    if (runs.of(arm).empty()) continue;
-    for (const ArrayRecord& look : runs.of(arm).front()->arrays({"activations", kShown, "samples"})) {
-      if (look.step == 0) samples.push_back({arm.name(), arm.name(), look.as_doubles()});
+    const std::string name = look_of(net).arm;
+    if (runs.of(arm_of(net)).empty()) continue;
+    for (const ArrayRecord& look : runs.of(arm_of(net)).front()->arrays({"activations", kShown, "samples"})) {
+      if (look.step == 0) samples.push_back({name, name, look.as_doubles()});
     }
   }
   return {
       "d", "What sigmoids get before anything is learned",
       fmt::format("Inputs of the sigmoids of hidden layer {} of ten (512 of them, first seed). Beyond −3.6 and 3.6 a "
-                  "sigmoid is saturated. Glorot's weights put none there, and weights ten times as large most. With "
-                  "BN the scale of the weights makes no difference.",
+                  "sigmoid is saturated. Glorot's weights put hardly any there, weights ten times as large most of "
+                  "them. With BN the scale of the weights makes no difference.",
                   kShown),
-      histogram_chart(samples, styles_of(arms_of(deep_nets())), "what the sigmoid gets",
+      histogram_chart(samples, looks_of(deep_nets()), "what the sigmoid gets",
                       {.bins = 50, .shares = true, .range = std::pair{-kRange, kRange}})};
 }
 
@@ -155,10 +163,11 @@ Figure gradients_figure(const ArmRuns& runs) {
   }
   return {
       "f", "How much of the gradient arrives",
-      "Norm of the gradient of a layer's weights, as a share of the last hidden layer's; logarithmic; it comes from "
-      "the right. The dotted line falls to a quarter with each layer, the most that a sigmoid can pass on. Along it "
-      "goes the network with Glorot's weights and no BN (blue), though none of its sigmoids is saturated. Large "
-      "weights (dashed) carry back more than their saturated sigmoids hold up?",
+      "Norm of the gradient of a layer's weights in the networks of ten layers, as a share of the last hidden "
+      "layer's; logarithmic; the gradient comes from the right. The dotted line falls to a quarter with each layer, "
+      "the most that a sigmoid passes on. The network with Glorot's weights and no BN (blue) should follow it, "
+      "though none of its sigmoids is saturated. The dashed blue one has saturated sigmoids, but also weights ten "
+      "times as large, by which all that comes back is multiplied: which of the two wins?",
       by_layer(runs,
                [&](const SigmoidNet& net, int64_t layer, const Window& window) {
                  PerSeed shares = gradient(runs, net, layer, window);

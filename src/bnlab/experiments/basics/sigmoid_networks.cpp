@@ -64,11 +64,15 @@ double where_saturated() {
 
 }  // namespace
 
+ArmStyle look_of(const SigmoidNet& net) {
+  return {fmt::format("{}{}", net.scale == 1 ? "" : fmt::format("{} × weights, ", net.scale), net.bn ? "BN" : "no BN"),
+          net.bn ? colors::kRed : colors::kBlue, net.scale == 1 ? std::vector<int>{} : std::vector<int>{6, 4}};
+}
+
 Arm arm_of(const SigmoidNet& net) {
-  const std::string scale = net.scale == 1 ? "" : fmt::format(", {} × weights", net.scale);
-  return {{fmt::format("{} layers{}, {}", net.layers, scale, net.bn ? "BN" : "no BN"),
-           net.bn ? colors::kRed : colors::kBlue, net.scale == 1 ? std::vector<int>{} : std::vector<int>{6, 4}},
-          [net](const Setting& setting, int64_t seed) { return train_spec(setting, seed, net); }};
+  ArmStyle style = look_of(net);
+  style.arm = fmt::format("{} layers, {}", net.layers, style.arm);
+  return {style, [net](const Setting& setting, int64_t seed) { return train_spec(setting, seed, net); }};
 }
 
 std::vector<Arm> arms_of(const std::vector<SigmoidNet>& nets) {

@@ -24,6 +24,7 @@ inline constexpr SigmoidNet kPlain{3, 1, false}, kBn{3, 1, true}, kDeepPlain{10,
     kLargePlain{10, 10, false}, kLargeBn{10, 10, true};
 
 Arm arm_of(const SigmoidNet& net);
+ArmStyle look_of(const SigmoidNet& net);  ///< in charts of networks of one depth, which need not say it
 std::vector<Arm> arms_of(const std::vector<SigmoidNet>& nets);
 inline std::vector<SigmoidNet> deep_nets() {
   return {kDeepPlain, kDeepBn, kLargePlain, kLargeBn};
