@@ -67,6 +67,7 @@ class MadeUpRuns {
       for (int64_t step = 0; step < spec.steps; ++step) {
         if (probe.wants(step)) observe(probe, step);
       }
+      if (probe.at_end && probe.from >= spec.steps) observe(probe, spec.steps);  // of one that looks at nothing else
     }
   }
 

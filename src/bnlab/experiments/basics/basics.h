@@ -13,6 +13,7 @@ Experiment backward();               ///< what BN does to a gradient
 Experiment sigmoid_saturation();     ///< sigmoids with and without BN
 Experiment results_depth();          ///< gradients by layer in deep networks
 Experiment chasing_game();           ///< a unit behind a layer that also learns
+Experiment results_batch_size();     ///< BN and the size of the batch
 Experiment placement();              ///< BN before or behind the ReLU?
 
 }  // namespace bnlab

@@ -270,26 +270,26 @@ Figure flow_figure(const ArmRuns& runs) {
 
 Figure growth_figure(const ArmRuns& runs) {
   std::vector<SeedValue> values;
-  std::vector<ArmStyle> styles;
-  for (const auto& [nets, depths] : {std::pair{kRelus, kDepths}, std::pair{kOthers, std::vector{kDeepest}}}) {
-    for (const DeepNet& net : nets) {
-      styles.push_back({net.name, net.color});
-      for (const int64_t layers : depths) {
-        const PerSeed growths = growth(runs, net, layers);
-        for (size_t i = 0; i < growths.size(); ++i) {
-          values.push_back({fmt::format("{}, {} layers", net.activation == "relu" ? "ReLU" : net.activation, layers),
-                            net.name, runs.setting().seeds[i], std::exp(growths[i])});
-        }
-      }
+  const auto add = [&](const DeepNet& net, const DeepNet& like, int64_t layers) {
+    const PerSeed growths = growth(runs, net, layers);
+    for (size_t i = 0; i < growths.size(); ++i) {
+      values.push_back({fmt::format("{}, {} layers", net.activation == "relu" ? "ReLU" : net.activation, layers),
+                        like.name, runs.setting().seeds[i], std::exp(growths[i])});
     }
+  };
+  for (const int64_t layers : kDepths) {
+    for (const DeepNet& net : kRelus) add(net, net, layers);
   }
+  for (const DeepNet& net : kOthers) add(net, net.norm == kBn.norm ? kBn : kGlorot, kDeepest);
+  std::vector<ArmStyle> styles;
+  for (const DeepNet& net : kRelus) styles.push_back({net.name, net.color});
   return {"b", "Growth of the gradient a layer",
           "The factor by which the norm of the gradient grows from a layer to the one before it, in the middle half of "
           "the layers; a dot a seed, with mean and 95 % interval. At 1 it would keep its size. The dashed line is what "
           "theory says of BN with ReLUs, 1.21. With BN (red) every activation function lies above 1, ReLUs most; the "
           "depth of the network does not matter.",
-          strip_chart(values, styles, "", "factor a layer (logarithmic)",
-                      {.log = true, .reference = std::exp(kTheory), .reference_label = "theory, BN and ReLU"})};
+          strip_chart(values, styles, "", "factor a layer",
+                      {.reference = std::exp(kTheory), .reference_label = "theory, BN and ReLU"})};
 }
 
 Figure depth_figure(const ArmRuns& runs) {
@@ -383,8 +383,7 @@ Experiment results_depth() {
                       "right to left, with BN and without.",
            .headline = "bn-explodes",
            .in_short = "Before training, BN makes gradients grow with every layer that they pass on their way back: it "
-                       "keeps them from vanishing, not from exploding.",
-           .try_next = "bnlab reproduce --only results-depth --scale standard"}};
+                       "keeps them from vanishing, not from exploding."}};
 }
 
 }  // namespace bnlab
