@@ -11,6 +11,7 @@
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
 #include "tests/experiments/population_directions.h"
+#include "tests/experiments/results_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
 #include "tests/small_run.h"
@@ -98,6 +99,7 @@ const std::vector<Case>& cases() {
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
+    for (Case& it : testing::results_cases()) found.push_back(std::move(it));
     return found;
   }();
   return all;

@@ -13,11 +13,22 @@
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {
-      scaling(),          affine(),         population_statistics(), santurkar_fig1(),
-      santurkar_fig2(),   santurkar_fig3(), santurkar_fig4(),        santurkar_fig5(),
-      santurkar_theory(), dln_ics(),        open_question_spiral(),  open_question_drift(),
-      placement()};
+  static const std::vector<Experiment> all = {scaling(),
+                                              affine(),
+                                              population_statistics(),
+                                              results_speed(),
+                                              results_rates(),
+                                              results_generalization(),
+                                              santurkar_fig1(),
+                                              santurkar_fig2(),
+                                              santurkar_fig3(),
+                                              santurkar_fig4(),
+                                              santurkar_fig5(),
+                                              santurkar_theory(),
+                                              dln_ics(),
+                                              open_question_spiral(),
+                                              open_question_drift(),
+                                              placement()};
   return all;
 }
 
