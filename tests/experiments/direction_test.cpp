@@ -15,6 +15,7 @@
 #include "tests/experiments/population_directions.h"
 #include "tests/experiments/results_batch_size_directions.h"
 #include "tests/experiments/results_depth_directions.h"
+#include "tests/experiments/results_directions.h"
 #include "tests/experiments/santurkar_directions.h"
 #include "tests/experiments/scaling_directions.h"
 #include "tests/experiments/sigmoid_directions.h"
@@ -111,6 +112,7 @@ const std::vector<Case>& cases() {
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     found.push_back(testing::results_depth_case());
     found.push_back(testing::results_batch_size_case());
+    for (Case& it : testing::results_cases()) found.push_back(std::move(it));
     return found;
   }();
   return all;

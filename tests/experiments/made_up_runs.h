@@ -17,6 +17,7 @@ namespace bnlab::testing {
 struct MadeUp {
   double accuracy = 0.6;  ///< of every step's batch
   double loss = 1;        ///< of every step but the first, whose is 10
+  double falls = 0;       ///< share of it by which it falls with every step
   double tested = 0.5;    ///< accuracy on the whole test split
   double tested_loss = 1;
   double turn = 0;    ///< degrees between successive updates
@@ -60,7 +61,8 @@ class MadeUpRuns {
 
   void train(const TrainSpec& spec) {
     for (int64_t step = 0; step < spec.steps; ++step) {
-      writer_.scalar(step, {"train", 0, "loss"}, step == 0 ? 10 : made_up_.loss);
+      writer_.scalar(step, {"train", 0, "loss"},
+                     step == 0 ? 10 : made_up_.loss * (1 - made_up_.falls * static_cast<double>(step)));
       if (spec.data.set != "linear") writer_.scalar(step, {"train", 0, "accuracy"}, made_up_.accuracy);
     }
     for (const ProbeSpec& probe : spec.probes) {

@@ -58,11 +58,15 @@ TEST(Measures, ADivergedRunGuessesFromThereOn) {
   create_run(temp / "run", spec);
   {
     RunWriter writer(temp / "run", "f");
-    for (int64_t step = 0; step < 3; ++step) writer.scalar(step, {"train", 0, "accuracy"}, 0.9);
+    for (int64_t step = 0; step < 3; ++step) {
+      writer.scalar(step, {"train", 0, "accuracy"}, 0.9);
+      writer.scalar(step, {"train", 0, "loss"}, step < 2 ? 0.5 : INFINITY);
+    }
     writer.finish(2, "x", 2);
   }
   RunReader reader(temp / "run");
   EXPECT_THAT(training_accuracy(reader, 4), ::testing::ElementsAre(0.9, 0.9, 0.25, 0.25, 0.25));
+  EXPECT_THAT(training_loss(reader, 4), ::testing::ElementsAre(0.5, 0.5, std::log(4.0), std::log(4.0), std::log(4.0)));
 }
 
 }  // namespace

@@ -15,14 +15,27 @@ std::string Window::text() const {
   return fmt::format("steps {} to {}", begin, end - 1);
 }
 
-std::vector<double> training_accuracy(RunReader& run, int64_t classes) {
-  std::vector<double> accuracy = run.scalars({"train", 0, "accuracy"}).values;
+namespace {
+
+/// A value of each step of a train run; `guessed` from the step on at which it diverged.
+std::vector<double> of_each_step(RunReader& run, const char* name, double guessed) {
+  std::vector<double> values = run.scalars({"train", 0, name}).values;
   const int64_t diverged_at = run.diverged_at();
   if (diverged_at >= 0) {
-    accuracy.resize(static_cast<size_t>(diverged_at));
-    accuracy.resize(static_cast<size_t>(std::get<TrainSpec>(run.spec()).steps), 1.0 / static_cast<double>(classes));
+    values.resize(static_cast<size_t>(diverged_at));
+    values.resize(static_cast<size_t>(std::get<TrainSpec>(run.spec()).steps), guessed);
   }
-  return accuracy;
+  return values;
+}
+
+}  // namespace
+
+std::vector<double> training_accuracy(RunReader& run, int64_t classes) {
+  return of_each_step(run, "accuracy", 1.0 / static_cast<double>(classes));
+}
+
+std::vector<double> training_loss(RunReader& run, int64_t classes) {
+  return of_each_step(run, "loss", std::log(static_cast<double>(classes)));
 }
 
 double mean_of(const std::vector<double>& values) {

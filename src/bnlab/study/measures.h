@@ -21,6 +21,9 @@ struct Window {
 /// The batch accuracy of each step of a train run, 0 to 1; after a divergence, 1/classes up to the spec's last step.
 std::vector<double> training_accuracy(RunReader& run, int64_t classes);
 
+/// The batch loss (cross-entropy) of each step likewise; after a divergence, ln(classes).
+std::vector<double> training_loss(RunReader& run, int64_t classes);
+
 /// NaN for none.
 double mean_of(const std::vector<double>& values);
 

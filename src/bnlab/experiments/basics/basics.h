@@ -16,4 +16,9 @@ Experiment chasing_game();           ///< a unit behind a layer that also learns
 Experiment results_batch_size();     ///< BN and the size of the batch
 Experiment placement();              ///< BN before or behind the ReLU?
 
+// What BN is said to bring.
+Experiment results_speed();           ///< how many steps it saves
+Experiment results_rates();           ///< how high a learning rate it allows
+Experiment results_generalization();  ///< does it regularize?
+
 }  // namespace bnlab
