@@ -8,8 +8,8 @@
 
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
-#include "tests/experiments/im_directions.h"
 #include "tests/experiments/chasing_directions.h"
+#include "tests/experiments/im_directions.h"
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
 #include "tests/experiments/population_directions.h"

@@ -13,11 +13,10 @@
 namespace bnlab {
 
 const std::vector<AnalysisKind>& analysis_kinds() {
-  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(),          dln_closed_form_analysis(),
-                                                  least_squares_start_analysis(), identity_recovery_analysis(),
-                                                  scaled_inputs_analysis(),       bn_backward_analysis(),
-                                                  channel_statistics_analysis(),  loss_surfaces_analysis()};
-                                                  scaled_inputs_analysis(),       chasing_game_analysis()};
+  static const std::vector<AnalysisKind> kinds = {
+      evaluation_analysis(),         dln_closed_form_analysis(), least_squares_start_analysis(),
+      identity_recovery_analysis(),  scaled_inputs_analysis(),   bn_backward_analysis(),
+      channel_statistics_analysis(), chasing_game_analysis(),    loss_surfaces_analysis()};
   return kinds;
 }
 

@@ -14,11 +14,31 @@
 namespace bnlab {
 
 const std::vector<Experiment>& experiments() {
-  static const std::vector<Experiment> all = {
-      scaling(),        affine(),           population_statistics(), convolution(),         sigmoid_saturation(),
-      results_depth(),  santurkar_fig1(),   santurkar_fig2(),        santurkar_fig3(),      santurkar_fig4(),
-      santurkar_fig5(), santurkar_theory(), im_surfaces(),           im_consistency(),      im_switching(),
-      backward(),       dln_ics(),          open_question_spiral(),  open_question_drift(), placement()};
+  static const std::vector<Experiment> all = {scaling(),
+                                              affine(),
+                                              population_statistics(),
+                                              convolution(),
+                                              chasing_game(),
+                                              sigmoid_saturation(),
+                                              results_speed(),
+                                              results_rates(),
+                                              results_generalization(),
+                                              results_depth(),
+                                              results_batch_size(),
+                                              santurkar_fig1(),
+                                              santurkar_fig2(),
+                                              santurkar_fig3(),
+                                              santurkar_fig4(),
+                                              santurkar_fig5(),
+                                              santurkar_theory(),
+                                              im_surfaces(),
+                                              im_consistency(),
+                                              im_switching(),
+                                              backward(),
+                                              dln_ics(),
+                                              open_question_spiral(),
+                                              open_question_drift(),
+                                              placement()};
   return all;
 }
 
