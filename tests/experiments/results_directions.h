@@ -15,13 +15,12 @@ inline const std::vector<double> kGridRates = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 3
 struct Line {
   double loss, falls;
   MadeUp made_up() const { return {.loss = loss, .falls = falls}; }
-  double lowest() const { return loss * (1 - falls * 10.5); }
   double steps_to(double level) const { return 1.5 + (1 - level / loss) / falls; }
   double last_quarter() const { return loss * (1 - falls * 10); }
 };
 
 inline double ln_steps(const Line& one, const Line& other) {
-  const double level = std::max(one.lowest(), other.lowest());
+  const double level = std::max(one.last_quarter(), other.last_quarter());
   return ln(one.steps_to(level) / other.steps_to(level));
 }
 

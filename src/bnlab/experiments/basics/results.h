@@ -1,5 +1,5 @@
 // What the experiments on the results of BN share: how their networks are trained, a grid of learning rates with BN and
-// without, and comparisons at the lowest loss that both of two runs reach.
+// without, and comparisons at equal loss.
 #pragma once
 
 #include <string>

@@ -67,11 +67,11 @@ Contest contest(const ArmRuns& runs) {
           contestant(runs, {"BN, its best rate", kBn.color, {6, 4}}, kBn, with)};
 }
 
-/// Seed by seed, ln of the ratio of the steps in which two get down to the lowest loss that both reach.
+/// Seed by seed, ln of the ratio of the steps in which two get down to the loss at which the worse one ends.
 PerSeed log_steps(const Contestant& one, const Contestant& other) {
   PerSeed ratios;
   for (size_t seed = 0; seed < std::min(one.paths.size(), other.paths.size()); ++seed) {
-    const double loss = reached_by_both(one.paths[seed], other.paths[seed]);
+    const double loss = std::max(one.final_loss[seed], other.final_loss[seed]);
     ratios.push_back(std::log(value_at(one.paths[seed], loss) / value_at(other.paths[seed], loss)));
   }
   return ratios;
@@ -94,8 +94,8 @@ std::pair<Claim, Evidence> steps_claim(const ArmRuns& runs, const Contestant& on
            .quote = quote,
            .statistic = fmt::format(
                "ln of the ratio, \"{}\" to \"{}\", of the steps after which the training loss, averaged over {} steps, "
-               "first comes down to the lowest value that both reach; best rate: by the mean loss over the last "
-               "quarter of the steps on the other seeds",
+               "first comes down to the loss at which the worse one ends, its mean over the last quarter of the steps; "
+               "best rate: by that mean on the other seeds",
                one.style.arm, other.style.arm, averaged_steps(runs.setting())),
            .window = "all of training",
            .unit = "log ratio",
@@ -195,9 +195,9 @@ Figure steps_figure(const ArmRuns& runs, const Contest& it) {
 }
 
 Figure rates_figure(const ArmRuns& runs, const Contest& it) {
-  double loss = 0;  // that all of them reach in every seed
+  double loss = 0;  // at which the worst of them ends
   for (const Contestant* one : it.all()) {
-    for (const Path& path : one->paths) loss = std::max(loss, reached_by_both(path, path));
+    for (const double final_loss : one->final_loss) loss = std::max(loss, final_loss);
   }
   std::vector<BandPoint> points;
   const std::vector<ArmStyle> kinds = {{kBn.name, kBn.color}, {kPlain.name, kPlain.color}};
@@ -210,13 +210,14 @@ Figure rates_figure(const ArmRuns& runs, const Contest& it) {
       if (all && !steps.empty()) points.push_back(band_point(kind.name, kRates[rate], steps));
     }
   }
-  return {"c", "Steps to the same loss, by learning rate",
-          fmt::format("Steps until the averaged training loss is at {:.2f}, which the networks above all reach, "
-                      "at every rate of the grid. A rate has a point if every seed gets there. The lowest point of "
-                      "each line is its best rate: is that of BN (red) lower, and is it farther to the right?",
-                      loss),
-          band_chart(points, kinds, "learning rate (logarithmic)", "steps",
-                     {.points = true, .log_x = true, .log_y = true})};
+  return {
+      "c", "Steps to the same loss, by learning rate",
+      fmt::format("Steps until the averaged training loss is at {:.2f}, where the worst of the networks above ends, at "
+                  "every rate of the grid. A rate has a point if every seed gets there. The lowest point of "
+                  "each line is its best rate: is that of BN (red) lower, and is it farther to the right?",
+                  loss),
+      band_chart(points, kinds, "learning rate (logarithmic)", "steps",
+                 {.points = true, .log_x = true, .log_y = true})};
 }
 
 std::string rates_of(const Contestant& it) {
@@ -237,13 +238,15 @@ std::vector<std::string> answer(const ArmRuns& runs, const Contest& it, const Cl
                     &best = find_claim(judged, "fewer-steps-best-rates");
   const double cost = seconds_a_step(runs, kBn) / seconds_a_step(runs, kPlain);
   return {
-      fmt::format("To the lowest loss that both reach, BN needs {} steps at the rate that is best without it ({}): "
-                  "that these are fewer is {}. With each at its best rate ({} without, {} with BN) it needs {}: {}.",
-                  times_fewer(same), rates_of(it.plain), to_string(same.verdict), rates_of(it.plain), rates_of(it.best),
-                  times_fewer(best), to_string(best.verdict)),
-      fmt::format("A step with BN costs {:.2f} times as much processor time here as one without, so that of a gain "
-                  "in steps only a part is a gain in time: {:.1f} times less at the best rates.",
-                  cost, std::exp(-best.interval.mean) / cost)};
+      fmt::format(
+          "To the loss at which the worse of the two ends, BN needs {} steps at the rate that is best without it ({}): "
+          "that these are fewer is {}. With each at its best rate ({} without, {} with BN) it needs {}: {}.",
+          times_fewer(same), rates_of(it.plain), to_string(same.verdict), rates_of(it.plain), rates_of(it.best),
+          times_fewer(best), to_string(best.verdict)),
+      fmt::format(
+          "A step with BN costs {:.2f} times as much processor time here as one without, so that a gain in steps "
+          "is a smaller gain in time: at the best rates a factor of {:.2f} in steps is one of {:.2f} in time.",
+          cost, std::exp(-best.interval.mean), std::exp(-best.interval.mean) / cost)};
 }
 
 std::vector<PaperNumber> paper_numbers(const ArmRuns& runs, const Claims& all) {
