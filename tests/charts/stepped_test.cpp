@@ -31,7 +31,7 @@ TEST(SteppedChart, ASliderChoosesTheStepOfPointsAndLines) {
   const Json chart = stepped_chart(kSquares, kTwoArms, "x1", "x2", 2);
   ASSERT_EQ(chart["params"].size(), 1u);
   EXPECT_EQ(chart["params"][0]["name"], "step");
-  EXPECT_EQ(chart["params"][0]["value"], 4);
+  EXPECT_EQ(chart["params"][0]["value"], 0);
   EXPECT_EQ(chart["params"][0]["bind"],
             (Json{{"input", "range"}, {"name", "training step "}, {"min", 0}, {"max", 4}, {"step", 2}}));
   for (const size_t panel : {0, 1}) {
@@ -55,6 +55,18 @@ TEST(SteppedChart, HasOneFrameForAllStepsAndTheWayThatThePointsTook) {
   EXPECT_NEAR(path[2]["x"].get<double>(), 4.5, 1e-12);
   EXPECT_NEAR(path[2]["y"].get<double>(), 0.5, 1e-12);
   EXPECT_EQ(layers[2]["data"]["values"].size(), 12u);
+}
+
+TEST(SteppedChart, PanelsShareTheirAxesAndOpenAQuarterOfTheWay) {
+  std::vector<SteppedPanel> squares = {{"one", {}}, {"other", {square(40), square(41)}}};
+  for (int64_t step = 0; step <= 8; ++step) squares[0].frames.push_back(square(step));
+  const Json chart = stepped_chart(squares, kTwoArms, "x1", "x2", 2);
+  EXPECT_EQ(chart["params"][0]["value"], 2);
+  for (const size_t panel : {0, 1}) {
+    const Json domain = layers_of(chart, panel)[2]["encoding"]["x"]["scale"]["domain"];
+    EXPECT_NEAR(domain[0].get<double>(), -2.1, 1e-9);
+    EXPECT_NEAR(domain[1].get<double>(), 44.1, 1e-9);
+  }
 }
 
 TEST(SteppedChart, LinesEndAtTheFrame) {

@@ -54,20 +54,23 @@ Json stepped_layer(const Json& values, const Json& mark, const Json& encoding, b
   return layer;
 }
 
-Json panel_of(const std::vector<SteppedFrame>& frames, const std::vector<ArmStyle>& styles, const std::string& x_title,
-              const std::string& y_title, charts::LeftOut& left_out) {
-  Bounds x, y;
-  std::vector<SteppedFrame> drawn = frames;
-  for (SteppedFrame& frame : drawn) {
+/// The frames without points that cannot be drawn; the others widen the bounds.
+std::vector<SteppedFrame> drawable(std::vector<SteppedFrame> frames, Bounds& x, Bounds& y, charts::LeftOut& left_out) {
+  for (SteppedFrame& frame : frames) {
     std::erase_if(frame.points, [&](const auto& p) { return !left_out.draws(p.x, false, p.y, false); });
     for (const auto& point : frame.points) {
       x.add(point.x);
       y.add(point.y);
     }
   }
-  if (!(x.high >= x.low)) return charts::no_data(y_title, left_out);
-  x = x.widened();
-  y = y.widened();
+  return frames;
+}
+
+Json panel_of(const std::vector<SteppedFrame>& drawn, const Bounds& x, const Bounds& y,
+              const std::vector<ArmStyle>& styles, const std::string& x_title, const std::string& y_title,
+              charts::LeftOut& left_out) {
+  const auto has_points = [](const SteppedFrame& frame) { return !frame.points.empty(); };
+  if (std::none_of(drawn.begin(), drawn.end(), has_points)) return charts::no_data(y_title, left_out);
   Json points = Json::array(), lines = Json::array(), start = Json::array(), path = Json::array();
   std::vector<std::string> arms;
   for (const SteppedFrame& frame : drawn) {
@@ -117,18 +120,24 @@ Json panel_of(const std::vector<SteppedFrame>& frames, const std::vector<ArmStyl
 
 Json stepped_chart(const std::vector<SteppedPanel>& shown, const std::vector<ArmStyle>& styles,
                    const std::string& x_title, const std::string& y_title, size_t columns) {
-  std::vector<Panel> all;
+  Bounds x, y;
+  std::vector<charts::LeftOut> left_out(shown.size());
+  std::vector<std::vector<SteppedFrame>> drawn;
   std::vector<int64_t> steps;
-  for (const SteppedPanel& panel : shown) {
-    charts::LeftOut left_out;
-    all.push_back({panel.title, panel_of(panel.frames, styles, x_title, y_title, left_out)});
+  for (size_t i = 0; i < shown.size(); ++i) {
+    drawn.push_back(drawable(shown[i].frames, x, y, left_out[i]));
     if (!steps.empty()) continue;
-    for (const SteppedFrame& frame : panel.frames) steps.push_back(frame.step);
+    for (const SteppedFrame& frame : shown[i].frames) steps.push_back(frame.step);
+  }
+  std::vector<Panel> all;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    all.push_back(
+        {shown[i].title, panel_of(drawn[i], x.widened(), y.widened(), styles, x_title, y_title, left_out[i])});
   }
   if (steps.size() < 2) return charts::no_data(y_title, {});
   Json chart = panels(all, columns);
   chart["params"] = Json::array({{{"name", "step"},
-                                  {"value", steps.back()},
+                                  {"value", steps[steps.size() / 4]},
                                   {"bind",
                                    {{"input", "range"},
                                     {"name", "training step "},

@@ -31,9 +31,9 @@ struct SteppedPanel {
   std::vector<SteppedFrame> frames;  ///< in the order of their steps, which are equally far apart
 };
 
-/// Panels side by side with one slider. Each has one frame of axes for all steps. Of the first step's points a grey
-/// copy stays, and the path of the points' mean is drawn, so that the chart also says where they came from when it is
-/// printed. It opens with the last step.
+/// Panels side by side with one slider, on the same axes at all steps. Of the first step's points a grey copy stays,
+/// and the path of the points' mean is drawn, so that the chart also says where they came from when it is printed. It
+/// opens a quarter of the way.
 Json stepped_chart(const std::vector<SteppedPanel>& panels, const std::vector<ArmStyle>& styles,
                    const std::string& x_title, const std::string& y_title, size_t columns);
 

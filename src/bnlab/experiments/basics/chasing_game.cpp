@@ -17,19 +17,19 @@ constexpr double kStandsStill = 1e-9;  // standard deviations: rounding
 constexpr double kMostLeft = 0.5;      // share of the loss that could be learned away: what "has learned" means here
 
 struct GameProtocol {
-  int64_t points, steps, show_every;
+  int64_t points, steps, shown_steps;  ///< by the slider: most of the way is made in the first ones
 };
 
 GameProtocol game_protocol(Scale scale) {
   switch (scale) {
     case Scale::kSmoke:
-      return {20, 10, 5};
+      return {20, 10, 10};
     case Scale::kQuick:
-      return {120, 100, 5};
+      return {120, 100, 20};
     case Scale::kStandard:
-      return {240, 200, 10};
+      return {240, 200, 30};
     case Scale::kPaper:
-      return {500, 1000, 50};
+      return {500, 1000, 30};
   }
   throw std::logic_error("no such scale");
 }
@@ -181,8 +181,8 @@ SteppedPanel game_panel(const ArmRuns& runs, const Game& game) {
   const auto clouds = recorded("cloud"), lines = recorded("line"), targets = recorded("target");
   if (clouds.empty() || recorded("labels").empty()) return panel;
   const std::vector<double> labels = recorded("labels").front().as_doubles();
-  const auto every = static_cast<size_t>(game_protocol(runs.setting().scale).show_every);
-  for (size_t i = 0; i < clouds.size(); i += every) {
+  const int64_t shown_steps = game_protocol(runs.setting().scale).shown_steps;
+  for (size_t i = 0; i < clouds.size() && clouds[i].step <= shown_steps; ++i) {
     SteppedFrame& frame = panel.frames.emplace_back(SteppedFrame{clouds[i].step, {}, {}});
     const std::vector<double> cloud = clouds[i].as_doubles();
     for (size_t k = 0; k < std::min(kShown, labels.size()); ++k) {
@@ -199,12 +199,16 @@ SteppedPanel game_panel(const ArmRuns& runs, const Game& game) {
 Figure game_figure(const ArmRuns& runs) {
   std::vector<SteppedPanel> shown;
   for (const Game& game : {kNoBn, kWithBn}) shown.push_back(game_panel(runs, game));
-  return {"a", "The chase",
-          "The plane of a unit's two inputs, first seed; move the slider to go through training. Coloured dots are the "
-          "inputs at that step, by class; the solid line is where the unit changes its answer, the dashed one where it "
-          "would, were it the best for this cloud. Grey: where the cloud began, and the path of its middle since. "
-          "Without BN the cloud leaves its place, and the line has to follow; with BN, does it stay?",
-          stepped_chart(shown, {kPlus, kMinus, kUnit, kTarget}, "x1", "x2", 2)};
+  return {
+      "a", "The chase",
+      fmt::format(
+          "The plane of a unit's two inputs in the first {} steps, first seed, on the same axes without BN and with; "
+          "move the slider to go through training. Coloured dots are the inputs at that step, by class; the solid "
+          "line is where the unit changes its answer, the dashed one where it would, were it the best for this "
+          "cloud. Grey: where the cloud began, and the path of its middle. How far does the cloud leave its place, "
+          "and does the solid line keep up with the dashed one?",
+          game_protocol(runs.setting().scale).shown_steps),
+      stepped_chart(shown, {kPlus, kMinus, kUnit, kTarget}, "x1", "x2", 2)};
 }
 
 Figure curve_figure(const ArmRuns& runs, const std::string& id, const std::string& name, const std::string& title,

@@ -196,12 +196,11 @@ Figure every_seed_figure(const ArmRuns& runs) {
       }
       ++which;
     }
-    all.push_back({net.label(), band_chart(points, styles_for(names), "share of Adam's weights", "loss (logarithmic)",
-                                           {.log_y = true})});
+    all.push_back({net.label(), band_chart(points, styles_for(names), "share of Adam's weights", "loss")});
   }
   return {"a", "From SGD's end to Adam's, run by run",
           "Loss of mixtures of two networks' weights, at 0 those of SGD, at 1 those of Adam; every line is one pair of "
-          "runs, with its own initial weights and order of images (logarithmic). Do the lines lie on each other with "
+          "runs, with its own initial weights and order of images. Do the lines lie on each other with "
           "BN, and apart without? With BN its statistics are those of the measured images at each mixture.",
           panels(all, 2)};
 }

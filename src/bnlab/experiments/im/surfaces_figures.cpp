@@ -81,7 +81,7 @@ Json plane_chart(const ArmRuns& runs, const Net& net, const std::string& name, c
 Figure between_figure(const ArmRuns& runs) {
   return {"a", "Between the end of SGD and those of the others",
           "Loss of networks whose weights are a mixture: at 0 those that SGD found, at 1 those that another optimizer "
-          "found from the same start (line: mean over seeds, band: lowest to highest; logarithmic). Does the loss rise "
+          "found from the same start (line: mean over seeds, band: lowest to highest). Does the loss rise "
           "on the way? Then the two sit in different valleys. Dashed, in NiN: SGD itself, at four fifths of its rate. "
           "With BN "
           "its statistics are those of the measured images at each mixture.",
@@ -92,8 +92,7 @@ Figure between_figure(const ArmRuns& runs) {
               const auto line = [&](RunReader& run) { return loss_between(run, 0, j); };
               append_line(points, all[j].name, lines_of(runs, net, line), 1);
             }
-            return band_chart(points, styles_of_all(), "share of the other optimizer's weights", "loss (logarithmic)",
-                              {.log_y = true});
+            return band_chart(points, styles_of_all(), "share of the other optimizer's weights", "loss");
           })};
 }
 
@@ -121,7 +120,7 @@ Figure barriers_figure(const ArmRuns& runs) {
 Figure from_start_figure(const ArmRuns& runs) {
   return {"c", "From the common start through each end",
           "Loss on the straight line from the initial weights (0) to those that an optimizer found (1), and half as "
-          "far again (line: mean over seeds, band: lowest to highest; logarithmic). Behind 1, how soon does it rise? A "
+          "far again (line: mean over seeds, band: lowest to highest). Behind 1, how soon does it rise? A "
           "steep wall means a narrow valley in this direction, a flat floor a wide one.",
           by_net([&](const Net& net) {
             std::vector<BandPoint> points;
@@ -129,8 +128,7 @@ Figure from_start_figure(const ArmRuns& runs) {
               const auto line = [&](RunReader& run) { return loss_from_start(run, i); };
               append_line(points, optimizers()[i].name, lines_of(runs, net, line), 1.5);
             }
-            return band_chart(points, styles_of_all(), "share of the way from start to end", "loss (logarithmic)",
-                              {.log_y = true});
+            return band_chart(points, styles_of_all(), "share of the way from start to end", "loss");
           })};
 }
 
