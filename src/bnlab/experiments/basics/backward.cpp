@@ -110,12 +110,14 @@ Figure shares_figure(const ArmRuns& runs) {
     for (double& value : chance) value = 100 / value;
     if (!chance.empty()) points.push_back(band_point(styles.back().arm, x, chance));
   }
-  return {"b", "How much of it that is",
-          "Share of the arriving gradient's squared length that BN takes out, by layer, for the two directions; line: "
-          "mean over seeds, band: lowest to highest. A channel has m values, one for every image, row and column, so "
-          "a gradient that points anywhere would have the dotted share in each direction. Well above it, the loss "
-          "does pull at the channel's mean or scale, and BN refuses.",
-          band_chart(points, styles, "layer", "share (%, logarithmic)", {.points = true, .log_y = true})};
+  return {
+      "b", "How much of it that is",
+      "Share of the arriving gradient's squared length that BN takes out, by layer, for the two directions; line: "
+      "mean over seeds, band: lowest to highest. A channel has m values, one for every image, row and column, so "
+      "a gradient that points anywhere would have the dotted share in each direction. Nothing is lost: the part along "
+      "(1, …, 1) is what β learns from, the part along x̂ what γ does, and a gradient that training has brought "
+      "near 0 lies below the dotted line.",
+      band_chart(points, styles, "layer", "share (%, logarithmic)", {.points = true, .log_y = true})};
 }
 
 Figure size_figure(const ArmRuns& runs) {

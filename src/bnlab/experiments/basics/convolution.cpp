@@ -142,12 +142,14 @@ Figure noise_figure(const ArmRuns& runs) {
     add(layer, styles[2], counted);
   }
   return {"c", "How far a batch's mean is off",
-          fmt::format("Root mean square of a mean over {} images minus the mean over {}, in standard deviations of the "
-                      "values, by layer (deeper layers have smaller maps; those with a single position are left out); "
-                      "line: mean over seeds, band: lowest to highest. By channel (red) the mean is steadier than at "
-                      "each position (gold), but less so than the count of values promises (dotted): neighbours in a "
-                      "map are alike.",
-                      kBatch, kBatch * kBatches),
+          fmt::format(
+              "Root mean square of a mean over {} images minus the mean over {}, in standard deviations of the "
+              "values, by layer (deeper layers have smaller maps; those with a single position are left out); "
+              "line: mean over seeds, band: lowest to highest. Compare the mean by channel (red) with that of "
+              "each position (gold). Dotted: what the channel's would be if all its values were independent. Above it, "
+              "neighbours in a map are alike; below it, values differ more by their position than from image "
+              "to image, and a batch holds all positions.",
+              kBatch, kBatch * kBatches),
           band_chart(points, styles, "layer", "standard deviations (logarithmic)", {.points = true, .log_y = true})};
 }
 
