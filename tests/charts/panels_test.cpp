@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "bnlab/charts/band.h"
+#include "bnlab/charts/heat_map.h"
 #include "bnlab/charts/ridges.h"
 #include "tests/charts/chart_parts.h"
 
@@ -42,6 +43,15 @@ TEST(Panels, WhoseArmsLookDifferentHaveTheirOwnLegends) {
   const Json chart = panels({{"one", chart_of({"a", colors::kBlue})}, {"two", chart_of({"a", colors::kRed})}}, 2);
   EXPECT_EQ(chart["resolve"]["scale"]["color"], "independent");
   EXPECT_EQ(unit_with(chart["concat"][1], "line")["encoding"]["color"]["scale"]["range"], Json::array({colors::kRed}));
+}
+
+// Two scales of colours that the browser would have to unite: it warns, and shows neither.
+TEST(Panels, MapsShareALegendOnlyOnTheSameScaleOfColors) {
+  const auto map = [](double most) {
+    return heat_map_chart({{"r", "c", 0}, {"r", "d", most}}, "row", "column", "value");
+  };
+  EXPECT_FALSE(panels({{"one", map(1)}, {"two", map(1)}}, 2).contains("resolve"));
+  EXPECT_EQ(panels({{"one", map(1)}, {"two", map(2)}}, 2)["resolve"]["scale"]["color"], "independent");
 }
 
 TEST(Panels, SayWhatEachLeavesOut) {

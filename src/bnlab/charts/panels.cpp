@@ -7,16 +7,16 @@
 namespace bnlab {
 namespace {
 
-/// Calls visit(encoding) for each encoding of `channel` by arm, anywhere in the chart.
+/// Calls visit(encoding) for each encoding of `channel` by arm, or by anything else, anywhere in the chart.
 template <typename Visit>
-void for_each_encoding(Json& part, const std::string& channel, const Visit& visit) {
+void for_each_encoding(Json& part, const std::string& channel, bool by_arm, const Visit& visit) {
   if (!part.is_structured()) return;
   for (auto& [key, value] : part.items()) {
     if (part.is_object() && (key == "data" || key == "usermeta")) continue;
-    if (key == channel && value.is_object() && value.contains("field") && value["field"] == "arm") {
+    if (key == channel && value.is_object() && value.contains("field") && (value["field"] == "arm") == by_arm) {
       visit(value);
     } else {
-      for_each_encoding(value, channel, visit);
+      for_each_encoding(value, channel, by_arm, visit);
     }
   }
 }
@@ -26,7 +26,7 @@ bool unify(Json& charts, const std::string& channel) {
   Json names = Json::array(), range = Json::array(), legend;
   std::map<std::string, Json> looks;
   bool agree = true;
-  for_each_encoding(charts, channel, [&](const Json& encoding) {
+  for_each_encoding(charts, channel, true, [&](const Json& encoding) {
     const Json& scale = encoding["scale"];
     if (legend.is_null()) legend = encoding["legend"];
     agree = agree && encoding["legend"] == legend;
@@ -39,10 +39,22 @@ bool unify(Json& charts, const std::string& channel) {
     }
   });
   if (!agree) return false;
-  for_each_encoding(charts, channel, [&](Json& encoding) {
+  for_each_encoding(charts, channel, true, [&](Json& encoding) {
     encoding["scale"].update({{"domain", names}, {"range", range}});
   });
   return true;
+}
+
+/// Whether all maps that show values as colours have the same scale of colours.
+bool same_colors(Json& charts) {
+  Json first;
+  bool same = true;
+  for_each_encoding(charts, "color", false, [&](const Json& encoding) {
+    const Json scale = encoding.value("scale", Json());
+    if (first.is_null()) first = scale;
+    same = same && scale == first;
+  });
+  return same;
 }
 
 }  // namespace
@@ -61,7 +73,7 @@ Json panels(const std::vector<Panel>& charts, size_t columns) {
     all.push_back(std::move(panel));
   }
   Json unified = all;
-  const bool shared = unify(unified, "color") && unify(unified, "strokeDash");
+  const bool shared = unify(unified, "color") && unify(unified, "strokeDash") && same_colors(unified);
   Json whole = {{"columns", columns}, {"concat", shared ? unified : all}};
   if (!shared) whole["resolve"] = {{"scale", {{"color", "independent"}, {"strokeDash", "independent"}}}};
   whole = charts::finished(whole, {});

@@ -15,7 +15,8 @@ struct Panel {
 };
 
 /// Charts side by side, `columns` in a row. Where they show the same kind of marks, they share one legend, which has
-/// the arms of all of them. What a chart leaves out is said with its title.
+/// the arms of all of them; maps do where they have the same scale of colours, else each has its own. What a chart
+/// leaves out is said with its title.
 Json panels(const std::vector<Panel>& charts, size_t columns);
 
 }  // namespace bnlab
