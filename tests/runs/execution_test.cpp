@@ -101,5 +101,17 @@ TEST(DataShelf, PoolsASetOnceAndKeepsTheStoredOne) {
   EXPECT_TRUE(shelf.training_data(spec).dataset().train.images.is_alias_of(images));
 }
 
+TEST(DataShelf, AnotherDrawIsAnotherSet) {
+  DataShelf shelf({"linear"});
+  TrainSpec one = testing::small_linear_spec("none"), other = one;
+  one.data.digest = shelf.dataset(one).digest;
+  other.data.draw = 5;
+  other.data.digest = shelf.dataset(other).digest;
+  EXPECT_NE(one.data.digest, other.data.digest);
+  for (const TrainSpec& spec : {one, other, one}) {
+    EXPECT_EQ(shelf.training_data(spec).dataset().digest, spec.data.digest);
+  }
+}
+
 }  // namespace
 }  // namespace bnlab
