@@ -15,57 +15,44 @@ namespace {
 
 constexpr double kRounding = 1e-3;  // far above float's rounding, far below what one sees
 
-const std::string kAnalysis = "bn-backward";
-const Arm kLooking = {{"gradients of the finished network", colors::kInk}};
-
-PerSeed recorded(const ArmRuns& runs, int64_t layer, const std::string& name) {
-  return each(runs, kLooking, [&](RunReader& run) { return run.scalar_at({kAnalysis, layer, name}, 0).value_or(NAN); });
-}
-
-Claim claim_of(const std::string& id, Rank rank, const std::string& sentence, const std::string& statistic,
-               const std::string& unit, const Side& side, const std::string& quote) {
-  return {.id = id,
-          .sentence = sentence,
-          .quote = quote,
-          .statistic = statistic,
-          .window = "after the last step, 128 training images, all layers",
-          .unit = unit,
-          .side = side,
-          .paper_value = {},
-          .rank = rank};
-}
+const SmallVggLook kLook = {{{"gradients of the finished network", colors::kInk}},
+                            "bn-backward",
+                            "after the last step, 128 training images, all layers"};
 
 std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs) {
-  const auto of = [&](const std::string& name) { return paired(runs, {kLooking}, {}, recorded(runs, 0, name)); };
+  const auto of = [&](const std::string& name) { return paired(runs, {kLook.arm}, {}, kLook.recorded(runs, 0, name)); };
   const std::string formulas =
       "(Section 3 gives the gradients by x, γ and β; put together and simplified, they are ∂L/∂x = (g − mean(g) − "
       "x̂·mean(g·x̂))/√(σ² + ε) with g = γ·∂L/∂y; paraphrased.)";
   const std::string cosine = "largest |cos| of a channel, over its values on all images, rows and columns";
-  return {
-      {claim_of("closed-form", Rank::kPrimary,
-                "The gradient that BN passes back is the paper's formula, up to rounding, in every layer of a trained "
-                "network.",
-                "largest |∂L/∂x of automatic differentiation − the formula in double| / root mean square of the "
-                "formula's; the bound is ours, float rounds at 1e-7",
-                "share of the gradient's size", Side::below(kRounding), formulas),
-       of("difference")},
-      {claim_of("mean-taken-out", Rank::kPrimary,
-                "Whatever gradient arrives, what BN passes back sums to zero in every channel: raising all of a "
-                "channel's values together would not change the loss.",
-                cosine + ", between ∂L/∂x and (1, …, 1); the bound is ours", "|cos|", Side::below(kRounding), formulas),
-       of("leaving_mean")},
-      {claim_of("scale-taken-out", Rank::kPrimary,
-                "Nor has it a part along x̂: stretching a channel's values about their mean would not change the loss "
-                "either.",
-                cosine + ", between ∂L/∂x and x̂; the bound is ours", "|cos|", Side::below(kRounding), formulas),
-       of("leaving_xhat")},
-      {claim_of("more-than-chance", Rank::kSecondary,
-                "What is taken out is more than a gradient of random direction would lose: the loss does pull at the "
-                "channels' means and scales.",
-                "ln of the share of |g|² that lies along (1, …, 1) and x̂, relative to 2/m (two directions of the m "
-                "values that a channel has); mean over the layers",
-                "log ratio", Side::above(0), "(Ours: no source states it.)"),
-       of("removed")}};
+  return {{kLook.claim(
+               "closed-form", Rank::kPrimary,
+               "The gradient that BN passes back is the paper's formula, up to rounding, in every layer of a trained "
+               "network.",
+               "largest |∂L/∂x of automatic differentiation − the formula in double| / root mean square of the "
+               "formula's; the bound is ours, float rounds at 1e-7",
+               "share of the gradient's size", Side::below(kRounding), formulas),
+           of("difference")},
+          {kLook.claim("mean-taken-out", Rank::kPrimary,
+                       "Whatever gradient arrives, what BN passes back sums to zero in every channel: raising all of a "
+                       "channel's values together would not change the loss.",
+                       cosine + ", between ∂L/∂x and (1, …, 1); the bound is ours", "|cos|", Side::below(kRounding),
+                       formulas),
+           of("leaving_mean")},
+          {kLook.claim(
+               "scale-taken-out", Rank::kPrimary,
+               "Nor has it a part along x̂: stretching a channel's values about their mean would not change the loss "
+               "either.",
+               cosine + ", between ∂L/∂x and x̂; the bound is ours", "|cos|", Side::below(kRounding), formulas),
+           of("leaving_xhat")},
+          {kLook.claim(
+               "more-than-chance", Rank::kSecondary,
+               "What is taken out is more than a gradient of random direction would lose: the loss does pull at the "
+               "channels' means and scales.",
+               "ln of the share of |g|² that lies along (1, …, 1) and x̂, relative to 2/m (two directions of the m "
+               "values that a channel has); mean over the layers",
+               "log ratio", Side::above(0), "(Ours: no source states it.)"),
+           of("removed")}};
 }
 
 Figure directions_figure(const ArmRuns& runs) {
@@ -75,7 +62,7 @@ Figure directions_figure(const ArmRuns& runs) {
     std::vector<Bar> bars;
     for (int64_t layer = 1; layer <= kSmallVggLayers; ++layer) {
       for (size_t i = 0; i < styles.size(); ++i) {
-        const PerSeed values = recorded(runs, layer, std::string(i == 0 ? "arriving_" : "leaving_") + direction);
+        const PerSeed values = kLook.recorded(runs, layer, std::string(i == 0 ? "arriving_" : "leaving_") + direction);
         if (values.empty()) continue;
         const BandPoint point = band_point(styles[i].arm, 0, values);
         bars.push_back({fmt::format("layer {}", layer), styles[i].arm, point.mean, point.low, point.high});
@@ -102,11 +89,11 @@ Figure shares_figure(const ArmRuns& runs) {
   for (int64_t layer = 1; layer <= kSmallVggLayers; ++layer) {
     const auto x = static_cast<double>(layer);
     for (const auto& [name, words, color] : curves) {
-      PerSeed values = recorded(runs, layer, name);
+      PerSeed values = kLook.recorded(runs, layer, name);
       for (double& value : values) value *= 100;
       if (!values.empty()) points.push_back(band_point(words, x, values));
     }
-    PerSeed chance = recorded(runs, layer, "values");
+    PerSeed chance = kLook.recorded(runs, layer, "values");
     for (double& value : chance) value = 100 / value;
     if (!chance.empty()) points.push_back(band_point(styles.back().arm, x, chance));
   }
@@ -125,7 +112,7 @@ Figure size_figure(const ArmRuns& runs) {
   const std::vector<ArmStyle> styles = {{"|∂L/∂x| / |∂L/∂y|", colors::kRed}, {"γ/√(σ² + ε)", colors::kInk, {2, 3}}};
   for (int64_t layer = 1; layer <= kSmallVggLayers; ++layer) {
     for (const auto& [name, arm] : {std::pair{"size", styles[0].arm}, std::pair{"gain", styles[1].arm}}) {
-      const PerSeed values = recorded(runs, layer, name);
+      const PerSeed values = kLook.recorded(runs, layer, name);
       if (!values.empty()) points.push_back(band_point(arm, static_cast<double>(layer), values));
     }
   }
@@ -159,7 +146,7 @@ Experiment backward() {
           "Ioffe & Szegedy 2015, Batch Normalization (arXiv 1502.03167)",
           "section 3, the gradients; no figure",
           "What does BN do to the gradient that passes back through it?",
-          [](const Setting& setting) { return small_vgg_looked_at(setting, kLooking, kAnalysis); },
+          [](const Setting& setting) { return kLook.plan(setting); },
           what_was_run,
           findings,
           {.chapter = Chapter::kBackward,

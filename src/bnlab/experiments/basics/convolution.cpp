@@ -14,75 +14,63 @@ namespace {
 constexpr double kRounding = 1e-3;  // far above float's rounding, far below what one sees
 constexpr int64_t kBatch = 8, kBatches = 50;
 
-const std::string kAnalysis = "channel-statistics";
-const Arm kLooking = {{"channels of the finished network", colors::kInk}};
-
-PerSeed recorded(const ArmRuns& runs, int64_t layer, const std::string& name) {
-  return each(runs, kLooking, [&](RunReader& run) { return run.scalar_at({kAnalysis, layer, name}, 0).value_or(NAN); });
-}
-
-Claim claim_of(const std::string& id, Rank rank, const std::string& sentence, const std::string& statistic,
-               const std::string& unit, const Side& side, const std::string& quote) {
-  return {
-      .id = id,
-      .sentence = sentence,
-      .quote = quote,
-      .statistic = statistic,
-      .window = fmt::format("after the last step, {} batches of {} training images, all layers whose maps have more "
-                            "than one position",
-                            kBatches, kBatch),
-      .unit = unit,
-      .side = side,
-      .paper_value = {},
-      .rank = rank};
-}
+const SmallVggLook kLook = {
+    {{"channels of the finished network", colors::kInk}},
+    "channel-statistics",
+    fmt::format("after the last step, {} batches of {} training images, all layers whose maps have more than one "
+                "position",
+                kBatches, kBatch)};
 
 std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs) {
-  const auto of = [&](const std::string& name) { return paired(runs, {kLooking}, {}, recorded(runs, 0, name)); };
+  const auto of = [&](const std::string& name) { return paired(runs, {kLook.arm}, {}, kLook.recorded(runs, 0, name)); };
   const std::string property =
       "For convolutional layers, we additionally want the normalization to obey the convolutional property – so that "
       "different elements of the same feature map, at different locations, are normalized in the same way. (Section "
       "3.2)";
   return {
-      {claim_of("one-mean-a-channel", Rank::kPrimary,
-                "Behind BN every channel has mean β over the batch's images, rows and columns together.",
-                "largest |mean − β| of a channel and batch / standard deviation of the layer's values; the bound is "
-                "ours, float rounds at 1e-7",
-                "share of the standard deviation", Side::below(kRounding), property),
+      {kLook.claim("one-mean-a-channel", Rank::kPrimary,
+                   "Behind BN every channel has mean β over the batch's images, rows and columns together.",
+                   "largest |mean − β| of a channel and batch / standard deviation of the layer's values; the bound is "
+                   "ours, float rounds at 1e-7",
+                   "share of the standard deviation", Side::below(kRounding), property),
        of("mean_off")},
-      {claim_of("pattern-kept", Rank::kPrimary,
-                "BN keeps the pattern of a feature map: what is behind it is what is in front of it, but for one shift "
-                "and one stretch.",
-                "1 − |correlation| between an image's map in front of BN and behind it, mean over maps; the bound is "
-                "ours",
-                "1 − |correlation|", Side::below(kRounding), property),
+      {kLook.claim(
+           "pattern-kept", Rank::kPrimary,
+           "BN keeps the pattern of a feature map: what is behind it is what is in front of it, but for one shift "
+           "and one stretch.",
+           "1 − |correlation| between an image's map in front of BN and behind it, mean over maps; the bound is "
+           "ours",
+           "1 − |correlation|", Side::below(kRounding), property),
        of("channel_bent")},
-      {claim_of("steadier", Rank::kPrimary,
-                fmt::format("Over rows and columns too, a batch of {} images gives a steadier mean than at each "
-                            "position by itself.",
-                            kBatch),
-                "ln of the ratio of how far a batch's mean is off, in standard deviations: of a channel, to that of a "
-                "position; mean over the layers",
-                "log ratio", Side::below(0),
-                "(Section 3.2: a mini-batch of m examples and feature maps of size p × q make an effective mini-batch "
-                "of m·p·q; paraphrased.)"),
+      {kLook.claim(
+           "steadier", Rank::kPrimary,
+           fmt::format("Over rows and columns too, a batch of {} images gives a steadier mean than at each "
+                       "position by itself.",
+                       kBatch),
+           "ln of the ratio of how far a batch's mean is off, in standard deviations: of a channel, to that of a "
+           "position; mean over the layers",
+           "log ratio", Side::below(0),
+           "(Section 3.2: a mini-batch of m examples and feature maps of size p × q make an effective mini-batch "
+           "of m·p·q; paraphrased.)"),
        of("steadier")},
-      {claim_of("position-bends", Rank::kSecondary, "To standardize every position by itself would change the pattern.",
-                "1 − |correlation| between an image's map and the one in which each position is standardized, mean "
-                "over maps and layers; the bound is ours",
-                "1 − |correlation|", Side::above(10 * kRounding), property),
+      {kLook.claim("position-bends", Rank::kSecondary,
+                   "To standardize every position by itself would change the pattern.",
+                   "1 − |correlation| between an image's map and the one in which each position is standardized, mean "
+                   "over maps and layers; the bound is ours",
+                   "1 − |correlation|", Side::above(10 * kRounding), property),
        of("position_bent")},
-      {claim_of("worth-less-than-counted", Rank::kSecondary,
-                "Neighbours in a map are alike, so the batch's m·p·q values are worth fewer independent ones.",
-                "ln of (1 / (how far a batch's mean is off, in standard deviations)²) / (m·p·q); mean over the layers",
-                "log ratio", Side::below(0), "(Ours: the paper only counts them.)"),
+      {kLook.claim(
+           "worth-less-than-counted", Rank::kSecondary,
+           "Neighbours in a map are alike, so the batch's m·p·q values are worth fewer independent ones.",
+           "ln of (1 / (how far a batch's mean is off, in standard deviations)²) / (m·p·q); mean over the layers",
+           "log ratio", Side::below(0), "(Ours: the paper only counts them.)"),
        of("worth")}};
 }
 
 /// What the first seed's analysis recorded of the first layer.
 std::vector<ArrayRecord> shown(const ArmRuns& runs, int64_t channel, const std::string& name) {
-  const auto& of = runs.of(kLooking);
-  return of.empty() ? std::vector<ArrayRecord>() : of.front()->arrays({kAnalysis, channel, name});
+  const auto& of = runs.of(kLook.arm);
+  return of.empty() ? std::vector<ArrayRecord>() : of.front()->arrays({kLook.analysis, channel, name});
 }
 
 Figure histograms_figure(const ArmRuns& runs) {
@@ -135,9 +123,9 @@ Figure noise_figure(const ArmRuns& runs) {
     }
   };
   for (int64_t layer = 1; layer <= kSmallVggLayers; ++layer) {
-    add(layer, styles[0], recorded(runs, layer, "position_noise"));
-    add(layer, styles[1], recorded(runs, layer, "channel_noise"));
-    PerSeed counted = recorded(runs, layer, "values");
+    add(layer, styles[0], kLook.recorded(runs, layer, "position_noise"));
+    add(layer, styles[1], kLook.recorded(runs, layer, "channel_noise"));
+    PerSeed counted = kLook.recorded(runs, layer, "values");
     for (double& value : counted) value = 1 / std::sqrt(value);
     add(layer, styles[2], counted);
   }
@@ -175,7 +163,7 @@ Experiment convolution() {
           "Ioffe & Szegedy 2015, Batch Normalization (arXiv 1502.03167)",
           "section 3.2; no figure",
           "Over which values does BN take its mean and variance in a convolution, and why over those?",
-          [](const Setting& setting) { return small_vgg_looked_at(setting, kLooking, kAnalysis); },
+          [](const Setting& setting) { return kLook.plan(setting); },
           what_was_run,
           findings,
           {.chapter = Chapter::kConvolutions,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace bnlab {
 namespace {
@@ -58,15 +59,31 @@ std::string what_small_vgg_is(const Setting& setting) {
       p.width, setting.data.title, p.pool == 1 ? "" : ", images of half the size", kRate, p.batch, p.steps);
 }
 
-Plan small_vgg_looked_at(const Setting& setting, const Arm& looking, const std::string& analysis) {
+Plan SmallVggLook::plan(const Setting& setting) const {
   Plan plan(setting);
   add_runs(plan, setting, {small_vgg()});
   for (const int64_t seed : setting.seeds) {
     const PlannedRun trained = plan.run(small_vgg().name(), seed);
-    plan.add(looking.name(), seed, looking.name() + ": " + trained.title,
-             AnalysisSpec{analysis, Json::object(), {trained.id}});
+    plan.add(arm.name(), seed, arm.name() + ": " + trained.title, AnalysisSpec{analysis, Json::object(), {trained.id}});
   }
   return plan;
+}
+
+PerSeed SmallVggLook::recorded(const ArmRuns& runs, int64_t layer, const std::string& name) const {
+  return each(runs, arm, [&](RunReader& run) { return run.scalar_at({analysis, layer, name}, 0).value_or(NAN); });
+}
+
+Claim SmallVggLook::claim(const std::string& id, Rank rank, const std::string& sentence, const std::string& statistic,
+                          const std::string& unit, const Side& side, const std::string& quote) const {
+  return {.id = id,
+          .sentence = sentence,
+          .quote = quote,
+          .statistic = statistic,
+          .window = window,
+          .unit = unit,
+          .side = side,
+          .paper_value = {},
+          .rank = rank};
 }
 
 }  // namespace bnlab

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "bnlab/study/arms.h"
+#include "bnlab/study/evidence.h"
 
 namespace bnlab {
 
@@ -13,7 +13,17 @@ inline constexpr int64_t kSmallVggLayers = 8;
 /// How it was trained, in one paragraph.
 std::string what_small_vgg_is(const Setting& setting);
 
-/// The plan of an experiment that trains it and looks at it with one analysis.
-Plan small_vgg_looked_at(const Setting& setting, const Arm& looking, const std::string& analysis);
+/// One analysis of the finished networks, and what an experiment makes of its numbers.
+struct SmallVggLook {
+  Arm arm;
+  std::string analysis, window;
+
+  /// Trains the networks and analyses each.
+  Plan plan(const Setting& setting) const;
+  /// A scalar that the analysis recorded, NaN where there is none.
+  PerSeed recorded(const ArmRuns& runs, int64_t layer, const std::string& name) const;
+  Claim claim(const std::string& id, Rank rank, const std::string& sentence, const std::string& statistic,
+              const std::string& unit, const Side& side, const std::string& quote) const;
+};
 
 }  // namespace bnlab
