@@ -125,7 +125,8 @@ TEST(TrainFlags, ReachTheirKeys) {
 }
 
 TEST(TrainFlags, EveryModelCanBeChosenWithoutFurtherFlags) {
-  for (const std::string model : {"vgg11", "vgg16", "resnet20", "resnet110", "mlp", "nin", "caffenet"}) {
+  for (const std::string model :
+       {"vgg11", "vgg16", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "mlp", "nin", "caffenet"}) {
     const Json spec = printed(train({"--model", model}));
     EXPECT_EQ(spec["model"]["options"]["width"], model == "mlp" ? 100 : 0.25) << spec["model"];
   }

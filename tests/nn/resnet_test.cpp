@@ -27,14 +27,16 @@ std::shared_ptr<Network> make(const ModelKind& kind, const NormChoice& norm, dou
   return network;
 }
 
-// Weights without biases: 269,722 and 1,727,962 with BN; then a bias for each of the 688 and 4,048 channels.
+// Weights without biases: 269,722 to 1,727,962 with BN; then a bias for each of the 224n + 16 channels.
 TEST(ResNet, HasTheLayersAndParametersOfThePaper) {
   struct Size {
     ModelKind kind;
     int64_t layers, parameters, macs;
   };
-  for (const Size& size : {Size{resnet20_kind(), 19, 269'722 + 688, 40'551'040},
-                           Size{resnet110_kind(), 109, 1'727'962 + 4'048, 252'887'680}}) {
+  for (const Size& size :
+       {Size{resnet20_kind(), 19, 269'722 + 688, 40'551'040}, Size{resnet32_kind(), 31, 464'154 + 1'136, 68'862'592},
+        Size{resnet44_kind(), 43, 658'586 + 1'584, 97'174'144}, Size{resnet56_kind(), 55, 853'018 + 2'032, 125'485'696},
+        Size{resnet110_kind(), 109, 1'727'962 + 4'048, 252'887'680}}) {
     SCOPED_TRACE(size.kind.name);
     const auto network = make(size.kind, norm_choice("batch"));
     EXPECT_EQ(network->layers(), size.layers);

@@ -16,8 +16,9 @@ std::shared_ptr<Norm> NormChoice::make(int64_t channels) const {
 }
 
 const std::vector<ModelKind>& model_kinds() {
-  static const std::vector<ModelKind> kinds = {vgg11_kind(), vgg16_kind(), resnet20_kind(), resnet110_kind(),
-                                               dln_kind(),   mlp_kind(),   nin_kind(),      caffenet_kind()};
+  static const std::vector<ModelKind> kinds = {vgg11_kind(),    vgg16_kind(),    resnet20_kind(),  resnet32_kind(),
+                                               resnet44_kind(), resnet56_kind(), resnet110_kind(), dln_kind(),
+                                               mlp_kind(),      nin_kind(),      caffenet_kind()};
   return kinds;
 }
 

@@ -1,6 +1,7 @@
 #include "bnlab/nn/models/resnet.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <torch/nn/modules/linear.h>
 
 #include <array>
@@ -75,9 +76,12 @@ class ResNet : public Network {
   int64_t macs_ = 0;
 };
 
-ModelKind resnet_kind(const std::string& name, const std::string& title, int64_t blocks_per_stage) {
+ModelKind resnet_kind(int64_t blocks_per_stage) {
+  const int64_t depth = 6 * blocks_per_stage + 2;
   const std::vector<OptionInfo> options = {{"width", 1, 1e-3, 16, "channels relative to the original's"}};
-  return {name, title, options, [=](const Options& given, const NormChoice& norm, const TaskShape& shape) {
+  return {fmt::format("resnet{}", depth),
+          fmt::format("ResNet-{}, {} convolutions and one linear layer", depth, depth - 1), options,
+          [=](const Options& given, const NormChoice& norm, const TaskShape& shape) {
             return std::make_shared<ResNet>(blocks_per_stage, given.number("width"), norm, shape);
           }};
 }
@@ -85,10 +89,19 @@ ModelKind resnet_kind(const std::string& name, const std::string& title, int64_t
 }  // namespace
 
 ModelKind resnet20_kind() {
-  return resnet_kind("resnet20", "ResNet-20, 19 convolutions and one linear layer", 3);
+  return resnet_kind(3);
+}
+ModelKind resnet32_kind() {
+  return resnet_kind(5);
+}
+ModelKind resnet44_kind() {
+  return resnet_kind(7);
+}
+ModelKind resnet56_kind() {
+  return resnet_kind(9);
 }
 ModelKind resnet110_kind() {
-  return resnet_kind("resnet110", "ResNet-110, 109 convolutions and one linear layer", 18);
+  return resnet_kind(18);
 }
 
 }  // namespace bnlab

@@ -7,6 +7,9 @@
 namespace bnlab {
 
 ModelKind resnet20_kind();   ///< n = 3
+ModelKind resnet32_kind();   ///< n = 5
+ModelKind resnet44_kind();   ///< n = 7
+ModelKind resnet56_kind();   ///< n = 9
 ModelKind resnet110_kind();  ///< n = 18, the network of Bjorck et al. 2018
 
 }  // namespace bnlab

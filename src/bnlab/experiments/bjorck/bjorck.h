@@ -1,0 +1,36 @@
+// Bjorck, Gomes, Selman & Weinberger 2018, "Understanding Batch Normalization" (arXiv 1806.02375), figure by figure,
+// and what its experiments share: the deep network before training and in its first steps. Run one: bnlab reproduce
+// --only bjorck-fig2
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bnlab/study/arms.h"
+#include "bnlab/study/experiment.h"
+
+namespace bnlab::bjorck {
+
+inline constexpr char kSource[] =
+    "Bjorck, Gomes, Selman & Weinberger 2018, Understanding Batch Normalization (arXiv 1806.02375)";
+
+/// The network that is looked at before training and in its first steps: at every scale but smoke the paper's own,
+/// since what it shows of a network of 110 layers is weak in one of 56 and absent in one of 32.
+struct DeepNetwork {
+  std::string model;
+  int64_t layers;  ///< convolutions, numbered from 1
+  int64_t pool;    ///< images are reduced to means of so many pixels a side
+  int64_t batch;
+  int64_t low() const { return layers / 10 + 1; }
+  int64_t middle() const { return (layers + 1) / 2; }  ///< the paper's #55 of 110
+  int64_t high() const { return layers - layers / 10; }
+};
+DeepNetwork deep_network(Scale scale);
+
+/// A few steps of SGD with momentum 0.9 and weight decay 5e-4 from the paper's Xavier initialization, no augmentation.
+TrainSpec first_steps(const Setting& setting, int64_t seed, bool bn, double rate, int64_t steps);
+
+/// "ResNet-110 …, batch 128, on …": network, data, initialization, seeds.
+std::string what_was_started(const Setting& setting);
+
+}  // namespace bnlab::bjorck
