@@ -43,7 +43,7 @@ Protocol protocol(Scale scale) {
     case Scale::kSmoke:
       return {0.0625, 0.0625, 2, 16, 12, 16, 32, 4, 7};
     case Scale::kQuick:
-      return {0.125, 0.125, 2, 32, 400, 700, 250, 10, 13};
+      return {0.125, 0.125, 2, 32, 600, 700, 250, 10, 13};
     case Scale::kStandard:
       return {0.25, 0.25, 1, 128, 4000, 4000, 2000, 20, 25};
     case Scale::kPaper:
