@@ -81,6 +81,33 @@ describe("the report's page", () => {
     assert.deepEqual(await checkReport(browser, pageFile(sample()), { dark: true, width: 390 }), []);
   });
 
+  it("puts two panels below each other on a phone, and beside each other elsewhere", async () => {
+    const report = sample();
+    const figure = report.figures.find((it) => it.experiment === "santurkar-fig4" && it.id === "b");
+    const panel = { ...figure.spec, width: 330, height: 240 };
+    figure.spec = { columns: 2, concat: [panel, panel] };
+    const file = pathToFileURL(pageFile(report)).href;
+    for (const width of [390, 1280]) {
+      const page = await browser.newPage({ viewport: { width, height: 900 } });
+      try {
+        await page.goto(file);
+        await page.waitForFunction(() => document.documentElement.dataset.rendered === "true");
+        await page.evaluate(() => window.bnlabRenderAll());
+        const [, , wide, high] = await page.evaluate(() =>
+          document.querySelector("#fig-santurkar-fig4-b svg.marks").getAttribute("viewBox").split(" ").map(Number),
+        );
+        assert.equal(wide > high, width === 1280, `on ${width} pixels the drawing is ${wide} by ${high}`);
+        const clipped = await page.evaluate(() => {
+          const scroll = document.querySelector("#fig-santurkar-fig4-b .scroll");
+          return scroll.scrollWidth - scroll.clientWidth;
+        });
+        assert.ok(clipped <= 0, `on ${width} pixels ${clipped} of the figure's are hidden`);
+      } finally {
+        await page.close();
+      }
+    }
+  });
+
   it("an empty report is in order", async () => {
     assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 2 })), []);
   });

@@ -214,5 +214,16 @@ TEST(WorkingFolder, ThatWasRemovedIsNamedAsTheTrouble) {
   EXPECT_TRUE(is_one_sentence(ended.err)) << ended.err;
 }
 
+TEST(List, RefusesAFileWhereItWantsAFolder) {
+  TempFolder temp;
+  const std::string file = temp / "report.html";
+  std::ofstream(file) << "a file";
+  const Ended listed = shell("\"$B\" list --data gaussian --out " + file);
+  EXPECT_NE(listed.status, 0);
+  EXPECT_TRUE(listed.out.empty()) << listed.out;
+  EXPECT_TRUE(is_one_sentence(listed.err)) << listed.err;
+  EXPECT_THAT(listed.err, HasSubstr(file));
+}
+
 }  // namespace
 }  // namespace bnlab

@@ -34,7 +34,7 @@ using testing::Truth;
 using testing::World;
 
 std::vector<JudgedClaim> judged_in(const std::string& experiment, const World& world) {
-  TempFolder temp;
+  TempFolder temp(testing::memory_or_disk());
   const Setting setting{Scale::kSmoke, facts_of(small_dataset()), {1, 2, 3}};
   const Experiment it = select_experiments(experiment).front();
   const Plan plan = it.plan(setting);

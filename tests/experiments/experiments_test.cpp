@@ -62,7 +62,7 @@ TEST_P(EveryExperiment, PlansPairedArmsAtEveryScale) {
 }
 
 TEST_P(EveryExperiment, ReportsBeforeAnyRunIsDone) {
-  testing::TempFolder temp;
+  testing::TempFolder temp(testing::memory_or_disk());
   const Setting setting{Scale::kSmoke, facts(), {0, 1, 2}};
   const Json report = make_report({{experiment(), setting, experiment().plan(setting)}}, temp.path());
   EXPECT_EQ(report["state"], "partial");

@@ -63,7 +63,7 @@ std::pair<double, double> ahead(int64_t) {
 }
 
 TEST(PathGeometry, AStraightLine) {
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   const PathGeometry path = path_of(temp / "run", 10, [](int64_t) { return std::pair{3.0, 4.0}; });
   EXPECT_EQ(path.steps(), 10);
   EXPECT_NEAR(path.mean_cosine(1, 0, 10), 1, 1e-6);
@@ -73,7 +73,7 @@ TEST(PathGeometry, AStraightLine) {
 }
 
 TEST(PathGeometry, AZigzag) {
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   const PathGeometry path = path_of(temp / "run", 20, [](int64_t t) {
     return std::pair{1.0, t % 2 == 0 ? 2.0 : -2.0};
   });
@@ -83,7 +83,7 @@ TEST(PathGeometry, AZigzag) {
 }
 
 TEST(PathGeometry, ACircle) {
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   const PathGeometry path = path_of(temp / "run", 48, [](int64_t t) {
     const double angle = static_cast<double>(t) * std::numbers::pi / 12;
     return std::pair{std::cos(angle), std::sin(angle)};
@@ -94,7 +94,7 @@ TEST(PathGeometry, ACircle) {
 }
 
 TEST(PathGeometry, NothingIsNotANumber) {
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   const PathGeometry path = path_of(temp / "run", 2, [](int64_t) { return std::pair{1.0, 0.0}; });
   EXPECT_TRUE(std::isnan(path.tortuosity(1, 5)));
   EXPECT_TRUE(std::isnan(path.mean_cosine(2, 0, 2)));
@@ -109,7 +109,7 @@ TEST(PathGeometry, TwoNearlyEqualMainVariancesAreToldApart) {
     const double u = longer * std::cos(angle(t)), v = std::sin(angle(t));
     return std::pair{std::cos(turn) * u - std::sin(turn) * v, std::sin(turn) * u + std::cos(turn) * v};
   };
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   const auto projected = path_of(temp / "run", kPlaces - 1, [&](int64_t t) {
                            const auto [x0, y0] = place(t);
                            const auto [x1, y1] = place(t + 1);
@@ -128,7 +128,7 @@ TEST(PathGeometry, TwoNearlyEqualMainVariancesAreToldApart) {
 }
 
 TEST(PathGeometry, AMissingStepIsRefused) {
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   const auto refused = [&](const char* name, const Steps& sketches, const Steps& norms) {
     try {
       path_of(temp / name, made_up(), sketches, norms, ahead);
@@ -145,7 +145,7 @@ TEST(PathGeometry, AMissingStepIsRefused) {
 }
 
 TEST(PathGeometry, ATrainedRunNeedsAllItsSteps) {
-  const testing::TempFolder temp;
+  const testing::TempFolder temp(testing::memory_or_disk());
   TrainSpec spec;
   spec.steps = 4;
   const auto path = [&](const char* name, int64_t steps, int64_t diverged_at) {

@@ -55,7 +55,7 @@ struct AtTwoRates {
 };
 
 std::vector<size_t> chosen(const AtTwoRates& losses) {
-  testing::TempFolder temp;
+  testing::TempFolder temp(testing::memory_or_disk());
   std::vector<int64_t> seeds(losses.low.size());
   for (size_t i = 0; i < seeds.size(); ++i) seeds[i] = static_cast<int64_t>(i) + 1;
   const Setting setting{Scale::kSmoke, facts_of(testing::small_dataset()), seeds};
@@ -85,7 +85,7 @@ TEST(ResultsBestRate, OfASingleSeedIsItsOwn) {
 }
 
 TEST(ResultsBestRate, IsUnknownWhileRunsAreMissing) {
-  testing::TempFolder temp;
+  testing::TempFolder temp(testing::memory_or_disk());
   const Setting setting{Scale::kSmoke, facts_of(testing::small_dataset()), {1, 2, 3}};
   const Plan plan = grid_plan(setting);
   Results results(plan, temp.path());

@@ -53,7 +53,7 @@ TEST(Measures, AnArmOnItsPlateauHasNotLearned) {
 }
 
 TEST(Measures, ADivergedRunGuessesFromThereOn) {
-  testing::TempFolder temp;
+  testing::TempFolder temp(testing::memory_or_disk());
   const TrainSpec spec = small_spec("none", 5);
   create_run(temp / "run", spec);
   {

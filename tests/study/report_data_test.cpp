@@ -36,7 +36,7 @@ Findings with_a_figure(const Setting&, Results&) {
 }
 
 TEST(MakeReport, FindingsThatThrowCostOnlyTheirOwnSection) {
-  testing::TempFolder temp;
+  testing::TempFolder temp(testing::memory_or_disk());
   const auto throws = [](const Setting&, Results&) -> Findings { throw std::runtime_error("there is no such step"); };
   const Json report = make_report({planned(experiment("before", with_a_figure)), planned(experiment("broken", throws)),
                                    planned(experiment("after", with_a_figure))},
@@ -56,7 +56,7 @@ TEST(MakeReport, FindingsThatThrowCostOnlyTheirOwnSection) {
 }
 
 TEST(MakeReport, ARunThatCannotBeReadIsAFailedRunOfAReportThatStands) {
-  testing::TempFolder temp;
+  testing::TempFolder temp(testing::memory_or_disk());
   const PlannedExperiment one = planned(experiment("one", with_a_figure));
   const auto folder = temp / one.plan.runs().front().id;
   create_run(folder, one.plan.runs().front().spec);

@@ -27,13 +27,23 @@ function embedOptions(figure: Figure, scheme: Scheme): EmbedOptions {
   };
 }
 
+const twoPanels = 560; // pixels in which two panels can be read beside each other
+
+/** A few panels stand below each other where the page is too narrow; more keep their rows, and the figure scrolls. */
+function goInColumn(spec: Record<string, unknown>, width: number): boolean {
+  return Array.isArray(spec.concat) && spec.concat.length <= 4 && width > 0 && width < twoPanels;
+}
+
 async function draw(drawing: Drawing, scheme: Scheme): Promise<void> {
   drawing.scheme = scheme;
   drawing.result?.finalize();
   drawing.result = null;
   try {
-    const spec = inScheme(drawing.figure.spec, scheme) as unknown as VisualizationSpec;
-    drawing.result = await embed(drawing.plot, spec, embedOptions(drawing.figure, scheme));
+    const chart = inScheme(drawing.figure.spec, scheme);
+    const column = goInColumn(chart, drawing.plot.clientWidth);
+    drawing.plot.classList.toggle("in-column", column);
+    const spec = column ? { ...chart, columns: 1 } : chart;
+    drawing.result = await embed(drawing.plot, spec as unknown as VisualizationSpec, embedOptions(drawing.figure, scheme));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     drawing.plot.replaceChildren(

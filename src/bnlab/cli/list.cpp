@@ -1,8 +1,10 @@
 // bnlab list: the experiments, what each reproduces, what it costs, and its state here.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <stdexcept>
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
@@ -76,6 +78,9 @@ void print_entry(const Json& entry) {
 }
 
 void list(const ListOptions& options) {
+  if (std::filesystem::exists(options.out) && !std::filesystem::is_directory(options.out)) {
+    throw std::runtime_error(options.out + ": is no folder; give the one that was the --out of bnlab reproduce");
+  }
   std::optional<DataFacts> facts;
   try {
     facts = load_facts(parse_data_choice(options.data));

@@ -273,9 +273,27 @@ Figure batches_figure(const ArmRuns& runs) {
                      {.points = true, .log_x = true, .log_y = true})};
 }
 
+std::vector<std::string> answer(const std::vector<Judged>& all) {
+  if (!have_evidence(all)) return {};
+  const auto judged = judge(all);
+  const auto says = [&](const char* id) {
+    const JudgedClaim& it = find_claim(judged, id);
+    return fmt::format("{} ({:+.1f} points)", to_string(it.verdict), it.interval.mean);
+  };
+  return {
+      fmt::format("Once the perceptron has trained a while, that the usual average (momentum 0.1) tests as well as "
+                  "an exact pass over the training images is {}; that the mean over the last 100 batches does, {}. "
+                  "The cases where it matters: that a slow average (momentum 0.01) lags in the first steps is "
+                  "{}, that a single batch of 8 is too few, {}.",
+                  says("moving-average-suffices"), says("mean-of-batches-suffices"), says("slow-average-lags"),
+                  says("one-batch-costs"))};
+}
+
 Findings findings(const Setting& setting, Results& results) {
   const ArmRuns runs(setting, results);
-  return {{accuracy_figure(runs), start_figure(setting), layers_figure(runs), batches_figure(runs)}, claims(runs), {}};
+  const auto all = claims(runs);
+  return {
+      {accuracy_figure(runs), start_figure(setting), layers_figure(runs), batches_figure(runs)}, all, {}, answer(all)};
 }
 
 }  // namespace

@@ -345,12 +345,16 @@ std::vector<PaperNumber> numbers(const ArmRuns& runs) {
 std::vector<std::string> answer(const ArmRuns& runs, const std::vector<FlowClaim>& all) {
   if (!have_evidence(all)) return {};
   const auto judged = judge(all);
-  const auto factor = [&](const char* id) { return std::exp(find_claim(judged, id).interval.mean); };
+  const auto factor = [&](const char* id) {
+    const double growth = find_claim(judged, id).interval.mean;
+    return !std::isfinite(growth) ? std::string("by an unknown factor (it arrives as 0)")
+                                  : fmt::format("{:.3f}-fold", std::exp(growth));
+  };
   const auto verdict = [&](const char* id) { return to_string(find_claim(judged, id).verdict); };
   return {fmt::format(
       "That BN keeps gradients at their size is {}; that with BN they explode is {}: before training, "
-      "a gradient's norm grows {:.3f}-fold with each of the {} layers on its way back. Without BN and "
-      "with the same weights it grows {:.3f}-fold (Glorot) or {:.3f}-fold (He). {} seed{}.",
+      "a gradient's norm grows {} with each of the {} layers on its way back. Without BN and "
+      "with the same weights it grows {} (Glorot) or {} (He). {} seed{}.",
       verdict("bn-keeps-size"), verdict("bn-explodes"), factor("bn-explodes"), kDeepest, factor("plain-vanishes"),
       factor("he-keeps-size"), runs.setting().seeds.size(), runs.setting().seeds.size() == 1 ? "" : "s")};
 }

@@ -13,7 +13,7 @@ const Optimizer kSgd = {"SGD", "sgd", 0.15, colors::kBlue}, kAdam = {"Adam", "ad
                 kMomentum = {"momentum", "momentum", 0.02, colors::kGreen},
                 kRmsprop = {"RMSprop", "rmsprop", 0.003, colors::kGold},
                 kAdadelta = {"Adadelta", "adadelta", 1, colors::kPurple},
-                kSlowerSgd = {"SGD at 0.8 of its rate", "sgd", 0.12, colors::kBlue, {6, 4}};
+                kSlowerSgd = {"SGD × 0.8", "sgd", 0.12, colors::kBlue, {6, 4}};
 
 TrainSpec train_spec(const Setting& setting, int64_t seed, const Net& net, const Optimizer& optimizer) {
   const Protocol p = protocol(setting.scale);

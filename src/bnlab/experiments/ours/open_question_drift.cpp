@@ -150,8 +150,8 @@ std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs, const Protoc
 std::string in_words(const JudgedClaim& judged) {
   std::string_view sentence = judged.claim.sentence;
   sentence.remove_suffix(1);  // the full stop
-  return fmt::format("{}: {} (mean correlation {:+.2f}, 95 % interval [{:+.2f}, {:+.2f}]).", sentence,
-                     to_string(judged.verdict), judged.interval.mean, judged.interval.low, judged.interval.high);
+  return fmt::format("{}: {} (mean correlation {}).", sentence, to_string(judged.verdict),
+                     mean_and_interval(judged.evidence.per_seed, 2));
 }
 
 /// The verdicts in words.
