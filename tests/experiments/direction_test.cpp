@@ -8,6 +8,7 @@
 
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
+#include "tests/experiments/bjorck_start_directions.h"
 #include "tests/experiments/chasing_directions.h"
 #include "tests/experiments/im_directions.h"
 #include "tests/experiments/our_directions.h"
@@ -106,6 +107,7 @@ const std::vector<Case>& cases() {
     found.push_back(testing::backward_case());
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
+    for (Case& it : testing::bjorck_start_cases()) found.push_back(std::move(it));
     for (Case& it : testing::im_cases()) found.push_back(std::move(it));
     found.push_back(testing::sigmoid_case());
     found.push_back(testing::chasing_case());

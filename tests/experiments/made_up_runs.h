@@ -182,7 +182,11 @@ class MadeUpRuns {
       writer_.scalar(0, {spec.analysis, 0, "accuracy"}, made_up_.tested);
       writer_.scalar(0, {spec.analysis, 0, "loss"}, made_up_.tested_loss);
     }
-    for (const auto& [key, value] : made_up_.values) scalar(spec.analysis, 0, 0, key, value);
+    std::vector<int64_t> layers = spec.parameters.value("factors", std::vector<int64_t>{});
+    layers.push_back(0);
+    for (const int64_t layer : layers) {
+      for (const auto& [key, value] : made_up_.values) scalar(spec.analysis, layer, 0, key, value);
+    }
     if (spec.analysis != "least-squares-start") return;
     for (const char* name : {"closest", "bound", "plain"}) {
       writer_.array(0, {spec.analysis, 0, name}, std::vector<double>{made_up_.values.at(std::string("start ") + name)});

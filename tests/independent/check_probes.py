@@ -1,5 +1,5 @@
-"""A second pair of eyes: recomputes what the probes "ics", "landscape", "bn-theory", "bn-curvature" and "gradient-flow"
-recorded, and products of the Hessian in both modes of BN, in PyTorch and double precision. And measures on networks of its
+"""A second pair of eyes: recomputes what the probes "ics", "landscape", "bn-theory", "bn-curvature", "gradient-flow",
+"gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" recorded, and products of the Hessian in both modes of BN, in PyTorch and double precision. And measures on networks of its
 own what results-depth takes from theory, the growth of a gradient with BN and ReLUs.
 
 Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
@@ -191,6 +191,73 @@ def gradient_flow(saved, with_bn):  # biases are 0 before training, gamma is 1
     return {"flow.linear": linear, "flow.weight": weight}
 
 
+def resnet20(p, x):
+    """Its logits, and for each convolution what it gets and gives, what the ReLU gets, and what the ReLU gives."""
+    seen = []
+
+    def layer(number, x, stride=1, shortcut=0):
+        weight, bias = p[f"layer{number}.conv.weight"], p[f"layer{number}.conv.bias"]
+        linear = F.conv2d(x, weight, bias, stride=stride, padding=1)
+        inside = normalized(linear, p, f"layer{number}.norm.") + shortcut
+        seen.append({"in": x, "linear_": linear, "": inside, "output_": torch.relu(inside), "stride": stride})
+        return seen[-1]["output_"]
+
+    x = layer(1, x)
+    for first in range(2, 20, 2):
+        stride = 2 if first in (8, 14) else 1
+        more = p[f"layer{first}.conv.weight"].size(0) - x.size(1)
+        shortcut = F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, more))
+        x = layer(first + 1, layer(first, x, stride), 1, shortcut)
+    return x.mean((2, 3)) @ p["head.weight"].t() + p["head.bias"], seen
+
+
+def start_of_resnet(saved):
+    p = {k[len("parameter."):]: v.double().requires_grad_() for k, v in saved.items() if k.startswith("parameter.")}
+    logits, seen = resnet20(p, saved["x"].double())
+    weights = [p[f"layer{number}.conv.weight"] for number in range(1, 20)]
+    loss = F.cross_entropy(logits, saved["y"])
+    found = torch.autograd.grad(loss, weights + [s["linear_"] for s in seen] + [logits])
+    result = {f"gradient-distribution.{name}": [] for name in ["norm", "deviation", "kurtosis"]}
+    result.update({f"gradient-distribution.hill_{cut}": [] for cut in [20, 50, 100]})
+    for g in found[:19]:
+        g = g.flatten()
+        z = (g - g.mean()) / g.std(unbiased=False)
+        result["gradient-distribution.norm"].append(g.norm().item())
+        result["gradient-distribution.deviation"].append(g.std(unbiased=False).item())
+        result["gradient-distribution.kurtosis"].append((z ** 4).mean().item() - 3)
+        largest = g.abs().sort(descending=True).values
+        for cut in [20, 50, 100]:
+            k = max(1, len(g) * cut // 1000)
+            hill = largest[:k].log().mean() - largest[k].log()
+            result[f"gradient-distribution.hill_{cut}"].append(hill.item())
+    result["gradient-terms.absolute"], result["gradient-terms.sum"] = [], []
+    for s, dy in zip(seen, found[19:38]):  # image by image, each term written down: (outputs, inputs under the weights, places)
+        absolute, total = 0, 0
+        for image, of_image in zip(s["in"].detach(), dy):
+            patches = F.unfold(image[None], 3, padding=1, stride=s["stride"])[0]
+            terms = of_image.flatten(1)[:, None, :] * patches[None]
+            absolute, total = absolute + terms.abs().sum(2), total + terms.sum(2)
+        result["gradient-terms.absolute"].append(absolute.mean().item())
+        result["gradient-terms.sum"].append(total.abs().mean().item())
+    g = found[38]
+    lengths = g.norm(dim=1)
+    cosines = (g @ g.t()) / lengths[:, None] / lengths[None]
+    pairs = len(g) * (len(g) - 1)
+    result["output-gradients.cosine"] = [((cosines.sum() - cosines.trace()) / pairs).item()]
+    result["output-gradients.largest_class"] = [((g ** 2).sum(0).max() / (g ** 2).sum()).item()]
+    result["output-gradients.same_answer"] = [logits.argmax(1).bincount().max().item() / len(g)]
+    result["output-gradients.gradients"] = g.flatten().tolist()
+    with torch.no_grad():
+        for s in resnet20(p, saved["first"].double())[1]:
+            for place in ["linear_", "", "output_"]:
+                channels = s[place].transpose(0, 1).flatten(1)
+                for name, values in [("mean", channels.mean(1).abs()), ("variance", channels.var(1, unbiased=False))]:
+                    key = f"moments-by-depth.{place}{name}"
+                    result.setdefault(key, []).append(values.mean().item())
+                    result.setdefault(key + "_spread", []).append(values.std(unbiased=False).item())
+    return result
+
+
 def growth(with_bn, layers=40, width=300, batch=256):
     """The factor a layer in the middle half of a network with Gaussian weights of variance 1/width."""
     torch.manual_seed(1)
@@ -220,6 +287,12 @@ def check(name, saved, result):
             scale = torch.maximum(scale, torch.tensor(result["ics.gradient_norm"], dtype=torch.double))
         if key.startswith("hessian."):  # a sum over many entries: its error is relative to the largest
             scale = scale.max()
+        if key.startswith("output-gradients."):  # shares and cosines, or small beside the largest
+            scale = torch.ones_like(scale) if len(values) == 1 else scale.max()
+        if key.startswith("moments-by-depth."):  # of one kind, behind BN also 0: beside the largest of them
+            scale = scale.max()
+        if key == "gradient-distribution.kurtosis":
+            scale = torch.maximum(scale, torch.ones_like(scale))
         if key == "ics.cosine":
             scale = torch.ones_like(scale)
         error = ((ours - theirs).abs() / scale).max().item()
@@ -235,6 +308,8 @@ def main():
     for kind in ["none", "batch"]:
         saved = torch.load(folder / f"mlp-{kind}.pt")
         failures += check(f"mlp-{kind}", saved, gradient_flow(saved, kind == "batch"))
+        saved = torch.load(folder / f"resnet-{kind}.pt")
+        failures += check(f"resnet-{kind}", saved, start_of_resnet(saved))
     for network, loss_of, weight, layers in [("vgg", vgg_loss, "layer{}.conv.weight", 8),
                                              ("dln", dln_loss, "layer{}.linear.weight", 25)]:
         for kind in ["none", "batch"]:

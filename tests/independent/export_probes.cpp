@@ -1,7 +1,8 @@
 // Trains small networks, shows their last step to the probes "ics" and "landscape", those without normalization also to
 // "bn-theory" and "bn-curvature", and writes to a file that
 // torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the Hessian.
-// Of deep perceptrons before training likewise, with what "gradient-flow" records.
+// Of deep perceptrons before training likewise, with what "gradient-flow" records; of ResNet-20 with what "gradient-
+// distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do.
 // check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
@@ -92,6 +93,54 @@ void export_flow(const std::string& norm, const std::filesystem::path& out) {
   write(tensors, out / (test.name + ".pt"));
 }
 
+/// A ResNet at its start, with what the probes of Bjorck et al.'s experiments see of it.
+void export_start(const std::string& norm, const std::filesystem::path& out) {
+  constexpr int64_t kLayers = 19, kImages = 32;
+  Case test{"resnet-" + norm, testing::small_dataset(), testing::small_spec(norm), kLayers};
+  test.spec.data.pad_to = 0;
+  test.spec.model.name = "resnet20";
+  test.spec.model.options = {{"width", 0.5}};
+  test.spec.divergence_loss = std::nullopt;
+  const std::vector<std::string> places = {"linear", "activation-input", "output"};
+  std::vector<int64_t> all;
+  for (int64_t layer = 1; layer <= kLayers; ++layer) all.push_back(layer);
+  RunReader reader(run(test, 1,
+                       {{"gradient-distribution", 0, 1, false, Json::object()},
+                        {"gradient-terms", 0, 1, false, Json::object()},
+                        {"output-gradients", 0, 1, false, Json::object()},
+                        {"moments-by-depth", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}}},
+                       out / (test.name + "-probed")));
+  Tensors tensors;
+  const TrainingData data(test.data, test.spec);
+  insert_parameters(*build_network(test.spec, data.shape()), tensors);
+  Loader loader = data.training_loader();
+  const Batch batch = loader.next();
+  tensors.insert("x", batch.x.contiguous());
+  tensors.insert("y", batch.y);
+  tensors.insert("first", data.evaluation_loader(/*train_split=*/true, kImages).next().x.contiguous());
+  const auto insert_layers = [&](const std::string& probe, const std::string& name) {
+    std::vector<double> values;
+    for (const int64_t layer : all) values.push_back(reader.scalar_at({probe, layer, name}, 0).value());
+    tensors.insert(probe + "." + name, doubles(values));
+  };
+  for (const char* name : {"norm", "deviation", "kurtosis", "hill_20", "hill_50", "hill_100"}) {
+    insert_layers("gradient-distribution", name);
+  }
+  for (const char* name : {"absolute", "sum"}) insert_layers("gradient-terms", name);
+  for (const char* place : {"linear_", "", "output_"}) {
+    for (const char* name : {"mean", "mean_spread", "variance", "variance_spread"}) {
+      insert_layers("moments-by-depth", std::string(place) + name);
+    }
+  }
+  for (const char* name : {"cosine", "largest_class", "same_answer"}) {
+    tensors.insert(std::string("output-gradients.") + name,
+                   doubles({reader.scalar_at({"output-gradients", 0, name}, 0).value()}));
+  }
+  tensors.insert("output-gradients.gradients",
+                 doubles(reader.arrays({"output-gradients", 0, "gradients"}).front().as_doubles()));
+  write(tensors, out / (test.name + ".pt"));
+}
+
 void export_case(const Case& test, const std::filesystem::path& out) {
   Tensors tensors;
   const TrainingData data(test.data, test.spec);
@@ -148,6 +197,7 @@ int main(int argc, char** argv) {
   }
   for (const std::string norm : {"none", "batch"}) {
     export_flow(norm, argv[1]);
+    export_start(norm, argv[1]);
     export_case({"vgg-" + norm, testing::small_dataset(), testing::small_spec(norm), 8}, argv[1]);
     TrainSpec dln = testing::small_spec(norm);
     const Dataset task = make_linear_task({});

@@ -8,15 +8,17 @@
 #include "bnlab/analyses/identity_recovery.h"
 #include "bnlab/analyses/least_squares_start.h"
 #include "bnlab/analyses/loss_surfaces.h"
+#include "bnlab/analyses/random_products.h"
 #include "bnlab/analyses/scaled_inputs.h"
 
 namespace bnlab {
 
 const std::vector<AnalysisKind>& analysis_kinds() {
-  static const std::vector<AnalysisKind> kinds = {
-      evaluation_analysis(),         dln_closed_form_analysis(), least_squares_start_analysis(),
-      identity_recovery_analysis(),  scaled_inputs_analysis(),   bn_backward_analysis(),
-      channel_statistics_analysis(), chasing_game_analysis(),    loss_surfaces_analysis()};
+  static const std::vector<AnalysisKind> kinds = {evaluation_analysis(),          dln_closed_form_analysis(),
+                                                  least_squares_start_analysis(), identity_recovery_analysis(),
+                                                  scaled_inputs_analysis(),       bn_backward_analysis(),
+                                                  channel_statistics_analysis(),  chasing_game_analysis(),
+                                                  loss_surfaces_analysis(),       random_products_analysis()};
   return kinds;
 }
 

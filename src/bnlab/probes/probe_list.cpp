@@ -6,13 +6,17 @@
 #include "bnlab/probes/activations.h"
 #include "bnlab/probes/bn_curvature.h"
 #include "bnlab/probes/bn_theory.h"
+#include "bnlab/probes/gradient_distribution.h"
 #include "bnlab/probes/gradient_flow.h"
 #include "bnlab/probes/gradient_sketch.h"
+#include "bnlab/probes/gradient_terms.h"
 #include "bnlab/probes/ics.h"
 #include "bnlab/probes/landscape.h"
 #include "bnlab/probes/layer_gradients.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
+#include "bnlab/probes/moments_by_depth.h"
+#include "bnlab/probes/output_gradients.h"
 #include "bnlab/probes/population_statistics.h"
 #include "bnlab/probes/shape.h"
 #include "bnlab/probes/unit_percentiles.h"
@@ -41,7 +45,11 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                population_statistics_probe(),
                                                unit_percentiles_probe(),
                                                layer_gradients_probe(),
-                                               gradient_flow_probe()};
+                                               gradient_flow_probe(),
+                                               gradient_distribution_probe(),
+                                               moments_by_depth_probe(),
+                                               output_gradients_probe(),
+                                               gradient_terms_probe()};
   return kinds;
 }
 

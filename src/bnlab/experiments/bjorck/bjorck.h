@@ -9,7 +9,14 @@
 #include "bnlab/study/arms.h"
 #include "bnlab/study/experiment.h"
 
-namespace bnlab::bjorck {
+namespace bnlab {
+
+Experiment bjorck_fig2();    ///< how are the elements of a layer's gradient distributed before training?
+Experiment bjorck_fig5();    ///< how do activations grow with depth, and how alike are the outputs' gradients?
+Experiment bjorck_table1();  ///< do the terms of a gradient cancel?
+Experiment bjorck_fig7();    ///< how do the singular values of products of random matrices spread?
+
+namespace bjorck {
 
 inline constexpr char kSource[] =
     "Bjorck, Gomes, Selman & Weinberger 2018, Understanding Batch Normalization (arXiv 1806.02375)";
@@ -33,4 +40,5 @@ TrainSpec first_steps(const Setting& setting, int64_t seed, bool bn, double rate
 /// "ResNet-110 …, batch 128, on …": network, data, initialization, seeds.
 std::string what_was_started(const Setting& setting);
 
-}  // namespace bnlab::bjorck
+}  // namespace bjorck
+}  // namespace bnlab
