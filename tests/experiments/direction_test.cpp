@@ -8,6 +8,7 @@
 
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
+#include "tests/experiments/bjorck_steps_directions.h"
 #include "tests/experiments/chasing_directions.h"
 #include "tests/experiments/im_directions.h"
 #include "tests/experiments/our_directions.h"
@@ -106,6 +107,9 @@ const std::vector<Case>& cases() {
     found.push_back(testing::backward_case());
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
+    found.push_back(testing::bjorck_rates_case());
+    found.push_back(testing::bjorck_stepping_case());
+    found.push_back(testing::bjorck_updates_case());
     for (Case& it : testing::im_cases()) found.push_back(std::move(it));
     found.push_back(testing::sigmoid_case());
     found.push_back(testing::chasing_case());

@@ -14,8 +14,10 @@
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
 #include "bnlab/probes/population_statistics.h"
+#include "bnlab/probes/relative_loss.h"
 #include "bnlab/probes/shape.h"
 #include "bnlab/probes/unit_percentiles.h"
+#include "bnlab/probes/update_fractions.h"
 
 namespace bnlab {
 
@@ -41,7 +43,9 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                population_statistics_probe(),
                                                unit_percentiles_probe(),
                                                layer_gradients_probe(),
-                                               gradient_flow_probe()};
+                                               gradient_flow_probe(),
+                                               relative_loss_probe(),
+                                               of_plain_steps(update_fractions_probe())};
   return kinds;
 }
 

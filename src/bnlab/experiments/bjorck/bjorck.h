@@ -34,3 +34,11 @@ TrainSpec first_steps(const Setting& setting, int64_t seed, bool bn, double rate
 std::string what_was_started(const Setting& setting);
 
 }  // namespace bnlab::bjorck
+
+namespace bnlab {
+
+Experiment bjorck_fig1();
+Experiment bjorck_fig3();
+Experiment bjorck_fig4();
+
+}  // namespace bnlab
