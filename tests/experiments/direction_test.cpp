@@ -9,6 +9,7 @@
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
 #include "tests/experiments/bjorck_start_directions.h"
+#include "tests/experiments/bjorck_steps_directions.h"
 #include "tests/experiments/chasing_directions.h"
 #include "tests/experiments/im_directions.h"
 #include "tests/experiments/our_directions.h"
@@ -108,6 +109,9 @@ const std::vector<Case>& cases() {
     for (Case& it : testing::scaling_cases()) found.push_back(std::move(it));
     found.push_back(testing::placement_case());
     for (Case& it : testing::bjorck_start_cases()) found.push_back(std::move(it));
+    found.push_back(testing::bjorck_rates_case());
+    found.push_back(testing::bjorck_stepping_case());
+    found.push_back(testing::bjorck_updates_case());
     for (Case& it : testing::im_cases()) found.push_back(std::move(it));
     found.push_back(testing::sigmoid_case());
     found.push_back(testing::chasing_case());

@@ -1,6 +1,7 @@
-"""A second pair of eyes: recomputes what the probes "ics", "landscape", "bn-theory", "bn-curvature", "gradient-flow",
-"gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" recorded, and products of the Hessian in both modes of BN, in PyTorch and double precision. And measures on networks of its
-own what results-depth takes from theory, the growth of a gradient with BN and ReLUs.
+"""A second pair of eyes: recomputes in PyTorch and double precision what probes recorded ("ics", "landscape",
+"relative-loss", "update-fractions", "bn-theory", "bn-curvature", "gradient-flow", "gradient-distribution",
+"gradient-terms", "output-gradients", "moments-by-depth"), and products of the Hessian in both modes of BN. And measures
+on networks of its own what results-depth takes from theory, the growth of a gradient with BN and ReLUs.
 
 Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
 definitions of Santurkar et al. 2018 (Definition 2.1; sections 3.1 and 4) are written here anew, each layer's G' by a whole
@@ -90,6 +91,45 @@ def recomputed(saved, loss_of, weight_name, layers):
     result["landscape.beta"] = [beta]
     expected = [rate * 0.5 * 8 ** (k / 3) for k in range(4)]
     result["landscape.distance"] = expected
+    return result
+
+
+def relative_loss(saved, loss_of):
+    """Bjorck et al. 2018, Fig. 3: the loss along the gradient relative to where it begins."""
+    p = {k[len("parameter."):]: v.double() for k, v in saved.items() if k.startswith("parameter.")}
+    x, y = saved["x"].double(), saved["y"].double() if saved["y"].is_floating_point() else saved["y"]
+    loss, g = gradients(loss_of, p, x, y)
+    alphas = [0.1 * 10 ** k * saved["rate"].item() for k in range(4)]
+    ratios = [(loss_of({n: v - alpha * g[n] for n, v in p.items()}, x, y) / loss).item() for alpha in alphas]
+    above = [k for k, ratio in enumerate(ratios) if not ratio <= 1]
+    crossing = alphas[-1] if not above else alphas[0] if above[0] == 0 else math.sqrt(
+        alphas[above[0] - 1] * alphas[above[0]])
+    return {"relative.alpha": alphas, "relative.ratio": ratios, "relative.crossing": [crossing]}
+
+
+FRACTIONS_LAYER = 6
+
+
+def update_fractions(saved):
+    """Bjorck et al. 2018, Fig. 4: moments of a convolution's channels at 0, 50 and 100 % of a plain update."""
+    p = {k[len("parameter."):]: v.double() for k, v in saved.items() if k.startswith("parameter.")}
+    x, y, rate = saved["x"].double(), saved["y"], saved["rate"].item()
+    g = gradients(vgg_loss, p, x, y)[1]
+    result = {"fractions.loss": [], "fractions.length": [rate * norm(g.values())], "fractions.mean": [],
+              "fractions.variance": []}
+    for fraction in [0, 0.5, 1]:
+        moved = {n: v - fraction * rate * g[n] for n, v in p.items()}
+        result["fractions.loss"].append(vgg_loss(moved, x, y).item())
+        values = x
+        for layer in range(1, FRACTIONS_LAYER + 1):
+            values = F.conv2d(values, moved[f"layer{layer}.conv.weight"], moved[f"layer{layer}.conv.bias"], padding=1)
+            if layer == FRACTIONS_LAYER:
+                break
+            values = torch.relu(normalized(values, moved, f"layer{layer}.norm."))
+            values = F.max_pool2d(values, 2) if layer in POOL_AFTER else values
+        rows = values.permute(1, 0, 2, 3).flatten(1)
+        result["fractions.mean"] += (rows.sum(1) / rows.size(1)).tolist()
+        result["fractions.variance"] += rows.var(1, unbiased=False).tolist()
     return result
 
 
@@ -285,7 +325,7 @@ def check(name, saved, result):
         scale = theirs.abs()
         if key == "ics.l2":  # of a difference: its error is relative to the gradients
             scale = torch.maximum(scale, torch.tensor(result["ics.gradient_norm"], dtype=torch.double))
-        if key.startswith("hessian."):  # a sum over many entries: its error is relative to the largest
+        if key.startswith("hessian.") or key == "fractions.mean":  # sums over many entries: relative to the largest
             scale = scale.max()
         if key.startswith("output-gradients."):  # shares and cosines, or small beside the largest
             scale = torch.ones_like(scale) if len(values) == 1 else scale.max()
@@ -316,7 +356,9 @@ def main():
             saved = torch.load(folder / f"{network}-{kind}.pt")
             result = recomputed(saved, loss_of, weight.format, layers)
             failures += check(f"{network}-{kind}", saved, result)
+            failures += check(f"{network}-{kind}", saved, relative_loss(saved, loss_of))
             if network == "vgg":
+                failures += check(f"{network}-{kind}", saved, update_fractions(saved))
                 failures += check(f"{network}-{kind}", saved, hessian_products(saved))
             if (network, kind) == ("vgg", "none"):
                 failures += check(f"{network}-{kind}", saved, theory(saved))

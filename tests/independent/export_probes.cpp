@@ -1,8 +1,8 @@
-// Trains small networks, shows their last step to the probes "ics" and "landscape", those without normalization also to
-// "bn-theory" and "bn-curvature", and writes to a file that
-// torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the Hessian.
-// Of deep perceptrons before training likewise, with what "gradient-flow" records; of ResNet-20 with what "gradient-
-// distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do.
+// Trains small networks, shows their last step to the probes "ics", "landscape" and "relative-loss", convolutional ones
+// also to "update-fractions", those without normalization also to "bn-theory" and "bn-curvature", and writes to a file
+// that torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the
+// Hessian. Before training likewise: deep perceptrons with what "gradient-flow" records; ResNet-20 with what
+// "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do.
 // check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
@@ -23,7 +23,7 @@ using namespace bnlab;
 using Tensors = c10::Dict<std::string, at::Tensor>;
 
 constexpr int64_t kStep = 4;
-constexpr int64_t kTheoryLayer = 5;
+constexpr int64_t kTheoryLayer = 5, kFractionsLayer = 6;
 
 struct Case {
   std::string name;
@@ -141,6 +141,15 @@ void export_start(const std::string& norm, const std::filesystem::path& out) {
   write(tensors, out / (test.name + ".pt"));
 }
 
+void export_fractions(RunReader& reader, Tensors& tensors) {
+  tensors.insert("fractions.loss", doubles(reader.arrays({"update-fractions", 0, "loss"}).front().as_doubles()));
+  tensors.insert("fractions.length", doubles({reader.scalar_at({"update-fractions", 0, "length"}, kStep).value()}));
+  for (const char* what : {"mean", "variance"}) {
+    tensors.insert(std::string("fractions.") + what,
+                   doubles(reader.arrays({"update-fractions", kFractionsLayer, what}).front().as_doubles()));
+  }
+}
+
 void export_case(const Case& test, const std::filesystem::path& out) {
   Tensors tensors;
   const TrainingData data(test.data, test.spec);
@@ -152,9 +161,16 @@ void export_case(const Case& test, const std::filesystem::path& out) {
   const Batch batch = loader.next();
   tensors.insert("x", batch.x.contiguous());
   tensors.insert("y", batch.y);
-  tensors.insert("rate", doubles({test.spec.optimizer.lr}));
-  std::vector<ProbeSpec> probes = {{"ics", kStep, 1, false, Json::object()},
-                                   {"landscape", kStep, 1, false, {{"near", 0.5}, {"far", 4}, {"points", 4}}}};
+  const double rate = test.spec.optimizer.lr;
+  tensors.insert("rate", doubles({rate}));
+  std::vector<ProbeSpec> probes = {
+      {"ics", kStep, 1, false, Json::object()},
+      {"landscape", kStep, 1, false, {{"near", 0.5}, {"far", 4}, {"points", 4}}},
+      {"relative-loss", kStep, 1, false, {{"near", 0.1 * rate}, {"far", 100 * rate}, {"points", 4}}}};
+  const bool convolutional = test.name.starts_with("vgg");
+  if (convolutional) {
+    probes.push_back({"update-fractions", kStep, 1, false, {{"layers", {kFractionsLayer}}, {"points", 3}}});
+  }
   const bool with_theory = test.name == "vgg-none";
   if (with_theory) {
     probes.push_back({"bn-theory", kStep, 1, false, {{"layers", {kTheoryLayer}}}});
@@ -183,7 +199,15 @@ void export_case(const Case& test, const std::filesystem::path& out) {
     tensors.insert(std::string("landscape.") + what,
                    doubles(reader.arrays({"landscape", 0, what}).front().as_doubles()));
   }
-  if (test.name.starts_with("vgg")) export_hessian(*network, batch, tensors);
+  for (const char* what : {"alpha", "ratio"}) {
+    tensors.insert(std::string("relative.") + what,
+                   doubles(reader.arrays({"relative-loss", 0, what}).front().as_doubles()));
+  }
+  tensors.insert("relative.crossing", doubles({reader.scalar_at({"relative-loss", 0, "crossing"}, kStep).value()}));
+  if (convolutional) {
+    export_fractions(reader, tensors);
+    export_hessian(*network, batch, tensors);
+  }
   tensors.insert("landscape.beta", doubles({reader.scalar_at({"landscape", 0, "beta"}, kStep).value()}));
   write(tensors, out / (test.name + ".pt"));
 }

@@ -35,6 +35,8 @@ Json example_parameters(const std::string& name) {
   if (name == "moments-by-depth") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "landscape") return {{"points", 2}, {"random", true}};
   if (name == "population-statistics") return {{"measure_every", 1}};
+  if (name == "relative-loss") return {{"points", 3}};
+  if (name == "update-fractions") return {{"layers", {1, 3}}, {"points", 2}};
   if (name == "bn-theory") return {{"layers", {2}}};
   if (name == "bn-curvature") return {{"layers", {2}}, {"channels", 1}};
   return Json::object();
@@ -264,8 +266,9 @@ INSTANTIATE_TEST_SUITE_P(All, EveryProbe, ::testing::Range<size_t>(0, probe_kind
 TEST(ProbeParameters, LayersMustExist) {
   const TrainSpec spec = small_spec("batch");
   const ProbeSetting setting = testing::probe_setting(spec, TrainingData(small_dataset(), spec));
-  for (const char* name : {"activations", "moment-changes", "ics", "bn-theory", "bn-curvature", "unit-percentiles",
-                           "layer-gradients", "gradient-distribution", "moments-by-depth", "gradient-terms"}) {
+  for (const char* name :
+       {"activations", "moment-changes", "ics", "bn-theory", "bn-curvature", "unit-percentiles", "layer-gradients",
+        "gradient-distribution", "moments-by-depth", "gradient-terms", "update-fractions"}) {
     const ProbeKind* kind = find_probe_kind(name);
     EXPECT_THROW(kind->complete({{"layers", {9}}}, "p", setting), SpecError) << name;
     EXPECT_THROW(kind->complete({{"layers", {0}}}, "p", setting), SpecError) << name;

@@ -18,8 +18,10 @@
 #include "bnlab/probes/moments_by_depth.h"
 #include "bnlab/probes/output_gradients.h"
 #include "bnlab/probes/population_statistics.h"
+#include "bnlab/probes/relative_loss.h"
 #include "bnlab/probes/shape.h"
 #include "bnlab/probes/unit_percentiles.h"
+#include "bnlab/probes/update_fractions.h"
 
 namespace bnlab {
 
@@ -49,7 +51,9 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                gradient_distribution_probe(),
                                                moments_by_depth_probe(),
                                                output_gradients_probe(),
-                                               gradient_terms_probe()};
+                                               gradient_terms_probe(),
+                                               relative_loss_probe(),
+                                               of_plain_steps(update_fractions_probe())};
   return kinds;
 }
 
