@@ -32,6 +32,7 @@ Json example_parameters(const std::string& name) {
   if (name == "moment-changes") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "shape") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "unit-percentiles") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
+  if (name == "activation-rank") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "landscape") return {{"points", 2}, {"random", true}};
   if (name == "population-statistics") return {{"measure_every", 1}};
   if (name == "bn-theory") return {{"layers", {2}}};

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "bnlab/probes/accuracy.h"
+#include "bnlab/probes/activation_rank.h"
 #include "bnlab/probes/activations.h"
 #include "bnlab/probes/bn_curvature.h"
 #include "bnlab/probes/bn_theory.h"
+#include "bnlab/probes/effective_rate.h"
 #include "bnlab/probes/gradient_flow.h"
 #include "bnlab/probes/gradient_sketch.h"
 #include "bnlab/probes/ics.h"
@@ -41,7 +43,9 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                population_statistics_probe(),
                                                unit_percentiles_probe(),
                                                layer_gradients_probe(),
-                                               gradient_flow_probe()};
+                                               gradient_flow_probe(),
+                                               activation_rank_probe(),
+                                               effective_rate_probe()};
   return kinds;
 }
 

@@ -9,7 +9,11 @@
 #include "bnlab/study/arms.h"
 #include "bnlab/study/experiment.h"
 
-namespace bnlab::bjorck {
+namespace bnlab {
+
+Experiment rebuttals();  ///< what later papers found: rank, gradients, effective learning rate
+
+namespace bjorck {
 
 inline constexpr char kSource[] =
     "Bjorck, Gomes, Selman & Weinberger 2018, Understanding Batch Normalization (arXiv 1806.02375)";
@@ -33,4 +37,5 @@ TrainSpec first_steps(const Setting& setting, int64_t seed, bool bn, double rate
 /// "ResNet-110 …, batch 128, on …": network, data, initialization, seeds.
 std::string what_was_started(const Setting& setting);
 
-}  // namespace bnlab::bjorck
+}  // namespace bjorck
+}  // namespace bnlab
