@@ -15,6 +15,7 @@
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
 #include "tests/experiments/population_directions.h"
+#include "tests/experiments/rebuttals_directions.h"
 #include "tests/experiments/results_batch_size_directions.h"
 #include "tests/experiments/results_depth_directions.h"
 #include "tests/experiments/results_directions.h"
@@ -117,6 +118,7 @@ const std::vector<Case>& cases() {
     found.push_back(testing::chasing_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
     found.push_back(testing::results_depth_case());
+    found.push_back(testing::rebuttals_case());
     found.push_back(testing::results_batch_size_case());
     for (Case& it : testing::results_cases()) found.push_back(std::move(it));
     return found;

@@ -33,6 +33,7 @@ Json example_parameters(const std::string& name) {
   if (name == "shape") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "unit-percentiles") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "moments-by-depth") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
+  if (name == "activation-rank") return {{"layers", {1, 3}}, {"images", 16}, {"places", all}};
   if (name == "landscape") return {{"points", 2}, {"random", true}};
   if (name == "population-statistics") return {{"measure_every", 1}};
   if (name == "relative-loss") return {{"points", 3}};

@@ -39,6 +39,7 @@ const std::vector<Experiment>& experiments() {
                                               bjorck_fig5(),
                                               bjorck_fig7(),
                                               bjorck_table1(),
+                                              rebuttals(),
                                               im_surfaces(),
                                               im_consistency(),
                                               im_switching(),

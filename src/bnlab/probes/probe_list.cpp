@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "bnlab/probes/accuracy.h"
+#include "bnlab/probes/activation_rank.h"
 #include "bnlab/probes/activations.h"
 #include "bnlab/probes/bn_curvature.h"
 #include "bnlab/probes/bn_theory.h"
+#include "bnlab/probes/effective_rate.h"
 #include "bnlab/probes/gradient_distribution.h"
 #include "bnlab/probes/gradient_flow.h"
 #include "bnlab/probes/gradient_sketch.h"
@@ -53,7 +55,9 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                output_gradients_probe(),
                                                gradient_terms_probe(),
                                                relative_loss_probe(),
-                                               of_plain_steps(update_fractions_probe())};
+                                               of_plain_steps(update_fractions_probe()),
+                                               activation_rank_probe(),
+                                               effective_rate_probe()};
   return kinds;
 }
 
