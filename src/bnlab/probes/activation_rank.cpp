@@ -26,7 +26,7 @@ double stable_rank(const at::Tensor& gram) {
   return total / at::linalg_eigvalsh(gram).max().item<double>();
 }
 
-double mean_cosine(const at::Tensor& gram) {
+double cosine_between_rows(const at::Tensor& gram) {
   const auto n = static_cast<double>(gram.size(0));
   const at::Tensor lengths = gram.diagonal().sqrt();
   const double all = (gram / at::outer(lengths, lengths)).sum().item<double>();
@@ -50,7 +50,7 @@ class ActivationRank : public Probe {
     parameters_.pass(view.network, images_, [&](int64_t layer, const std::string& prefix, const at::Tensor& value) {
       const at::Tensor rows = value.detach().to(at::kDouble).flatten(1), gram = rows.matmul(rows.t());
       view.recorder.scalar(view.step, layer, prefix + "stable_rank", stable_rank(gram));
-      view.recorder.scalar(view.step, layer, prefix + "cosine", mean_cosine(gram));
+      view.recorder.scalar(view.step, layer, prefix + "cosine", cosine_between_rows(gram));
     });
   }
 
