@@ -3,173 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
-#include "bnlab/experiments/bjorck/bjorck.h"
-#include "bnlab/study/curves.h"
-#include "bnlab/study/evidence.h"
+#include "bnlab/experiments/bjorck/fig1_figures.h"
 
 namespace bnlab {
 namespace {
 
-/// The paper's rates are 0.1, 0.003 and 0.0001 over 165 epochs. In a few hundred steps nothing is learned at 0.0001, so
-/// that shorter training is at rates closer to the highest.
-struct TrainedNetwork {
-  std::string model;
-  double width;
-  int64_t pool, batch, steps;
-  double high, middle, low;  ///< learning rates
-  std::vector<double> rates() const { return {high, middle, low}; }
-  Window last_quarter() const { return {steps - steps / 4, steps}; }
-};
-
-TrainedNetwork trained_network(const Setting& setting) {
-  constexpr int64_t kPaperEpochs = 165, kPaperBatch = 128;
-  switch (setting.scale) {
-    case Scale::kSmoke:
-      return {"resnet20", 0.125, 2, 16, 8, 0.1, 0.01, 0.001};
-    case Scale::kQuick:
-      return {"resnet20", 0.5, 2, 64, 400, 0.1, 0.01, 0.001};
-    case Scale::kStandard:
-      return {"resnet56", 0.5, 1, 128, 3000, 0.1, 0.01, 0.001};
-    case Scale::kPaper:
-      return {"resnet110", 1, 1, kPaperBatch, kPaperEpochs * setting.data.train_count / kPaperBatch, 0.1, 0.003, 1e-4};
-  }
-  throw std::logic_error("no such scale");
-}
-
-constexpr int64_t kTestLooks = 5, kTestImages = 1000;
-
-TrainSpec training(const Setting& setting, int64_t seed, bool bn, double rate) {
-  const TrainedNetwork p = trained_network(setting);
-  TrainSpec spec;
-  spec.data = {setting.data.set, setting.data.digest};
-  spec.data.pool = p.pool;
-  spec.data.augment = "flip-crop";
-  spec.model.name = p.model;
-  spec.model.options = {{"width", p.width}};
-  spec.model.norm.kind = bn ? "batch" : "none";
-  spec.optimizer.name = "momentum";
-  spec.optimizer.options = {{"momentum", 0.9}};
-  spec.optimizer.lr = rate;
-  spec.optimizer.weight_decay = 5e-4;
-  spec.optimizer.milestones = {p.steps / 2, p.steps * 3 / 4};
-  spec.batch = p.batch;
-  spec.steps = p.steps;
-  spec.seed = seed;
-  spec.probes.push_back({"accuracy",
-                         0,
-                         std::max<int64_t>(1, p.steps / kTestLooks),
-                         true,
-                         {{"split", "test"}, {"examples", kTestImages}}});
-  return spec;
-}
-
-/// Which of three rates, by its place in TrainedNetwork::rates().
-Arm trained_at(const std::string& name, const std::string& color, const std::vector<int>& dash, bool bn, size_t rate) {
-  return {{name, color, dash}, [=](const Setting& setting, int64_t seed) {
-            return training(setting, seed, bn, trained_network(setting).rates().at(rate));
-          }};
-}
-const std::vector<std::string> kRateNames = {"highest rate", "middle rate", "lowest rate"};
-const std::vector<std::vector<int>> kRateDashes = {{}, {6, 4}, {2, 3}};
-std::vector<Arm> at_all_rates(bool bn) {
-  std::vector<Arm> arms;
-  for (size_t i = 0; i < kRateNames.size(); ++i) {
-    arms.push_back(trained_at((bn ? "BN, " : "no BN, ") + kRateNames[i], bn ? colors::kRed : colors::kBlue,
-                              kRateDashes[i], bn, i));
-  }
-  return arms;
-}
-const std::vector<Arm> kWithBn = at_all_rates(true), kWithoutBn = at_all_rates(false);
-
-std::vector<Arm> all_trained() {
-  std::vector<Arm> all = kWithBn;
-  all.insert(all.end(), kWithoutBn.begin(), kWithoutBn.end());
-  return all;
-}
-
-const std::vector<double> kDeepRates = {0.0001, 0.001, 0.01, 0.1};
-constexpr int64_t kDeepSteps = 8;
-
-/// The deep network's first steps.
-Arm deep_at(bool bn, double rate) {
-  return {
-      {fmt::format("{}, first steps at {}", bn ? "BN" : "no BN", rate), bn ? colors::kRed : colors::kBlue},
-      [=](const Setting& setting, int64_t seed) { return bjorck::first_steps(setting, seed, bn, rate, kDeepSteps); }};
-}
-
-std::vector<Arm> all_deep_starts() {
-  std::vector<Arm> all;
-  for (const bool bn : {true, false}) {
-    for (const double rate : kDeepRates) all.push_back(deep_at(bn, rate));
-  }
-  return all;
-}
-
-Arm tested_after(const Arm& arm) {
-  return {{arm.name() + ", tested", arm.style.color, arm.style.dash}};
-}
-
-Plan plan_of_rates(const Setting& setting) {
-  Plan plan(setting);
-  add_runs(plan, setting, all_trained());
-  add_runs(plan, setting, all_deep_starts());
-  for (const int64_t seed : setting.seeds) {
-    for (const Arm& arm : all_trained()) {
-      const PlannedRun trained = plan.run(arm.name(), seed);
-      plan.add(tested_after(arm).name(), seed, "test of " + trained.title,
-               AnalysisSpec{"evaluation", {{"split", "test"}}, {trained.id}});
-    }
-  }
-  return plan;
-}
-
-std::vector<std::string> what_was_trained_at_rates(const Setting& setting) {
-  const TrainedNetwork p = trained_network(setting);
-  const std::string width = p.width == 1 ? "" : fmt::format(" at {} of its width", p.width),
-                    images = p.pool == 1 ? "" : fmt::format(", images reduced to means of {0}×{0} pixels", p.pool);
-  const std::string model = p.model == "resnet110" ? "ResNet-110" : p.model == "resnet56" ? "ResNet-56" : "ResNet-20";
-  std::vector<std::string> paragraphs = {
-      fmt::format(
-          "{}{} on {}{}, flips and crops, with BN before every ReLU and without, {} steps of {} images, SGD with "
-          "momentum 0.9 and weight decay 5e-4, Glorot (Xavier) initialization. Rates: {} (highest), {} (middle) and {} "
-          "(lowest), divided by 10 at 50 % and at 75 % of the steps. {} seed{}.",
-          model, width, setting.data.title, images, p.steps, p.batch, p.high, p.middle, p.low, setting.seeds.size(),
-          setting.seeds.size() == 1 ? "" : "s"),
-      "The paper: ResNet-110 on CIFAR-10 for 165 epochs at 0.1, 0.003 and 0.0001 with BN and at 0.0001 without, since "
-      "without BN it diverges at higher rates. In a few hundred steps nothing is learned at 0.0001, with BN or "
-      "without, so that all but the paper's own scale train at rates closer to the highest. A run that diverges counts "
-      "as guessing from there on; one may also end without having learned, which is another outcome.",
-      fmt::format("Beside them, {} steps at rates of {} of this network, whose depth is what the divergence needs: {}",
-                  kDeepSteps, fmt::join(kDeepRates, ", "), bjorck::what_was_started(setting))};
-  return paragraphs;
-}
-
-enum class Outcome { kLearned, kDidNotLearn, kDiverged };
-
-Outcome outcome_of(RunReader& run, int64_t classes, const Window& window) {
-  if (run.diverged_at() >= 0) return Outcome::kDiverged;
-  const double accuracy = mean_over(training_accuracy(run, classes), window);
-  const double least = 1 / static_cast<double>(classes) + kLearnedMargin;
-  return accuracy >= least ? Outcome::kLearned : Outcome::kDidNotLearn;
-}
-
-/// 1 for a run one of whose mini-batches had a loss at which a network counts as diverged, else 0.
-PerSeed diverged(const ArmRuns& runs, const Arm& arm) {
-  constexpr double kDivergedAbove = 1000;
-  return each(runs, arm, [](RunReader& run) {
-    const auto losses = run.scalars({"train", 0, "loss"}).values;
-    return std::all_of(losses.begin(), losses.end(), [](double loss) { return loss <= kDivergedAbove; }) ? 0.0 : 1.0;
-  });
-}
-
-/// Test accuracy behind the last step, 0 to 1.
-PerSeed tested(const ArmRuns& runs, const Arm& arm) {
-  return each(runs, tested_after(arm), [](RunReader& run) {
-    return run.scalar_at({"evaluation", 0, "accuracy"}, 0).value_or(NAN);
-  });
-}
+using namespace bjorck;
 
 PerSeed larger(const PerSeed& a, const PerSeed& b) {
   PerSeed result;
@@ -212,8 +52,8 @@ std::vector<Arm> with_tests(const std::vector<Arm>& arms) {
 std::vector<RateClaim> accuracy_claims(const ArmRuns& runs) {
   const TrainedNetwork p = trained_network(runs.setting());
   const Window window = p.last_quarter();
-  const Arm &high = kWithBn[0], &middle = kWithBn[1], &low = kWithBn[2], &plain_high = kWithoutBn[0],
-            &plain_middle = kWithoutBn[1], &plain_low = kWithoutBn[2];
+  const Arm &high = with_bn()[0], &middle = with_bn()[1], &low = with_bn()[2], &plain_high = without_bn()[0],
+            &plain_middle = without_bn()[1], &plain_low = without_bn()[2];
   const PerSeed at_high = tested(runs, high), at_middle = tested(runs, middle), at_low = tested(runs, low),
                 without = tested(runs, plain_low);
   const PerSeed from_rate = points_between(at_high, at_low), from_bn = points_between(at_low, without);
@@ -228,7 +68,7 @@ std::vector<RateClaim> accuracy_claims(const ArmRuns& runs) {
            .window = end,
            .side = Side::above(0),
            .rank = Rank::kPrimary},
-          paired(runs, with_tests(kWithBn), {learned(runs, {high}, window)},
+          paired(runs, with_tests(with_bn()), {learned(runs, {high}, window)},
                  points_between(at_high, larger(at_middle, at_low)))),
       rate_claim({.id = "alike-at-lowest-rate",
                   .sentence = fmt::format("At the lowest rate, {}, BN makes no difference to the test accuracy: less "
@@ -318,7 +158,7 @@ std::vector<RateClaim> divergence_claims(const ArmRuns& runs) {
                   .window = Window{0, p.steps}.text(),
                   .side = Side::above(0.5),
                   .unit = unit},
-                 paired(runs, {kWithoutBn[0]}, {}, diverged(runs, kWithoutBn[0])))};
+                 paired(runs, {without_bn()[0]}, {}, diverged(runs, without_bn()[0])))};
 }
 
 std::vector<RateClaim> claims_of_rates(const ArmRuns& runs) {
@@ -327,138 +167,10 @@ std::vector<RateClaim> claims_of_rates(const ArmRuns& runs) {
   return all;
 }
 
-/// Test accuracy along training; from where it diverged on, a run guesses.
-std::vector<BandPoint> test_curves(const ArmRuns& runs) {
-  const TrainedNetwork p = trained_network(runs.setting());
-  const int64_t every = std::max<int64_t>(1, p.steps / kTestLooks);
-  std::vector<BandPoint> points;
-  for (const Arm& arm : all_trained()) {
-    std::map<int64_t, std::vector<double>> by_step;
-    for (RunReader* run : runs.of(arm)) {
-      const Series series = run->scalars({"accuracy", 0, "test_accuracy"});
-      for (size_t i = 0; i < series.steps.size(); ++i) by_step[series.steps[i]].push_back(100 * series.values[i]);
-      if (run->diverged_at() < 0) continue;
-      for (int64_t step = 0; step <= p.steps; step += every) {
-        if (step >= run->diverged_at()) by_step[step].push_back(100.0 / static_cast<double>(runs.classes()));
-      }
-    }
-    for (const auto& [step, values] : by_step) {
-      points.push_back(band_point(arm.name(), static_cast<double>(step), values));
-    }
-  }
-  return points;
-}
-
-Figure rates_curves_figure(const ArmRuns& runs) {
-  const TrainedNetwork p = trained_network(runs.setting());
-  const std::vector<Arm> all = all_trained();
-  const auto width = std::max<size_t>(1, static_cast<size_t>(p.steps) / 16);
-  return {"a", "Training and test accuracy at three learning rates",
-          fmt::format(
-              "Left: share of each mini-batch that the network gets right while it trains (average over the last {} "
-              "steps); right: the same of {} test images. Red with BN, blue without; solid at the highest rate, {}, "
-              "dashed at {}, dotted at {}. Line: mean over seeds, band: lowest to highest; guessing would give {} %. "
-              "The paper: with BN the highest rate is fastest and ends best; at the lowest rate BN makes little "
-              "difference; without BN higher rates fail. So look whether red rises above blue of the same dashes, or "
-              "only solid red above the rest.",
-              width, kTestImages, p.high, p.middle, p.low, 100 / runs.classes()),
-          panels({{"training", band_chart(accuracy_curves(runs, all, width), styles_of(all), "training step",
-                                          "training accuracy (%)")},
-                  {"test", band_chart(test_curves(runs), styles_of(all), "training step", "test accuracy (%)",
-                                      {.points = true})}},
-                 2)};
-}
-
-/// "learned", "4 diverged, 1 learned": the outcomes of an arm's runs.
-std::string outcomes_in_words(const ArmRuns& runs, const Arm& arm) {
-  const std::vector<std::pair<Outcome, std::string>> names = {
-      {Outcome::kDiverged, "diverged"}, {Outcome::kDidNotLearn, "did not learn"}, {Outcome::kLearned, "learned"}};
-  const Window window = trained_network(runs.setting()).last_quarter();
-  std::map<Outcome, size_t> count;
-  for (RunReader* run : runs.of(arm)) ++count[outcome_of(*run, runs.classes(), window)];
-  std::string words;
-  for (const auto& [outcome, name] : names) {
-    if (count[outcome] == 0) continue;
-    if (count[outcome] == runs.of(arm).size()) return name;
-    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", count[outcome], name);
-  }
-  return words;
-}
-
-Json trained_outcomes(const ArmRuns& runs) {
-  const TrainedNetwork p = trained_network(runs.setting());
-  std::vector<HeatCell> cells;
-  HeatMapOptions options;
-  for (const auto& [row, arms] : {std::pair("BN", kWithBn), std::pair("no BN", kWithoutBn)}) {
-    for (size_t i = arms.size(); i-- > 0;) {
-      const PerSeed reached = accuracy(runs, arms[i], p.last_quarter());
-      if (reached.empty()) continue;
-      const std::string rate = fmt::format("{}", p.rates()[i]);
-      cells.push_back({row, rate, 100 * mean_of(reached)});
-      options.marks.push_back({row, rate, outcomes_in_words(runs, arms[i])});
-    }
-  }
-  return heat_map_chart(cells, "", "learning rate", "training accuracy (%)", options);
-}
-
-Json deep_outcomes(const ArmRuns& runs) {
-  std::vector<HeatCell> cells;
-  HeatMapOptions options;
-  for (const bool bn : {true, false}) {
-    for (const double rate : kDeepRates) {
-      const PerSeed values = diverged(runs, deep_at(bn, rate));
-      if (values.empty()) continue;
-      const std::string row = bn ? "BN" : "no BN", column = fmt::format("{}", rate);
-      cells.push_back({row, column, 100 * mean_of(values)});
-      options.marks.push_back(
-          {row, column,
-           fmt::format("{:.0f} of {}", mean_of(values) * static_cast<double>(values.size()), values.size())});
-    }
-  }
-  return heat_map_chart(cells, "", "learning rate", "diverged (%)", options);
-}
-
-Figure outcomes_figure(const ArmRuns& runs) {
-  const TrainedNetwork p = trained_network(runs.setting());
-  return {
-      "b", "What becomes of a network at each rate",
-      fmt::format(
-          "Left: how many seeds of the deep network ({} convolutions) diverge within their first {} steps, which is "
-          "where the paper's does. Right: what became of the network whose curves figure a shows, with its "
-          "training accuracy over {}: it learned, it diverged (a mini-batch's loss above 1000), or neither: it did "
-          "not learn, with a training accuracy less than {:.0f} points above guessing. Only depth makes large "
-          "rates diverge at once; a shallower network may survive them and learn nothing all the same.",
-          bjorck::deep_network(runs.setting().scale).layers, kDeepSteps, p.last_quarter().text(), 100 * kLearnedMargin),
-      panels({{"the deep network's first steps", deep_outcomes(runs)}, {"after training", trained_outcomes(runs)}}, 2)};
-}
-
-Figure deep_losses_figure(const ArmRuns& runs) {
-  std::vector<Panel> charts;
-  for (const bool bn : {true, false}) {
-    std::vector<ArmStyle> styles;
-    std::vector<BandPoint> points;
-    for (size_t i = 0; i < kDeepRates.size(); ++i) {
-      const std::string name = fmt::format("rate {}", kDeepRates[i]);
-      styles.push_back({name, categories().at(i)});
-      for (BandPoint point : loss_curves(runs, {deep_at(bn, kDeepRates[i])})) {
-        point.arm = name;
-        points.push_back(point);
-      }
-    }
-    charts.push_back({bn ? "BN" : "no BN", band_chart(points, styles, "training step", "loss (logarithmic)",
-                                                      {.points = true, .log_y = true})});
-  }
-  return {"c", "The deep network's first losses",
-          "Loss of each mini-batch in its first steps, with BN and without. Without BN it begins far above guessing, "
-          "since values grow from block to block; one step at a high rate and it leaves the scale, and a run ends "
-          "where its loss is above 1000 or no number any more. Line: mean over seeds, band: lowest to highest.",
-          panels(charts, 2)};
-}
-
 std::vector<PaperNumber> numbers_of_rates(const ArmRuns& runs) {
   const TrainedNetwork p = trained_network(runs.setting());
   std::vector<PaperNumber> numbers;
-  for (const auto& [name, arms] : {std::pair("with BN", kWithBn), std::pair("without BN", kWithoutBn)}) {
+  for (const auto& [name, arms] : {std::pair("with BN", with_bn()), std::pair("without BN", without_bn())}) {
     for (size_t i = 0; i < arms.size(); ++i) {
       PerSeed values = tested(runs, arms[i]);
       for (double& value : values) value *= 100;
@@ -484,7 +196,7 @@ std::vector<std::string> answer_of_rates(const ArmRuns& runs, const std::vector<
                   text("rate-not-bn", "points")),
       fmt::format("That the deep network diverges at once without BN, at a rate at which it does not with BN, is {}. "
                   "The network of the curves at the highest rate without BN: {}.",
-                  verdict("deep-diverges-without-bn"), outcomes_in_words(runs, kWithoutBn[0]))};
+                  verdict("deep-diverges-without-bn"), outcomes_in_words(runs, without_bn()[0]))};
 }
 
 Findings findings_of_rates(const Setting& setting, Results& results) {
