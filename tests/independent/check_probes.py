@@ -1,5 +1,5 @@
 """A second pair of eyes: recomputes in PyTorch and double precision what probes recorded ("ics", "landscape",
-"relative-loss", "update-fractions", "bn-theory", "bn-curvature", "gradient-flow", "gradient-distribution",
+"relative-loss", "update-fractions", "bn-theory", "bn-curvature", "gradient-flow", "layer-gradients", "gradient-distribution",
 "gradient-terms", "output-gradients", "moments-by-depth"), and products of the Hessian in both modes of BN. And measures
 on networks of its own what results-depth takes from theory, the growth of a gradient with BN and ReLUs.
 
@@ -208,7 +208,7 @@ def hessian_products(saved):
     return result
 
 
-def flow_of(weights, with_bn, x, y):
+def flow_of(weights, with_bn, x, y, activation=torch.relu):
     """Norms of the loss's gradient at each layer's linear map, and of its weight; the last weight is the head's."""
     weights = [w.clone().requires_grad_() for w in weights]
     linear = []
@@ -217,18 +217,18 @@ def flow_of(weights, with_bn, x, y):
         linear.append(x)
         if with_bn:
             x = (x - x.mean(0)) / torch.sqrt(((x - x.mean(0)) ** 2).mean(0) + 1e-5)
-        x = torch.relu(x)
+        x = activation(x)
     found = torch.autograd.grad(F.cross_entropy(x @ weights[-1].t(), y), linear + weights[:-1])
     norms = [g.norm().item() for g in found]
     return norms[:len(linear)], norms[len(linear):]
 
 
-def gradient_flow(saved, with_bn):  # biases are 0 before training, gamma is 1
-    layers = len(saved["flow.linear"])
+def gradient_flow(saved, with_bn, activation):  # biases are 0 before training, gamma is 1
+    layers = len(saved["gradient-flow.linear"])
     names = [f"layer{layer}.linear.weight" for layer in range(1, layers + 1)] + ["head.weight"]
     weights = [saved["parameter." + name].double() for name in names]
-    linear, weight = flow_of(weights, with_bn, saved["x"].double().flatten(1), saved["y"])
-    return {"flow.linear": linear, "flow.weight": weight}
+    linear, weight = flow_of(weights, with_bn, saved["x"].double().flatten(1), saved["y"], activation)
+    return {"gradient-flow.linear": linear, "gradient-flow.weight": weight, "layer-gradients.weight": weight}
 
 
 def resnet20(p, x):
@@ -338,7 +338,7 @@ def check(name, saved, result):
         error = ((ours - theirs).abs() / scale).max().item()
         fine = error <= TOLERANCE  # False for NaN
         failures += not fine
-        print(f"{name:10s} {key:30s} largest relative difference {error:.1e} {'' if fine else 'TOO LARGE'}")
+        print(f"{name:17s} {key:30s} largest relative difference {error:.1e} {'' if fine else 'TOO LARGE'}")
     return failures
 
 
@@ -346,8 +346,10 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     failures = check_growth()
     for kind in ["none", "batch"]:
-        saved = torch.load(folder / f"mlp-{kind}.pt")
-        failures += check(f"mlp-{kind}", saved, gradient_flow(saved, kind == "batch"))
+        for activation in [torch.relu, torch.sigmoid]:
+            name = f"mlp-{activation.__name__}-{kind}"
+            saved = torch.load(folder / f"{name}.pt")
+            failures += check(name, saved, gradient_flow(saved, kind == "batch", activation))
         saved = torch.load(folder / f"resnet-{kind}.pt")
         failures += check(f"resnet-{kind}", saved, start_of_resnet(saved))
     for network, loss_of, weight, layers in [("vgg", vgg_loss, "layer{}.conv.weight", 8),

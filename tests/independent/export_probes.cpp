@@ -1,9 +1,9 @@
 // Trains small networks, shows their last step to the probes "ics", "landscape" and "relative-loss", convolutional ones
 // also to "update-fractions", those without normalization also to "bn-theory" and "bn-curvature", and writes to a file
 // that torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the
-// Hessian. Before training likewise: deep perceptrons with what "gradient-flow" records; ResNet-20 with what
-// "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do.
-// check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
+// Hessian. Before training likewise: deep perceptrons with what "gradient-flow" and "layer-gradients" record; ResNet-20
+// with what "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do. check_probes.py
+// computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <cmath>
@@ -68,14 +68,16 @@ void write(const Tensors& tensors, const std::filesystem::path& file) {
   std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<int64_t>(bytes.size()));
 }
 
-void export_flow(const std::string& norm, const std::filesystem::path& out) {
-  constexpr int64_t kLayers = 40;
-  Case test{"mlp-" + norm, testing::small_dataset(), testing::small_spec(norm), kLayers};
+void export_flow(const std::string& activation, int64_t layers, const std::string& norm,
+                 const std::filesystem::path& out) {
+  Case test{"mlp-" + activation + "-" + norm, testing::small_dataset(), testing::small_spec(norm), layers};
   test.spec.data.pad_to = 0;
   test.spec.model.name = "mlp";
-  test.spec.model.options = {{"layers", static_cast<double>(kLayers)}, {"width", 32}};
+  test.spec.model.options = {{"layers", static_cast<double>(layers)}, {"width", 32}, {"activation", activation}};
   test.spec.batch = 64;
-  RunReader reader(run(test, 1, {{"gradient-flow", 0, 1, false, Json::object()}}, out / (test.name + "-probed")));
+  const Json none = Json::object();
+  RunReader reader(run(test, 1, {{"gradient-flow", 0, 1, false, none}, {"layer-gradients", 0, 1, false, none}},
+                       out / (test.name + "-probed")));
   Tensors tensors;
   const TrainingData data(test.data, test.spec);
   insert_parameters(*build_network(test.spec, data.shape()), tensors);
@@ -83,13 +85,15 @@ void export_flow(const std::string& norm, const std::filesystem::path& out) {
   const Batch batch = loader.next();
   tensors.insert("x", batch.x.contiguous());
   tensors.insert("y", batch.y);
-  for (const char* what : {"linear", "weight"}) {
+  const auto insert_layers = [&](const std::string& probe, const std::string& what) {
     std::vector<double> values;
-    for (int64_t layer = 1; layer <= kLayers; ++layer) {
-      values.push_back(reader.scalar_at({"gradient-flow", layer, what}, 0).value());
-    }
-    tensors.insert(std::string("flow.") + what, doubles(values));
-  }
+    for (int64_t layer = 1; layer <= layers; ++layer)
+      values.push_back(reader.scalar_at({probe, layer, what}, 0).value());
+    tensors.insert(probe + "." + what, doubles(values));
+  };
+  insert_layers("gradient-flow", "linear");
+  insert_layers("gradient-flow", "weight");
+  insert_layers("layer-gradients", "weight");
   write(tensors, out / (test.name + ".pt"));
 }
 
@@ -220,7 +224,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const std::string norm : {"none", "batch"}) {
-    export_flow(norm, argv[1]);
+    export_flow("relu", 40, norm, argv[1]);
+    export_flow("sigmoid", 10, norm, argv[1]);
     export_start(norm, argv[1]);
     export_case({"vgg-" + norm, testing::small_dataset(), testing::small_spec(norm), 8}, argv[1]);
     TrainSpec dln = testing::small_spec(norm);
