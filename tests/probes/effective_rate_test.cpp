@@ -35,7 +35,9 @@ TEST_F(MomentTest, EffectiveRateIsOfEachLayersWeight) {
       const double cosine = w.dot(g).item<double>() / (length * testing::norm_of({g}));
       EXPECT_NEAR(recorded("cosine"), cosine, 1e-4) << norm << layer;
       // In front of BN the loss does not see the weights' scale, but for eps.
-      if (norm == std::string("batch")) EXPECT_LT(std::abs(cosine), 0.01);
+      if (norm == std::string("batch")) {
+        EXPECT_LT(std::abs(cosine), 0.01);
+      }
     }
     EXPECT_FALSE(reader.scalar_at({"effective-rate", 3, "norm"}, 2)) << "which nobody asked for";
   }

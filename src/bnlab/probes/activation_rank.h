@@ -9,7 +9,7 @@
 //
 // Records under "activation-rank", for each watched layer and place: "stable_rank" and "cosine", each behind the
 // place's prefix ("linear_", "output_" or none). NaN where a layer's values are all 0 or not finite; "cosine" also if
-// an image's are all 0. Parameters: {"layers": [1, 2] (absent or empty: all), "images": 128, "places":
+// an image's are all 0. Parameters: {"layers": [1, 2], "images": 128, "places":
 // ["activation-input"]}.
 #pragma once
 

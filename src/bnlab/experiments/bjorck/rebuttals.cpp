@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "bnlab/experiments/bjorck/bjorck.h"
 #include "bnlab/study/curves.h"
@@ -57,7 +58,9 @@ Arm started(const std::string& name, const std::string& norm, double init_scale,
             spec.steps = 1;
             spec.seed = seed;
             spec.probes.push_back({kBack, 0, 1, false, Json::object()});
-            spec.probes.push_back({kRank, 0, 1, false, {{"images", p.images}}});
+            std::vector<int64_t> all(kLayers);
+            std::iota(all.begin(), all.end(), 1);
+            spec.probes.push_back({kRank, 0, 1, false, {{"layers", all}, {"images", p.images}}});
             return spec;
           }};
 }

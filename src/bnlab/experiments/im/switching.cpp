@@ -321,12 +321,16 @@ std::vector<std::string> answer(const std::vector<Judged>& all) {
     const auto said = [&](const std::string& what) -> const JudgedClaim& {
       return find_claim(judged, claim_id(what, net));
     };
+    const auto measured = [&](const std::string& what) {
+      const double mean = said(what).interval.mean;
+      return std::isfinite(mean) ? fmt::format("{:.2f}", mean) : std::string("an unknown share");
+    };
     paragraphs.push_back(fmt::format(
-        "{}: that all switched runs end off the line between the pure ones is {} (the nearest is {:.2f} of its length "
-        "beside it); that even a switch at 75 % leads into another valley is {} (lower barrier of the two: {:.2f} of "
+        "{}: that all switched runs end off the line between the pure ones is {} (the nearest is {} of its length "
+        "beside it); that even a switch at 75 % leads into another valley is {} (lower barrier of the two: {} of "
         "the loss); that a later switch ends nearer to the first optimizer's own end is {}.",
-        net.label(), to_string(said("off-the-line").verdict), said("off-the-line").interval.mean,
-        to_string(said("leaves-even-late").verdict), said("leaves-even-late").interval.mean,
+        net.label(), to_string(said("off-the-line").verdict), measured("off-the-line"),
+        to_string(said("leaves-even-late").verdict), measured("leaves-even-late"),
         to_string(said("later-is-nearer").verdict)));
   }
   return paragraphs;
