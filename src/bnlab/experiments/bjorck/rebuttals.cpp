@@ -34,7 +34,7 @@ RebuttalProtocol rebuttal_protocol(Scale scale) {
     case Scale::kSmoke:
       return {8, 16, 0.0625, 2, 16, 12, 4};
     case Scale::kQuick:
-      return {100, 128, 0.125, 2, 32, 400, 20};
+      return {100, 128, 0.125, 2, 32, 800, 40};
     case Scale::kStandard:
       return {300, 256, 0.25, 1, 128, 3000, 100};
     case Scale::kPaper:
