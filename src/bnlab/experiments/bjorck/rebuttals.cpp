@@ -316,7 +316,8 @@ std::vector<Figure> figures(const ArmRuns& runs) {
        fmt::format("{} hidden layers, nothing trained. Left: in how many directions the images' values differ (stable "
                    "rank, logarithmic; 1: all images are multiples of one). Right: the mean cosine between two "
                    "images' values; 1 says that the network no longer tells them apart. Red, with BN: a floor that "
-                   "holds at any depth; blue and green, without: all alike. Line: mean over seeds, band: lowest to "
+                   "holds at any depth; blue and green, without: all alike (the two lie on each other: a factor on the "
+                   "weights turns nothing). Line: mean over seeds, band: lowest to "
                    "highest.",
                    kLayers),
        panels({{"directions", by_depth(runs, kRank, "stable_rank", "stable rank (logarithmic)", true)},
@@ -355,8 +356,8 @@ std::vector<std::string> answer_of(const std::vector<Rebuttal>& all) {
                   verdict("rank-collapses"), mean("rank-collapses"), verdict("bn-keeps-rank"),
                   std::exp(mean("bn-keeps-rank")), verdict("gradients-grow"), std::exp(mean("gradients-grow")),
                   std::exp(kTheory)),
-      fmt::format("That with BN a gradient stands at a right angle to its weights is {} (mean cosine {:.4f}, without "
-                  "BN {:.4f}); that weight decay there keeps the effective rate up, {} ({:.2f} times as high at the "
+      fmt::format("That with BN a gradient stands at a right angle to its weights is {} (mean cosine {:.1g}, without "
+                  "BN {:.2g}); that weight decay there keeps the effective rate up, {} ({:.2f} times as high at the "
                   "end).",
                   verdict("orthogonal"), mean("orthogonal"), mean("not-without-bn"), verdict("decay-sets-the-rate"),
                   std::exp(mean("decay-sets-the-rate")))};
