@@ -228,7 +228,8 @@ def gradient_flow(saved, with_bn, activation):  # biases are 0 before training, 
     names = [f"layer{layer}.linear.weight" for layer in range(1, layers + 1)] + ["head.weight"]
     weights = [saved["parameter." + name].double() for name in names]
     linear, weight = flow_of(weights, with_bn, saved["x"].double().flatten(1), saved["y"], activation)
-    return {"gradient-flow.linear": linear, "gradient-flow.weight": weight, "layer-gradients.weight": weight}
+    return {"gradient-flow.linear": linear, "gradient-flow.weight": weight,
+            **({"layer-gradients.weight": weight} if "layer-gradients.weight" in saved else {})}
 
 
 def resnet20(p, x):
