@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "bnlab/probes/layer_weights.h"
 #include "tests/probes/moment.h"
@@ -27,8 +28,8 @@ SumsOfTerms terms_by_hand(const at::Tensor& x, const at::Tensor& dy, int64_t str
                        at::im2col(x.detach().to(at::kDouble).contiguous(), {3, 3}, {1, 1}, {1, 1}, {stride, stride}),
                    d = dy.to(at::kDouble).flatten(2);
   const at::Tensor terms = d.unsqueeze(2) * patches.unsqueeze(1);  // (N,O,P,L)
-  return {terms.abs().sum(at::IntArrayRef{0, 3}).mean().item<double>(),
-          terms.sum(at::IntArrayRef{0, 3}).abs().mean().item<double>()};
+  const std::vector<int64_t> over = {0, 3};
+  return {terms.abs().sum(over).mean().item<double>(), terms.sum(over).abs().mean().item<double>()};
 }
 
 /// What each layer's convolution got and the gradient of what it gave, by taps; `pool_after`: layers behind which a

@@ -162,7 +162,19 @@ std::vector<HistogramSample> elements(const ArmRuns& runs, bool scaled) {
   return samples;
 }
 
+/// From a millionth of the largest magnitude on: what is smaller would take most of a logarithmic axis.
+HistogramOptions size_options(const std::vector<HistogramSample>& magnitudes) {
+  HistogramOptions options{.bins = 60, .log_x = true, .shares = true};
+  double most = 0;
+  for (const HistogramSample& sample : magnitudes) {
+    for (const double value : sample.values) raise_to(most, value);
+  }
+  if (most > 0 && std::isfinite(most)) options.range = {1e-6 * most, most};
+  return options;
+}
+
 Figure shape_figure(const ArmRuns& runs) {
+  const std::vector<HistogramSample> magnitudes = elements(runs, false);
   constexpr double kReach = 8;  // standard deviations
   return {
       "a", "The elements of one layer's gradient, before training",
@@ -172,11 +184,10 @@ Figure shape_figure(const ArmRuns& runs) {
                   "logarithmic, so that rare large elements are seen. A bell-shaped (normal) distribution would "
                   "bend down like a dome and end near ±4; heavy tails run out straight or ever flatter, far to both "
                   "sides. The paper: blue, without BN, far right on the left, and with the longer tails on the "
-                  "right. What lies beyond ±{} is not drawn. All seeds together.",
+                  "right. What lies beyond ±{}, or below a millionth of the largest, is not drawn. All seeds together.",
                   deep_network(runs.setting().scale).middle(), kReach),
-      panels({{"size",
-               histogram_chart(elements(runs, false), styles_of(at_start().both()),
-                               "|element of the gradient| (logarithmic)", {.bins = 60, .log_x = true, .shares = true})},
+      panels({{"size", histogram_chart(magnitudes, styles_of(at_start().both()),
+                                       "|element of the gradient| (logarithmic)", size_options(magnitudes))},
               {"shape",
                histogram_chart(elements(runs, true), styles_of(at_start().both()), "element / standard deviation",
                                {.bins = 64, .log_counts = true, .shares = true, .range = std::pair{-kReach, kReach}})}},
