@@ -109,9 +109,9 @@ struct Raises {
 };
 
 inline Truth updates_truth(const Raises& plain, double bn_rate, double bn_length) {
-  return {{{"no BN, rate 0.01", plain.made_up(kBrokenLoss)},
-           {"BN, rate 0.01", Raises{1, 1, bn_rate, 1, 1}.made_up(1)},
-           {"BN, rate 1", Raises{1, 1, bn_length, 1, 1}.made_up(1)}},
+  return {{{"no BN, rate 0.005", plain.made_up(kBrokenLoss)},
+           {"BN, rate 0.005", Raises{1, 1, bn_rate, 1, 1}.made_up(1)},
+           {"BN, rate 0.5", Raises{1, 1, bn_length, 1, 1}.made_up(1)}},
           {{"upper-explodes", ln(plain.high)},
            {"lower-stays", ln(plain.low)},
            {"upper-beyond-lower", ln(3 * plain.high / plain.low)},
@@ -126,7 +126,7 @@ inline Case bjorck_updates_case() {
   const Raises explodes{2, 500, 1e6, 1.5, 1e3}, does_not{50, 3, 4, 40, 5};
   return {"bjorck-fig4",
           {updates_truth(explodes, 2, 5), updates_truth(does_not, 800, 900)},
-          {{"no BN, rate 0.01", explodes.made_up(2)}}};
+          {{"no BN, rate 0.005", explodes.made_up(2)}}};
 }
 
 }  // namespace bnlab::testing

@@ -3,7 +3,6 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "bnlab/probes/doubled.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
 
@@ -22,6 +21,19 @@ Json complete_flow(const Json& json, const std::string& where, const ProbeSettin
   check_layers(layers, setting.network.layers, where + ".layers");
   return {{"layers", all_if_empty(layers, setting.network.layers)}};
 }
+
+at::Tensor as_double(const at::Tensor& values) {
+  return values.is_floating_point() ? values.detach().to(at::kDouble) : values;
+}
+
+/// Parameters and running statistics, and their values in double.
+struct Doubled {
+  std::vector<at::Tensor> own, values;
+  explicit Doubled(Network& network) : own(network.parameters()) {
+    for (const at::Tensor& buffer : network.buffers()) own.push_back(buffer);
+    for (const at::Tensor& tensor : own) values.push_back(as_double(tensor));
+  }
+};
 
 class GradientFlow : public Probe {
  public:

@@ -7,7 +7,6 @@
 #include <map>
 
 #include "bnlab/probes/by_channel.h"
-#include "bnlab/probes/doubled.h"
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"
 
@@ -78,17 +77,14 @@ class UpdateFractions : public Probe {
 
  private:
   static double pass(const StepView& view, double fraction, std::map<int64_t, ChannelRows>& by_layer) {
-    Doubled doubled(view.network);
-    for (size_t i = 0; i < view.gradients.size(); ++i) {
-      doubled.values[i] = doubled.values[i].sub(as_double(view.gradients[i]), fraction * view.learning_rate);
-    }
-    const WithValues with(doubled.own, doubled.values);
+    const auto values = moved(view.parameters, view.gradients, fraction * view.learning_rate);
+    const WithValues with(view.network.parameters(), values);
     const at::Tensor outputs =
-        view.network.forward(as_double(view.batch.x), [&](int64_t layer, TapPoint point, const at::Tensor& value) {
+        view.network.forward(view.batch.x, [&](int64_t layer, TapPoint point, const at::Tensor& value) {
           const auto it = by_layer.find(layer);
           if (point == TapPoint::kLinear && it != by_layer.end()) it->second.add(value);
         });
-    return batch_loss(outputs, as_double(view.batch.y)).item<double>();
+    return batch_loss(outputs, view.batch.y).item<double>();
   }
 
   static void record_whole(const StepView& view, const std::vector<double>& fractions,
@@ -122,8 +118,7 @@ ProbeKind update_fractions_probe() {
           complete_fractions,
           [](const ProbeSpec& spec, const ProbeSetting&) { return std::make_unique<UpdateFractions>(spec); },
           [](const Json& json, const ProbeSetting& setting) {
-            constexpr double kDouble = 2;  // what a pass costs in double, in passes in float
-            return static_cast<double>(parse_fractions(json, "parameters").points) * kDouble *
+            return static_cast<double>(parse_fractions(json, "parameters").points) *
                    forward_cost(setting.spec.batch, setting);
           }};
 }

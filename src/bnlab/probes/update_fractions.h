@@ -1,8 +1,8 @@
 // What happens inside the network while a single update is made bit by bit.
 //
 // Source: Bjorck et al. 2018, Fig. 4, of an update that makes the network diverge. The weights are moved by 0 to 100 %
-// of the update, the learning rate times the gradient, and the step's own batch passes through. In double, since values
-// may grow by the same factor in every layer.
+// of the update, the learning rate times the gradient, and the step's own batch passes through. Values beyond
+// 1e38, which a deep network may reach, are infinite.
 //
 // Records under "update-fractions". Layer 0: arrays "fraction" and "loss"; scalars "loss_before", "loss_after" and
 // "length", the L2 norm of the whole update. For each of the layers, of what its convolution or linear map gives:

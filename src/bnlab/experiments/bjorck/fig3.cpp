@@ -220,24 +220,29 @@ std::vector<PaperNumber> numbers_of_steps(const ArmRuns& runs) {
   return numbers;
 }
 
-std::vector<std::string> answer_of_steps(const std::vector<std::pair<Claim, Evidence>>& all) {
+std::vector<std::string> answer_of_steps(const ArmRuns& runs, const std::vector<std::pair<Claim, Evidence>>& all) {
   if (!have_evidence(all)) return {};
   const auto judged = judge(all);
+  const auto loss_at = [&](int64_t step) {
+    return mean_of(mean(runs, kPlainStart, {"train", 0, "loss"}, {step, step + 1}));
+  };
   const auto text = [&](const char* id) {
     const JudgedClaim& claim = find_claim(judged, id);
     return fmt::format("{} (factor {:.3g})", to_string(claim.verdict), std::exp(claim.interval.mean));
   };
   return {fmt::format(
       "That with BN the loss falls over larger steps, over the first {} mini-batches, is {}; on the very first alone, "
-      "{}; on those after it, {}. The first update without BN takes most of its exploded loss away, so that what "
-      "follows begins from another kind of network.",
-      kFirstBatches, text("larger-steps"), text("larger-steps-at-first"), text("larger-steps-later"))};
+      "{}; on those after it, {}. Without BN the mean loss is {:.3g} on the first mini-batch, before any step, and "
+      "{:.3g} "
+      "on the second, after one.",
+      kFirstBatches, text("larger-steps"), text("larger-steps-at-first"), text("larger-steps-later"), loss_at(0),
+      loss_at(1))};
 }
 
 Findings findings_of_steps(const Setting& setting, Results& results) {
   const ArmRuns runs(setting, results);
   const auto all = step_claims(runs);
-  return {{relative_figure(runs), crossing_figure(runs)}, all, numbers_of_steps(runs), answer_of_steps(all)};
+  return {{relative_figure(runs), crossing_figure(runs)}, all, numbers_of_steps(runs), answer_of_steps(runs, all)};
 }
 
 }  // namespace

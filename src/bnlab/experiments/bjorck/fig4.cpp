@@ -11,7 +11,8 @@ namespace bnlab {
 namespace {
 
 const std::string kFractions = "update-fractions";
-constexpr double kBreakingRate = 0.01, kLongRate = 1;
+// A rate at which the first update makes the paper's network diverge, and does not lead out of the range of float.
+constexpr double kBreakingRate = 0.005, kLongRate = 0.5;
 constexpr double kDivergedLoss = 1000;                                    // the paper's
 const double kExplodes = std::log(100.0), kStaysInSize = std::log(10.0);  // ours
 const std::string kBounds = "; that 100-fold is \"orders of magnitude\" is ours";
@@ -39,9 +40,9 @@ Arm updated(const std::string& name, const ArmStyle& style, bool bn, double rate
             return spec;
           }};
 }
-const Arm kBreaking = updated("no BN, rate 0.01", {"", colors::kBlue}, false, kBreakingRate),
-          kSameRate = updated("BN, rate 0.01", {"", colors::kRed}, true, kBreakingRate),
-          kSameLength = updated("BN, rate 1", {"", colors::kRed, {6, 4}}, true, kLongRate);
+const Arm kBreaking = updated("no BN, rate 0.005", {"", colors::kBlue}, false, kBreakingRate),
+          kSameRate = updated("BN, rate 0.005", {"", colors::kRed}, true, kBreakingRate),
+          kSameLength = updated("BN, rate 0.5", {"", colors::kRed, {6, 4}}, true, kLongRate);
 const std::vector<Arm> kUpdated = {kBreaking, kSameRate, kSameLength};
 
 std::vector<std::string> what_was_updated(const Setting& setting) {
@@ -49,7 +50,7 @@ std::vector<std::string> what_was_updated(const Setting& setting) {
   return {bjorck::what_was_started(setting),
           fmt::format(
               "One update of plain SGD, the first, is made in steps of 10 %, and the mini-batch that it was made for "
-              "passes through at each, in double precision. Looked at: what convolutions #{}, #{} and #{} give (in "
+              "passes through at each. Looked at: what convolutions #{}, #{} and #{} give (in "
               "front of BN, where there is one). A network has diverged when the loss of a mini-batch is above {}; "
               "without BN, at rate {}, it is so behind the first update. With BN two updates are shown beside it: at "
               "the same rate, which makes a far shorter one, and at rate {}, which makes one that is about as long.",
