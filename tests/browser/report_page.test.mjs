@@ -47,9 +47,12 @@ async function assertProblem(report, pattern, markup = "") {
   );
 }
 
+/** By the keyboard: figures drawn meanwhile move what stands below them away from under a pointer. */
+const press = (control) => control.press("Enter");
+
 /** Unfolds the secondary claims of every experiment in the table of claims. */
 async function unfold(page) {
-  for (const button of await page.locator("button.fold").all()) await button.click();
+  for (const button of await page.locator("button.fold").all()) await press(button);
 }
 
 const drawnFigures = (page) => page.locator("figure svg.marks").count();
@@ -213,7 +216,7 @@ describe("the report's page", () => {
       assert.equal(await claim.locator(".verdict").textContent(), "?undecided");
       const method = claim.locator("xpath=following-sibling::tr[1]");
       assert.equal(await method.locator("dd:visible").count(), 0);
-      await method.locator("summary").click();
+      await press(method.locator("summary"));
       const words = await method.innerText();
       assert.match(words, /taken alone\s+supported \(p = 0\.044, two-sided\)/);
       assert.match(words, /corrected\s+undecided \(adjusted p = 0\.087\): .* Holm's method within the secondary claims/);
@@ -245,10 +248,10 @@ describe("the report's page", () => {
       assert.equal(await seen(page), 4);
       const button = page.getByRole("button", { name: "3 secondary claims" });
       assert.equal(await button.getAttribute("aria-expanded"), "false");
-      await button.press("Enter");
+      await press(button);
       assert.equal(await button.getAttribute("aria-expanded"), "true");
       assert.equal(await seen(page), 7);
-      await button.click();
+      await press(button);
       assert.equal(await seen(page), 4);
       await page.emulateMedia({ media: "print" });
       assert.equal(await seen(page), 8);
@@ -260,7 +263,7 @@ describe("the report's page", () => {
     await withPage(sample(), async (page) => {
       const article = page.locator("article").first();
       assert.equal(await article.locator(".claim-list li:visible").count(), 2);
-      await article.getByText("and 3 secondary claims").click();
+      await press(article.getByText("and 3 secondary claims"));
       assert.equal(await article.locator(".claim-list li:visible").count(), 5);
       const marks = page.locator("nav .verdict-marks");
       assert.deepEqual(await marks.allTextContents(), ["✓✓", "??"]);
@@ -284,11 +287,12 @@ describe("the report's page", () => {
       const stop = page.locator("article").first();
       assert.equal(await stop.locator("figure:visible").count(), 1);
       assert.match(await stop.locator(".command code").innerText(), /^bnlab reproduce --only santurkar-fig1/);
-      const box = (selector) => stop.locator(selector).first().boundingBox();
-      const [figure, beside] = [await box(".stop figure"), await box(".beside")];
+      const [figure, beside] = await stop.evaluate((article) =>
+        [".stop figure", ".beside"].map((selector) => article.querySelector(selector).getBoundingClientRect().toJSON()),
+      );
       assert.ok(beside.x >= figure.x + figure.width && Math.abs(beside.y - figure.y) < 40);
-      await stop.getByText("A closer look").click();
-      assert.ok((await stop.locator("figure:visible").count()) > 1);
+      await press(stop.locator("summary", { hasText: "A closer look" }));
+      await stop.locator("figure:visible").nth(1).waitFor({ timeout: 10_000 });
     });
   });
 
@@ -369,23 +373,23 @@ describe("the report's page", () => {
   it("the filters show the claims of one verdict and of one rank", async () => {
     await withPage(sample(), async (page) => {
       const seen = () => page.locator("tr.claim:visible").count();
-      const press = (name) => page.getByRole("button", { name, exact: true }).click();
-      await press("4 secondary");
+      const pressButton = (name) => press(page.getByRole("button", { name, exact: true }));
+      await pressButton("4 secondary");
       assert.equal(await seen(), 4);
-      await press("1 not supported");
+      await pressButton("1 not supported");
       assert.equal(await seen(), 1);
       assert.equal(await page.locator("tr.group:visible").count(), 1);
       assert.equal(await page.locator(".filter-result").innerText(), "1 claim of 8");
-      await press("4 primary");
+      await pressButton("4 primary");
       assert.equal(await seen(), 0);
-      await press("all 4");
+      await pressButton("all 4");
       assert.equal(await seen(), 4);
-      await press("both ranks");
-      await press("4 undecided");
+      await pressButton("both ranks");
+      await pressButton("4 undecided");
       assert.equal(await seen(), 2);
-      await page.getByRole("button", { name: "2 secondary claims" }).click(); // its name begins with the triangle
+      await press(page.getByRole("button", { name: "2 secondary claims" })); // its name begins with the triangle
       assert.equal(await seen(), 4);
-      await press("all 8");
+      await pressButton("all 8");
       assert.equal(await seen(), 7);
     });
   });
