@@ -7,7 +7,7 @@
 
 namespace bnlab::testing {
 
-inline const std::map<std::string, int> kSeenAtSmoke = {{"low", 2}, {"middle", 10}, {"high", 17}};
+inline const std::map<std::string, int> kSeenAtSmoke = {{"low", 2}, {"middle", 10}, {"high", 18}};
 inline constexpr int kDepthAtSmoke = 19;
 
 /// One layer's gradient. Hill's estimate at a cut of K ‰ is hill (1 + K/1000).
