@@ -1,6 +1,8 @@
 // The worlds of experiments/bjorck/fig1.cpp, fig3.cpp and fig4.cpp.
 #pragma once
 
+#include <algorithm>
+
 #include "tests/experiments/directions.h"
 
 namespace bnlab::testing {
@@ -108,18 +110,23 @@ struct Raises {
   }
 };
 
+/// ln of a factor, of which at most 10,000 count.
+inline double ln_counted(double factor) {
+  return ln(std::min(factor, 1e4));
+}
+
 inline Truth updates_truth(const Raises& plain, double bn_rate, double bn_length) {
   return {{{"no BN, rate 0.005", plain.made_up(kBrokenLoss)},
            {"BN, rate 0.005", Raises{1, 1, bn_rate, 1, 1}.made_up(1)},
            {"BN, rate 0.5", Raises{1, 1, bn_length, 1, 1}.made_up(1)}},
-          {{"upper-explodes", ln(plain.high)},
-           {"lower-stays", ln(plain.low)},
-           {"upper-beyond-lower", ln(3 * plain.high / plain.low)},
-           {"bn-contains-length", ln(bn_length)},
-           {"bn-contains-rate", ln(bn_rate)},
-           {"middle-explodes", ln(plain.middle)},
-           {"upper-means-explode", ln(plain.high_mean)},
-           {"lower-means-stay", ln(plain.low_mean)}}};
+          {{"upper-explodes", ln_counted(plain.high)},
+           {"lower-stays", ln_counted(plain.low)},
+           {"upper-beyond-lower", ln_counted(3 * plain.high / plain.low)},
+           {"bn-contains-length", ln_counted(bn_length)},
+           {"bn-contains-rate", ln_counted(bn_rate)},
+           {"middle-explodes", ln_counted(plain.middle)},
+           {"upper-means-explode", ln_counted(plain.high_mean)},
+           {"lower-means-stay", ln_counted(plain.low_mean)}}};
 }
 
 inline Case bjorck_updates_case() {

@@ -13,7 +13,7 @@ TrainedNetwork trained_network(const Setting& setting) {
     case Scale::kSmoke:
       return {"resnet20", 0.125, 2, 16, 8, 0.1, 0.01, 0.001};
     case Scale::kQuick:
-      return {"resnet20", 0.5, 2, 64, 400, 0.1, 0.01, 0.001};
+      return {"resnet20", 0.5, 2, 64, 400, 0.1, 0.01, 0.003};
     case Scale::kStandard:
       return {"resnet56", 0.5, 1, 128, 3000, 0.1, 0.01, 0.001};
     case Scale::kPaper:

@@ -167,7 +167,7 @@ Figure relative_figure(const ArmRuns& runs) {
                        band_chart(relative_losses(runs, step), styles, "step size α (logarithmic)",
                                   "loss behind / before (logarithmic)", {.log_x = true, .log_y = true})});
   }
-  return {"a", "How large may a step along the gradient be?",
+  return {"a", "How far a step along the gradient may go",
           fmt::format(
               "The loss of a mini-batch behind a step along its own gradient, as a share of the loss before it, by the "
               "size of the step; a panel a mini-batch, from the first on. Where a curve lies below the grey line the "

@@ -15,7 +15,10 @@ const std::string kFractions = "update-fractions";
 constexpr double kBreakingRate = 0.005, kLongRate = 0.5;
 constexpr double kDivergedLoss = 1000;                                    // the paper's
 const double kExplodes = std::log(100.0), kStaysInSize = std::log(10.0);  // ours
-const std::string kBounds = "; that 100-fold is \"orders of magnitude\" is ours";
+const double kMostCounted = std::log(1e4);
+const std::string kCounted = "; one above 10,000 counts as 10,000",
+                  kBounds = kCounted + ", and that 100 is \"orders of magnitude\" is ours",
+                  kTenfold = kCounted + ", and the bound, 10, is ours";
 
 /// The paper's layers #8, #44 and #80 of 110.
 struct ThreeLayers {
@@ -61,10 +64,17 @@ double recorded(RunReader& run, int64_t layer, const std::string& name) {
   return run.scalar_at({kFractions, layer, name}, 0).value_or(NAN);
 }
 
+/// ln of a factor as it counts: at most kMostCounted, also if `large` is beyond all numbers. Else the mean over the
+/// seeds would be that of the one in which values grow the most.
+double counted(double large, double small) {
+  const double factor = std::log(large / small);
+  return factor <= kMostCounted || std::isnan(small) ? factor : kMostCounted;
+}
+
 /// ln of the factor by which a whole update raises "variance" or "mean" of a layer.
 PerSeed raised(const ArmRuns& runs, const Arm& arm, int64_t layer, const std::string& what) {
   return each(runs, arm, [&](RunReader& run) {
-    return std::log(recorded(run, layer, what + "_after") / recorded(run, layer, what + "_before"));
+    return counted(recorded(run, layer, what + "_after"), recorded(run, layer, what + "_before"));
   });
 }
 
@@ -113,18 +123,18 @@ std::vector<UpdateClaim> update_claims(const ArmRuns& runs) {
                         "ln of the factor by which the whole update raises the root mean square of the "
                         "channels' means";
   const Side explodes = Side::above(kExplodes), contained = Side::below(kExplodes);
-  const PerSeed scales =
-      log_ratio(each(runs, kBreaking, [&](RunReader& run) { return recorded(run, layers.high, "variance_after"); }),
-                each(runs, kBreaking, [&](RunReader& run) { return recorded(run, layers.low, "variance_after"); }));
+  const PerSeed scales = each(runs, kBreaking, [&](RunReader& run) {
+    return counted(recorded(run, layers.high, "variance_after"), recorded(run, layers.low, "variance_after"));
+  });
   return {
       claim("upper-explodes",
             "A diverging update raises the variances of the channels of an upper layer by orders of "
             "magnitude.",
             abstract, of_variance + kBounds, layers.high, explodes, Rank::kPrimary, {kBreaking},
             raised(runs, kBreaking, layers.high, "variance")),
-      claim("lower-stays", "It does not do so in a lower layer: less than tenfold.", figure,
-            of_variance + "; the bound, 10-fold, is ours", layers.low, Side::below(kStaysInSize), Rank::kPrimary,
-            {kBreaking}, raised(runs, kBreaking, layers.low, "variance")),
+      claim("lower-stays", "It does not do so in a lower layer: less than tenfold.", figure, of_variance + kTenfold,
+            layers.low, Side::below(kStaysInSize), Rank::kPrimary, {kBreaking},
+            raised(runs, kBreaking, layers.low, "variance")),
       claim("upper-beyond-lower",
             "Behind it the variances of the upper layer are orders of magnitude higher than "
             "those of the lower.",
@@ -145,8 +155,8 @@ std::vector<UpdateClaim> update_claims(const ArmRuns& runs) {
       claim("upper-means-explode", "So do the means of the upper layer's channels.", abstract, of_means + kBounds,
             layers.high, explodes, Rank::kSecondary, {kBreaking}, raised(runs, kBreaking, layers.high, "mean")),
       claim("lower-means-stay", "The means of the lower layer's channels rise less than tenfold.", figure,
-            of_means + "; the bound, 10-fold, is ours", layers.low, Side::below(kStaysInSize), Rank::kSecondary,
-            {kBreaking}, raised(runs, kBreaking, layers.low, "mean"))};
+            of_means + kTenfold, layers.low, Side::below(kStaysInSize), Rank::kSecondary, {kBreaking},
+            raised(runs, kBreaking, layers.low, "mean"))};
 }
 
 /// The values of an array of the first look that a run has under `key`; empty if none.
@@ -260,7 +270,8 @@ std::vector<std::string> answer_of_updates(const ArmRuns& runs, const std::vecto
   const auto judged = judge(all);
   const auto text = [&](const char* id) {
     const JudgedClaim& claim = find_claim(judged, id);
-    return fmt::format("{} (factor {:.2g})", to_string(claim.verdict), std::exp(claim.interval.mean));
+    return fmt::format("{} ({}{:.0f}-fold)", to_string(claim.verdict),
+                       claim.interval.mean < kMostCounted ? "" : "at least ", std::exp(claim.interval.mean));
   };
   const ThreeLayers layers(runs.setting().scale);
   return {fmt::format(
