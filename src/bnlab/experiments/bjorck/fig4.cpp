@@ -60,15 +60,17 @@ std::vector<std::string> what_was_updated(const Setting& setting) {
               layers.low, layers.middle, layers.high, kDivergedLoss, kBreakingRate, kLongRate)};
 }
 
+/// What a run recorded; infinity where it went beyond all numbers, NaN where there is no record.
 double recorded(RunReader& run, int64_t layer, const std::string& name) {
-  return run.scalar_at({kFractions, layer, name}, 0).value_or(NAN);
+  const auto value = run.scalar_at({kFractions, layer, name}, 0);
+  if (!value) return NAN;
+  return std::isfinite(*value) ? *value : INFINITY;
 }
 
-/// ln of a factor as it counts: at most kMostCounted, also if `large` is beyond all numbers. Else the mean over the
-/// seeds would be that of the one in which values grow the most.
+/// ln of large / small as it counts: at most kMostCounted, since else the mean over the seeds would be that of the one in
+/// which values grow the most; NaN where one is missing or both are beyond all numbers.
 double counted(double large, double small) {
-  const double factor = std::log(large / small);
-  return factor <= kMostCounted || std::isnan(small) ? factor : kMostCounted;
+  return std::min(std::log(large / small), kMostCounted);  // of NaN, min gives its first argument
 }
 
 /// ln of the factor by which a whole update raises "variance" or "mean" of a layer.
