@@ -98,10 +98,14 @@ void for_each(const at::Tensor& values, const F& f) {
 
 }  // namespace
 
-Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+void check_running(const at::Tensor& running_mean, const at::Tensor& running_var) {
   TORCH_CHECK(running_mean.dim() == 1 && running_var.sizes() == running_mean.sizes(), kStatistics,
               ": expected running_mean and running_var of one size (C), got ", running_mean.sizes(), " and ",
               running_var.sizes(), ".");
+}
+
+Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+  check_running(running_mean, running_var);
   const auto options = running_mean.options().dtype(at::kDouble);
   const at::Tensor mean = at::empty(running_mean.sizes(), options), rstd = at::empty(running_mean.sizes(), options);
   if (!mean.is_meta()) {
@@ -113,11 +117,10 @@ Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& run
   return {mean, rstd};
 }
 
-void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
-                               c10::optional<double> momentum, const at::Tensor& running_mean,
-                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
-                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
-                               const OptionalTensor& skipped) {
+void check_update(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                  c10::optional<double> momentum, const at::Tensor& running_mean, const at::Tensor& running_var,
+                  const OptionalTensor& num_batches_tracked, const OptionalTensor& window_mean,
+                  const OptionalTensor& window_var, const OptionalTensor& skipped) {
   TORCH_CHECK(mean.dim() == 1, kName, ": expected mean of size (C), got ", mean.sizes(), ".");
   check_channels("mean", mean, mean, at::kDouble);
   check_channels("var_biased", var_biased, mean, at::kDouble);
@@ -132,6 +135,15 @@ void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_bia
               ": expected a momentum from 0 to 1, or none for the mean over all batches; got ", *momentum, ".");
   TORCH_CHECK(num_batches_tracked.has_value() || (momentum.has_value() && !window_mean.has_value()), kName,
               ": expected num_batches_tracked, which a mean over batches is counted by, got none.");
+}
+
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                               c10::optional<double> momentum, const at::Tensor& running_mean,
+                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
+                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
+                               const OptionalTensor& skipped) {
+  check_update(mean, var_biased, count, momentum, running_mean, running_var, num_batches_tracked, window_mean,
+               window_var, skipped);
   if (mean.is_meta()) return;
 
   if (skipped.has_value() && !(all_finite(mean) && all_finite(var_biased))) {

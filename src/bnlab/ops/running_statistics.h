@@ -36,4 +36,10 @@ RunningUpdate update_running_statistics;
 /// running_mean, running_var: (C) float, double or bfloat16.
 EvaluationStatistics evaluation_statistics;
 
+/// The arguments of evaluation_statistics: their sizes.
+void check_running(const at::Tensor& running_mean, const at::Tensor& running_var);
+
+/// The arguments of update_running_statistics. Throws c10::Error.
+RunningUpdate check_update;
+
 }  // namespace bnlab::ops
