@@ -100,7 +100,7 @@ void check_enough_values(const char* name, const at::Tensor& x) {
   TORCH_CHECK(x.size(1) == 0 || count > 1, name, ": expected at least 2 values per channel, got ", count,
               " in x of sizes ", x.sizes(),
               "; a single value has no variance. Use larger batches, drop the last incomplete batch of an epoch, or"
-              " use evaluation mode (frozen statistics) for this layer.");
+              " normalize by running statistics, as a layer that tracks them does in evaluation mode.");
 }
 
 void check_mask(const char* name, const OptionalTensor& relu_mask, const kernels::Shape& shape, const at::Tensor& x) {
