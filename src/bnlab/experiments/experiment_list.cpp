@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "bnlab/experiments/basics/basics.h"
+#include "bnlab/experiments/bjorck/bjorck.h"
 #include "bnlab/experiments/im/im.h"
 #include "bnlab/experiments/ours/ours.h"
 #include "bnlab/experiments/santurkar/santurkar.h"
@@ -31,6 +32,9 @@ const std::vector<Experiment>& experiments() {
                                               santurkar_fig4(),
                                               santurkar_fig5(),
                                               santurkar_theory(),
+                                              bjorck_noise(),
+                                              bjorck_sharpness(),
+                                              curvature_modes(),
                                               im_surfaces(),
                                               im_consistency(),
                                               im_switching(),

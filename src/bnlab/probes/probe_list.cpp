@@ -6,6 +6,7 @@
 #include "bnlab/probes/activations.h"
 #include "bnlab/probes/bn_curvature.h"
 #include "bnlab/probes/bn_theory.h"
+#include "bnlab/probes/curvature.h"
 #include "bnlab/probes/gradient_flow.h"
 #include "bnlab/probes/gradient_sketch.h"
 #include "bnlab/probes/ics.h"
@@ -14,6 +15,7 @@
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/moment_changes.h"
 #include "bnlab/probes/population_statistics.h"
+#include "bnlab/probes/sgd_noise.h"
 #include "bnlab/probes/shape.h"
 #include "bnlab/probes/unit_percentiles.h"
 
@@ -41,7 +43,9 @@ const std::vector<ProbeKind>& probe_kinds() {
                                                population_statistics_probe(),
                                                unit_percentiles_probe(),
                                                layer_gradients_probe(),
-                                               gradient_flow_probe()};
+                                               gradient_flow_probe(),
+                                               sgd_noise_probe(),
+                                               curvature_probe()};
   return kinds;
 }
 
@@ -57,6 +61,13 @@ std::vector<ProbeSpec> default_probes(int64_t steps, int64_t layers, bool plain_
 
 double forward_cost(int64_t images, const ProbeSetting& setting) {
   return static_cast<double>(images) / (3.0 * static_cast<double>(setting.spec.batch));
+}
+
+double pass_cost(int64_t images, const ProbeSetting& setting) {
+  constexpr double kStepCalls = 30e6, kPassCalls = 6e6;  // in an example's multiply-accumulates (runs/cost.cpp)
+  const auto macs = static_cast<double>(setting.network.macs);
+  return (static_cast<double>(images) * macs + kPassCalls) /
+         (static_cast<double>(setting.spec.batch) * macs + kStepCalls);
 }
 
 void check_sequential(const std::string& name, const std::string& where, const ProbeSetting& setting) {

@@ -9,7 +9,13 @@
 #include "bnlab/study/arms.h"
 #include "bnlab/study/experiment.h"
 
-namespace bnlab::bjorck {
+namespace bnlab {
+
+Experiment bjorck_noise();
+Experiment bjorck_sharpness();
+Experiment curvature_modes();
+
+namespace bjorck {
 
 inline constexpr char kSource[] =
     "Bjorck, Gomes, Selman & Weinberger 2018, Understanding Batch Normalization (arXiv 1806.02375)";
@@ -33,4 +39,5 @@ TrainSpec first_steps(const Setting& setting, int64_t seed, bool bn, double rate
 /// "ResNet-110 …, batch 128, on …": network, data, initialization, seeds.
 std::string what_was_started(const Setting& setting);
 
-}  // namespace bnlab::bjorck
+}  // namespace bjorck
+}  // namespace bnlab
