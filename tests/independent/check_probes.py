@@ -260,6 +260,10 @@ def noise_and_curvature(saved):
                 squared = sum((e ** 2).sum() for e in errors) / len(errors)
                 result[f"{form}_{how}_ratio_{size}"] = [squared * size / c]
                 if how == "with":
+                    if form == "batch":  # what the errors at fixed statistics explain has mean 0
+                        known = [each[b].sum(0) / size - full["fixed"] for b in drawn]
+                        share = sum((e * k).sum() for e, k in zip(errors, known)) / sum((k * k).sum() for k in known)
+                        errors = [e - share * k for e, k in zip(errors, known)]
                     pairs = [(errors[i] * errors[j]).sum() for i in range(len(errors)) for j in range(i)]
                     result[f"{form}_bias2_{size}"] = [sum(pairs) / len(pairs) / (full[form] ** 2).sum()]
     result = {"sgd-noise." + key: value for key, value in result.items()}
@@ -274,7 +278,7 @@ def noise_and_curvature(saved):
         result[f"curvature.{mode}_loss"] = [loss(joined)]
         for kind, matrix in [("_", hessian), ("_scaled_", norms[:, None] * hessian * norms)]:
             values = torch.linalg.eigvalsh(matrix)
-            for i in [1, 2, 3]:
+            for i in [1, 2, 3] if kind == "_" else [1]:
                 result[f"curvature.{mode}{kind}top_{i}"] = [values[-i]]
     return result
 

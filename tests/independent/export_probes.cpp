@@ -124,11 +124,14 @@ void export_noise_and_curvature(const std::string& norm, const std::filesystem::
   const auto network = build_network(test.spec, data.shape());
   load_network(read_file(RunPaths{run(test, kStep, {}, out / (test.name + "-before"))}.checkpoint()), *network);
   const std::vector<int64_t> sizes = {4, 16};
-  RunReader reader(
-      run(test, kStep + 1,
-          {{"sgd-noise", kStep, 1, false, {{"images", kPopulation}, {"batches", sizes}, {"draws", kDraws}, {"seen", kSeen}}},
-           {"curvature", kStep, 1, false, {{"images", kPopulation}, {"batch", kPopulation}}}},
-          out / (test.name + "-probed")));
+  RunReader reader(run(test, kStep + 1,
+                       {{"sgd-noise",
+                         kStep,
+                         1,
+                         false,
+                         {{"images", kPopulation}, {"batches", sizes}, {"draws", kDraws}, {"seen", kSeen}}},
+                        {"curvature", kStep, 1, false, {{"images", kPopulation}, {"batch", kPopulation}}}},
+                       out / (test.name + "-probed")));
   Tensors tensors;
   insert_parameters(*network, tensors);
   const Batch population = data.evaluation_loader(/*train_split=*/true, kPopulation).next();

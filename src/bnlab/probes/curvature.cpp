@@ -19,6 +19,7 @@ namespace {
 
 struct HessianParameters {
   int64_t images = 128, batch = 0, count = 3, products = 500, probes = 20, steps = 0, starts = 2;
+  double tolerance = 1e-3;
   bool scaled = true;
 
   int64_t batch_of(int64_t own) const { return batch == 0 ? own : batch; }
@@ -31,6 +32,7 @@ HessianParameters parse_hessian(const Json& json, const std::string& where) {
   fields.optional("batch", p.batch).check(p.batch >= 0, "batch", "a size, or 0 for the run's own");
   fields.optional("count", p.count).check(p.count >= 1, "count", "at least 1");
   fields.optional("products", p.products).check(p.products > 2 * p.count, "products", "more than twice the count");
+  fields.optional("tolerance", p.tolerance).check(p.tolerance > 0, "tolerance", "a number above 0");
   fields.optional("probes", p.probes).check(p.probes >= 2, "probes", "at least 2");
   fields.optional("steps", p.steps).check(p.steps >= 0, "steps", "at least 0");
   fields.optional("starts", p.starts).check(p.starts >= 1, "starts", "at least 1");
@@ -46,8 +48,9 @@ Json complete_hessian(const Json& json, const std::string& where, const ProbeSet
                     fmt::format("expected a multiple of the batch size {}, at most the {} training images, got {}",
                                 batch, setting.train_count, p.images));
   }
-  return {{"images", p.images}, {"batch", p.batch}, {"count", p.count},   {"products", p.products},
-          {"probes", p.probes}, {"steps", p.steps}, {"starts", p.starts}, {"scaled", p.scaled}};
+  return {{"images", p.images},     {"batch", p.batch},         {"count", p.count},
+          {"products", p.products}, {"tolerance", p.tolerance}, {"probes", p.probes},
+          {"steps", p.steps},       {"starts", p.starts},       {"scaled", p.scaled}};
 }
 
 bool has_batch_norm(const Network& network) {
@@ -92,17 +95,24 @@ class Curvature : public Probe {
 
   void record_mode(const NetworkView& view, const std::string& mode, const MeanLoss& loss) const {
     view.recorder.scalar(view.step, 0, mode + "_loss", loss.value());
-    record_operator(view, mode + "_", loss.hessian());
-    if (p_.scaled) record_operator(view, mode + "_scaled_", scaled(loss.hessian(), tensor_norms(view.network)));
+    record_operator(view, mode + "_", loss.hessian(), p_.count);
+    if (p_.steps > 0) record_density(view, mode + "_", loss.hessian());
+    if (p_.scaled) record_operator(view, mode + "_scaled_", scaled(loss.hessian(), tensor_norms(view.network)), 1);
   }
 
-  void record_operator(const NetworkView& view, const std::string& name, const LinearOperator& hessian) const {
+  static uint64_t seed_of(const NetworkView& view) {
+    return mix(static_cast<uint64_t>(view.spec.seed), "curvature", view.step);
+  }
+
+  void record_operator(const NetworkView& view, const std::string& name, const LinearOperator& hessian,
+                       int64_t most) const {
     const auto record = [&](const std::string& what, double value) {
       view.recorder.scalar(view.step, 0, name + what, value);
     };
-    const uint64_t seed = mix(static_cast<uint64_t>(view.spec.seed), "curvature", view.step);
-    const int64_t count = std::min(p_.count, hessian.dimension);
-    const Eigenpairs top = top_eigenpairs(hessian, {.count = count, .most_products = p_.products, .seed = seed});
+    const uint64_t seed = seed_of(view);
+    const int64_t count = std::min(most, hessian.dimension);
+    const Eigenpairs top = top_eigenpairs(
+        hessian, {.count = count, .tolerance = p_.tolerance, .most_products = p_.products, .seed = seed});
     for (size_t i = 0; i < top.pairs.size(); ++i) record(fmt::format("top_{}", i + 1), top.pairs[i].value);
     record("residual", top.pairs.empty() ? NAN : top.residual / std::abs(top.pairs.front().value));
     record("converged", top.converged ? 1 : 0);
@@ -110,12 +120,11 @@ class Curvature : public Probe {
         hessian, {.least_probes = std::min<int64_t>(10, p_.probes), .most_probes = p_.probes, .seed = seed});
     record("trace", trace.value);
     record("trace_error", trace.standard_error);
-    if (p_.steps > 0) record_density(view, name, hessian, seed);
   }
 
-  void record_density(const NetworkView& view, const std::string& name, const LinearOperator& hessian,
-                      uint64_t seed) const {
-    const SpectralDensity density = spectral_density(hessian, {.probes = p_.starts, .steps = p_.steps, .seed = seed});
+  void record_density(const NetworkView& view, const std::string& name, const LinearOperator& hessian) const {
+    const SpectralDensity density =
+        spectral_density(hessian, {.probes = p_.starts, .steps = p_.steps, .seed = seed_of(view)});
     std::vector<double> nodes, weights;
     for (const Quadrature& probe : density.probes) {
       nodes.insert(nodes.end(), probe.nodes.begin(), probe.nodes.end());
@@ -133,11 +142,12 @@ class Curvature : public Probe {
 double hessian_cost(const Json& json, const ProbeSetting& setting) {
   constexpr double kOfProduct = 2.5;  // passes
   const HessianParameters p = parse_hessian(json, "parameters");
-  const double modes = setting.spec.model.norm.kind == "none" ? 1 : 2, kinds = p.scaled ? 2 : 1;
-  const int64_t eigenvalues = std::min(p.products, 20 + 6 * p.count);
-  const auto products = static_cast<double>(eigenvalues + p.probes + p.starts * p.steps);
+  const auto eigenvalues = [&](int64_t count) { return std::min(p.products, 15 + 10 * count); };
+  const int64_t raw = eigenvalues(p.count) + p.probes + p.starts * p.steps,
+                scaled = p.scaled ? eigenvalues(1) + p.probes : 0;
+  const double modes = setting.spec.model.norm.kind == "none" ? 1 : 2;
   const int64_t size = p.batch_of(setting.spec.batch);
-  return modes * kinds * products * kOfProduct * static_cast<double>(p.images / size) * pass_cost(size, setting);
+  return modes * static_cast<double>((raw + scaled) * (p.images / size)) * kOfProduct * pass_cost(size, setting);
 }
 
 }  // namespace

@@ -11,12 +11,13 @@
 // relative change, which does not depend on the scale of weights in front of BN.
 //
 // Records under "curvature", layer 0:
-//   "M_loss"; "M_Ktop_i", i = 1 … `count`, the largest eigenvalues (by value, not by magnitude); "M_Kresidual", the
-//   largest ‖Hv − λv‖ as a share of λ₁; "M_Kconverged", 1 or 0 (numerics/eigenvalues.h); "M_Ktrace" and
-//   "M_Ktrace_error", its standard error; if `steps` is not 0, arrays "M_Knodes" and "M_Kweights" (`starts`, `steps`),
-//   Lanczos quadratures of the spectral density, and "M_Kdensity_residual"
-// Parameters: {"images": 128, "batch": 0, "count": 3, "products": 500, at most for the eigenvalues, "probes": 20
-// vectors for the trace, "steps": 0, "starts": 2, "scaled": true}.
+//   "M_loss"; "M_top_i", i = 1 … `count`, the largest eigenvalues (by value, not by magnitude), and "M_scaled_top_1";
+//   "M_Kresidual", the largest ‖Hv − λv‖ as a share of λ₁, and "M_Kconverged", 1 or 0: whether it is at most
+//   `tolerance` for all of them (numerics/eigenvalues.h); "M_Ktrace" and "M_Ktrace_error", its standard error; if
+//   `steps` is not 0, arrays "M_nodes" and "M_weights", the Lanczos quadratures of the spectral density from `starts`
+//   vectors one behind the other, and "M_density_residual"
+// Parameters: {"images": 128, "batch": 0, "count": 3, "products": 500, at most for the eigenvalues, "tolerance": 0.001,
+// "probes": 20 vectors for the trace, "steps": 0, "starts": 2, "scaled": true}.
 #pragma once
 
 #include "bnlab/probes/probe_list.h"

@@ -72,7 +72,7 @@ class SampleGradients {
     return at::cat(parts);
   }
   /// Of all examples together.
-  at::Tensor full() const {
+  at::Tensor of_all() const {
     std::vector<int64_t> examples(static_cast<size_t>(population()));
     std::iota(examples.begin(), examples.end(), int64_t{0});
     return of(examples);
@@ -92,8 +92,8 @@ class OneByOne {
     for (int64_t i = 0; i < gradients.population(); ++i) rows.push_back(gradients.of({i}));
     each_ = at::stack(rows);
     mean_ = each_.mean(0);
-    const at::Tensor errors = each_ - mean_;
-    products_ = errors.mm(errors.t());
+    const at::Tensor errors = (each_ - mean_).to(at::kFloat);  // whose products are faster
+    products_ = errors.mm(errors.t()).to(at::kDouble);
   }
 
   int64_t count() const { return each_.size(0); }
@@ -106,22 +106,34 @@ class OneByOne {
   double bias2_of_half() const {
     return (each_.slice(0, 0, count() / 2).mean(0) - mean_).square().sum().item<double>();
   }
-  /// As error_moments() of the batches' errors, but that the covariance is known: the examples', over the size.
-  ErrorMoments moments(const std::vector<std::vector<int64_t>>& batches) const {
-    at::Tensor shares = at::zeros({static_cast<int64_t>(batches.size()), count()}, at::kDouble);
-    auto share = shares.accessor<double, 2>();
-    for (size_t i = 0; i < batches.size(); ++i) {
-      for (const int64_t example : batches[i]) {
-        share[static_cast<int64_t>(i)][example] += 1 / static_cast<double>(batches[i].size());
-      }
+  /// ‖error‖² of a batch, with α = 1.
+  double squared_error(const std::vector<int64_t>& batch) const {
+    const auto product = products_.accessor<double, 2>();
+    double sum = 0;
+    for (const int64_t i : batch) {
+      const auto row = product[i];
+      for (const int64_t j : batch) sum += row[j];
     }
-    const at::Tensor sum = shares.sum(0);
-    const double squares = (shares.mm(products_) * shares).sum().item<double>();
+    return sum / std::pow(static_cast<double>(batch.size()), 2);
+  }
+  /// As error_moments() of the errors of batches of one size, but that the covariance is known: the examples', over the
+  /// size. `squared`: the mean of their squared_error().
+  ErrorMoments moments(const std::vector<std::vector<int64_t>>& batches, double squared) const {
     const auto draws = static_cast<double>(batches.size()), size = static_cast<double>(batches.front().size());
     const double pairs = draws * (draws - 1);
+    at::Tensor shares = at::zeros({count()}, at::kDouble);
+    auto share = shares.accessor<double, 1>();
+    for (const auto& batch : batches) {
+      for (const int64_t example : batch) share[example] += 1 / size;
+    }
     const double covariance = products_.norm().item<double>() / static_cast<double>(count()) / size;
-    return {squares / draws, (sum.dot(products_.mv(sum)).item<double>() - squares) / pairs,
+    return {squared, (shares.dot(products_.mv(shares)).item<double>() - draws * squared) / pairs,
             covariance * std::sqrt(2 / pairs)};
+  }
+  double mean_squared_error(const std::vector<std::vector<int64_t>>& batches) const {
+    double sum = 0;
+    for (const auto& batch : batches) sum += squared_error(batch);
+    return sum / static_cast<double>(batches.size());
   }
 
  private:
@@ -154,7 +166,7 @@ class SgdNoise : public Probe {
     record_planted(view, each);
     if (!bn) return;
     view.network.train();
-    record_own_statistics(view, gradients, each.c());
+    record_own_statistics(view, gradients, each);
   }
 
   void record_fixed(const NetworkView& view, const SampleGradients& gradients, const OneByOne& each) const {
@@ -164,15 +176,18 @@ class SgdNoise : public Probe {
       for (const bool replacement : {true, false}) {
         std::vector<std::vector<int64_t>> all;
         std::vector<double> squared;
+        double mean = 0;
         for (int64_t rate = 0; rate < kRates; ++rate) {
           const auto drawn = drawn_batches(each.count(), size, p_.draws, replacement, key(view, rate));
-          squared.push_back(std::pow(alpha(view, rate), 2) * each.moments(drawn).squared);
+          const double of_rate = each.mean_squared_error(drawn);
+          squared.push_back(std::pow(alpha(view, rate), 2) * of_rate);
+          mean += of_rate / static_cast<double>(kRates);
           all.insert(all.end(), drawn.begin(), drawn.end());
         }
         record_squared(view, replacement ? "fixed_with" : "fixed_without", size, each.c(), squared);
         const at::Tensor of_network = gradients.of(all.front());
         raise_to(apart, ((of_network - each.of(all.front())).norm() / of_network.norm()).item<double>());
-        if (replacement) record_bias(view, "fixed", size, each.moments(all), squared_norm(each.mean()));
+        if (replacement) record_bias(view, "fixed", size, each.moments(all, mean), squared_norm(each.mean()));
       }
     }
     record(view, "fixed_apart", apart);
@@ -183,24 +198,29 @@ class SgdNoise : public Probe {
     record(view, "planted", each.bias2_of_half() / gradient2);
     for (const int64_t size : p_.batches) {
       const auto drawn = drawn_batches(each.count() / 2, size, kRates * p_.draws, true, key(view, kPlanted));
-      record(view, fmt::format("planted_bias2_{}", size), each.moments(drawn).bias2 / gradient2);
+      record(view, fmt::format("planted_bias2_{}", size),
+             each.moments(drawn, each.mean_squared_error(drawn)).bias2 / gradient2);
     }
   }
 
-  void record_own_statistics(const NetworkView& view, const SampleGradients& gradients, double c) const {
-    const at::Tensor full = gradients.full();
+  void record_own_statistics(const NetworkView& view, const SampleGradients& gradients, const OneByOne& each) const {
+    const at::Tensor full = gradients.of_all();
     record(view, "batch_gradient", full.norm().item<double>());
     for (const int64_t size : p_.batches) {
-      std::vector<at::Tensor> errors;
-      for (const auto& batch : drawn_batches(gradients.population(), size, p_.draws_of_network(size), true,
-                                             key(view, kOwnStatistics))) {
-        errors.push_back(gradients.of(batch) - full);
+      std::vector<at::Tensor> own, fixed;
+      for (const auto& batch :
+           drawn_batches(each.count(), size, p_.draws_of_network(size), true, key(view, kOwnStatistics))) {
+        own.push_back(gradients.of(batch) - full);
+        fixed.push_back(each.of(batch) - each.mean());
       }
-      const ErrorMoments moments = error_moments(at::stack(errors));
+      const at::Tensor errors = at::stack(own), known = at::stack(fixed);  // the mean of `known` is 0
+      const double explained = ((errors * known).sum() / known.square().sum()).item<double>();
       std::vector<double> squared;
-      for (int64_t rate = 0; rate < kRates; ++rate) squared.push_back(std::pow(alpha(view, rate), 2) * moments.squared);
-      record_squared(view, "batch_with", size, c, squared);
-      record_bias(view, "batch", size, moments, squared_norm(full));
+      for (int64_t rate = 0; rate < kRates; ++rate) {
+        squared.push_back(std::pow(alpha(view, rate), 2) * squared_norm(errors) / static_cast<double>(errors.size(0)));
+      }
+      record_squared(view, "batch_with", size, each.c(), squared);
+      record_bias(view, "batch", size, error_moments(errors - explained * known), squared_norm(full));
     }
   }
 
