@@ -50,6 +50,7 @@ inline Truth noise_truth(const NoiseForm& plain, const NoiseForm& fixed, const N
            {"bn-fixed-without-replacement", fixed.without},
            {"bn-as-the-batch", trained.exponent},
            {"bn-small-batch-unbiased", trained.bias},
+           {"bn-small-batch-keeps-the-bound", trained.with * std::pow(0.25, trained.exponent + 1)},
            {"planted-bias-found", planted}}};
 }
 

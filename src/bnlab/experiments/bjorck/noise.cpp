@@ -322,6 +322,10 @@ std::vector<NoiseClaim> noise_claims(const ArmRuns& runs) {
       make.unbiased(kTrained, least, none, "bn-small-batch-unbiased",
                     fmt::format("With BN as in training the error has mean 0 in batches of {}, too.", all.front()),
                     Rank::kSecondary),
+      make.bound(
+          kTrained, true, least, Side::below(1), "bn-small-batch-keeps-the-bound",
+          fmt::format("With BN as in training the noise stays below α²C/|B| in batches of {}, too.", all.front()),
+          Rank::kSecondary),
       make.planted()};
 }
 
