@@ -57,7 +57,7 @@ inline Truth noise_truth(const NoiseForm& plain, const NoiseForm& fixed, const N
 inline Case bjorck_noise_case() {
   return {"bjorck-noise",
           {noise_truth({1.01, -1.01, 0.99, 0.001}, {0.98, -0.99, 1.02, -0.002}, {0.8, -1.02, 1.1, 0.003}, 0.004, 1.05),
-           noise_truth({1.3, -0.8, 1.2, 0.05}, {1.4, -1.2, 0.7, 0.06}, {1.5, -0.7, 0.6, 0.07}, 0.08, 0.5)},
+           noise_truth({1.3, -0.8, 1.2, 0.05}, {1.4, -1.2, 0.7, 0.06}, {1.8, -0.7, 0.6, 0.07}, 0.08, 0.5)},
           stuck({"no BN", "BN"})};
 }
 

@@ -53,9 +53,10 @@ Arm curved_net(const std::string& name, const std::string& color, const std::str
             spec.batch = p.batch;
             spec.steps = p.steps;
             spec.seed = seed;
-            const Json parameters = {{"images", p.images},     {"count", setting.data.shape.classes},
-                                     {"tolerance", kResidual}, {"probes", 20},
-                                     {"steps", p.lanczos},     {"starts", 1}};
+            const Json parameters = {{"images", p.images}, {"count", setting.data.shape.classes},
+                                     {"products", 2000},   {"tolerance", kResidual},
+                                     {"probes", 20},       {"steps", p.lanczos},
+                                     {"starts", 1}};
             spec.probes.push_back({kHessian, 0, p.steps / 3, true, parameters});
             return spec;
           }};
@@ -86,8 +87,9 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       fmt::format("{} with BN before every ReLU, and its twin without, on {}{}, z-scored; initial weights of the size "
                   "that He et al. chose for ReLUs, plain SGD at rate {}, batches of {}, {} steps, {} seed{}. Both "
                   "networks of a seed start from the same weights and see the same batches.",
-                  p.model == "mlp" ? fmt::format("A perceptron of 4 hidden layers of {} units", p.options.number("width"))
-                                   : fmt::format("VGG-A (8 convolutions) at {} of its width", p.options.number("width")),
+                  p.model == "mlp"
+                      ? fmt::format("A perceptron of 4 hidden layers of {} units", p.options.number("width"))
+                      : fmt::format("VGG-A (8 convolutions) at {} of its width", p.options.number("width")),
                   setting.data.title, p.pool == 1 ? "" : ", images reduced to means of 2×2 pixels", kModesRate, p.batch,
                   p.steps, setting.seeds.size(), setting.seeds.size() == 1 ? "" : "s"),
       fmt::format(
