@@ -6,9 +6,9 @@
 namespace bnlab::testing {
 
 /// What the probe says of one mode: λ₁ before training and the factor by which it has grown at steps 4 and 8, the
-/// largest over the fourth, the trace; and λ₁ and trace of the scaled Hessian.
+/// largest over the fourth, the trace, the gradient's share; and λ₁ and trace of the scaled Hessian.
 struct ModeNumbers {
-  double sharpness, grows, outliers, trace, scaled, scaled_trace;
+  double sharpness, grows, outliers, trace, share, scaled, scaled_trace;
 
   /// Mean of ln λ₁ at steps 4 and 8.
   double later() const { return ln(sharpness) + (ln(1 + 4 * grows) + ln(1 + 8 * grows)) / 2; }
@@ -20,6 +20,7 @@ inline void add_mode(MadeUp& it, const std::string& mode, const ModeNumbers& num
   it.values[start + "top_4"] = numbers.sharpness / numbers.outliers;
   for (const char* top : {"top_1", "top_4"}) it.growth[start + top] = numbers.grows;
   it.values[start + "trace"] = numbers.trace;
+  it.values[start + "gradient_share"] = numbers.share;
   it.values[start + "scaled_top_1"] = numbers.scaled;
   it.values[start + "scaled_trace"] = numbers.scaled_trace;
   for (const char* kind : {"", "scaled_"}) {
@@ -43,6 +44,8 @@ inline Truth modes_truth(const ModeNumbers& training, const ModeNumbers& evaluat
            {"same-sharpness-at-start", ln(evaluation.sharpness / training.sharpness)},
            {"bn-suppresses-outliers", ln(training.outliers / plain.outliers)},
            {"bn-suppresses-outliers-evaluation", ln(evaluation.outliers / plain.outliers)},
+           {"bn-spreads-the-gradient", 100 * (training.share - plain.share)},
+           {"bn-spreads-the-gradient-evaluation", 100 * (evaluation.share - plain.share)},
            {"same-scaled-sharpness", ln(evaluation.scaled / training.scaled)},
            {"same-scaled-trace", relative(evaluation.scaled_trace, training.scaled_trace)},
            {"bn-flatter", training.later() - plain.later()},
@@ -51,10 +54,11 @@ inline Truth modes_truth(const ModeNumbers& training, const ModeNumbers& evaluat
 }
 
 inline Case curvature_modes_case() {
-  return {"curvature-modes",
-          {modes_truth({10, 0.1, 2, 50, 4, 20}, {10.5, 0.101, 3, 51, 4.1, 20.5}, {20, 0.2, 5, 90, 8, 70}),
-           modes_truth({10, 0.2, 6, -5, 9, -20}, {40, 0.5, 7, 60, 4, 20}, {5, 0.1, 5, 90, 8, 70})},
-          stuck({"BN", "no BN"})};
+  return {
+      "curvature-modes",
+      {modes_truth({10, 0.1, 2, 50, 0.3, 4, 20}, {10.5, 0.101, 3, 51, 0.8, 4.1, 20.5}, {20, 0.2, 5, 90, 0.6, 8, 70}),
+       modes_truth({10, 0.2, 6, -5, 0.7, 9, -20}, {40, 0.5, 7, 60, 0.5, 4, 20}, {5, 0.1, 5, 90, 0.6, 8, 70})},
+      stuck({"BN", "no BN"})};
 }
 
 }  // namespace bnlab::testing

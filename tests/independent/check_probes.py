@@ -385,6 +385,9 @@ def noise_and_curvature(saved):
             return perceptron({**{n: part.view(s) for n, part, s in zip(p, parts, shapes)}, **extra}, x, y)
         hessian = torch.autograd.functional.hessian(loss, joined)
         result[f"curvature.{mode}_loss"] = [loss(joined)]
+        slope = torch.autograd.functional.jacobian(loss, joined)
+        top = torch.linalg.eigh(hessian).eigenvectors[:, -3:]
+        result[f"curvature.{mode}_gradient_share"] = [((top.T @ slope) ** 2).sum() / (slope ** 2).sum()]
         for kind, matrix in [("_", hessian), ("_scaled_", norms[:, None] * hessian * norms)]:
             values = torch.linalg.eigvalsh(matrix)
             for i in [1, 2, 3] if kind == "_" else [1]:

@@ -2,9 +2,9 @@
 // also to "update-fractions", those without normalization also to "bn-theory" and "bn-curvature", and writes to a file
 // that torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the
 // Hessian. Before training likewise: deep perceptrons with what "gradient-flow" and "layer-gradients" record; ResNet-20
-// with what "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do. Of small perceptrons
-// what "sgd-noise" and "curvature" record, and the batches that were drawn. check_probes.py computes the same numbers
-// without any of our code. Usage: export_probes FOLDER
+// with what "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do. Of small
+// perceptrons what "sgd-noise" and "curvature" record, and the batches that were drawn. check_probes.py computes the
+// same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <cmath>
@@ -187,14 +187,15 @@ void export_noise_and_curvature(const std::string& norm, const std::filesystem::
   const auto network = build_network(test.spec, data.shape());
   load_network(read_file(RunPaths{run(test, kStep, {}, out / (test.name + "-before"))}.checkpoint()), *network);
   const std::vector<int64_t> sizes = {4, 16};
-  RunReader reader(run(test, kStep + 1,
-                       {{"sgd-noise",
-                         kStep,
-                         1,
-                         false,
-                         {{"images", kPopulation}, {"batches", sizes}, {"draws", kDraws}, {"seen", kSeen}}},
-                        {"curvature", kStep, 1, false, {{"images", kPopulation}, {"batch", kPopulation}}}},
-                       out / (test.name + "-probed")));
+  RunReader reader(
+      run(test, kStep + 1,
+          {{"sgd-noise",
+            kStep,
+            1,
+            false,
+            {{"images", kPopulation}, {"batches", sizes}, {"draws", kDraws}, {"seen", kSeen}}},
+           {"curvature", kStep, 1, false, {{"images", kPopulation}, {"batch", kPopulation}, {"tolerance", 1e-6}}}},
+          out / (test.name + "-probed")));
   Tensors tensors;
   insert_parameters(*network, tensors);
   const Batch population = data.evaluation_loader(/*train_split=*/true, kPopulation).next();
@@ -217,7 +218,7 @@ void export_noise_and_curvature(const std::string& norm, const std::filesystem::
     for (const std::string kind : {"_", "_scaled_"}) {
       for (const char* top : {"top_1", "top_2", "top_3"}) copy("curvature", mode + kind + top);
     }
-    copy("curvature", mode + "_loss");
+    for (const char* name : {"_loss", "_gradient_share"}) copy("curvature", mode + name);
   }
   write(tensors, out / (test.name + ".pt"));
 }

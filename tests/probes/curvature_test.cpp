@@ -63,11 +63,13 @@ at::Tensor whole_hessian(const std::vector<at::Tensor>& parameters, const at::Te
 
 class CurvatureTest : public MomentTest {
  protected:
-  void compare(RunReader& run, const std::string& name, const at::Tensor& hessian, int64_t count) {
+  /// `gradient`: undefined for a scaled Hessian.
+  void compare(RunReader& run, const std::string& name, const at::Tensor& hessian, int64_t count,
+               const at::Tensor& gradient = {}) {
     const auto at = [&](const std::string& what) {
       return run.scalar_at({"curvature", 0, name + what}, kHessianStep).value_or(NAN);
     };
-    const at::Tensor values = std::get<0>(at::linalg_eigh(hessian));
+    const auto [values, vectors] = at::linalg_eigh(hessian);
     const double first = values[-1].item<double>();
     for (int64_t i = 1; i <= count; ++i) {
       EXPECT_NEAR(at("top_" + std::to_string(i)), values[-i].item<double>(), 1e-3 * first) << name << i;
@@ -76,7 +78,9 @@ class CurvatureTest : public MomentTest {
     EXPECT_LE(at("residual"), 1.1e-3) << name;
     EXPECT_NEAR(at("trace"), hessian.trace().item<double>(), 4 * at("trace_error")) << name;
     EXPECT_LT(at("trace_error"), 0.2 * std::abs(at("trace"))) << name;
-    if (count == 1) return;  // the scaled one
+    if (!gradient.defined()) return;
+    const at::Tensor within = vectors.slice(1, -count).t().mv(gradient);
+    EXPECT_NEAR(at("gradient_share"), (within.dot(within) / gradient.dot(gradient)).item<double>(), 1e-3) << name;
     const auto nodes = run.arrays({"curvature", 0, name + "nodes"}),
                weights = run.arrays({"curvature", 0, name + "weights"});
     ASSERT_EQ(nodes.size(), 1u);
@@ -116,7 +120,9 @@ TEST_F(CurvatureTest, IsThatOfTheWholeHessian) {
       EXPECT_NEAR(*run.scalar_at({"curvature", 0, std::string(mode) + "_loss"}, kHessianStep), loss.item<double>(),
                   1e-5);
       const at::Tensor hessian = whole_hessian(p, loss);
-      compare(run, std::string(mode) + "_", hessian, 3);
+      std::vector<at::Tensor> gradient;
+      for (const at::Tensor& part : torch::autograd::grad({loss}, p)) gradient.push_back(part.flatten());
+      compare(run, std::string(mode) + "_", hessian, 3, at::cat(gradient));
       compare(run, std::string(mode) + "_scaled_", hessian * diagonal.unsqueeze(0) * diagonal.unsqueeze(1), 1);
     }
   }

@@ -42,6 +42,7 @@ const std::vector<Experiment>& experiments() {
                                               bjorck_fig7(),
                                               bjorck_table1(),
                                               curvature_modes(),
+                                              edge_of_stability(),
                                               rebuttals(),
                                               im_surfaces(),
                                               im_consistency(),

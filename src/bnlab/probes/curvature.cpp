@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "bnlab/data/random.h"
 #include "bnlab/numerics/eigenvalues.h"
@@ -68,6 +69,16 @@ std::vector<double> tensor_norms(const Network& network) {
   return norms;
 }
 
+/// Of ‖g‖², what lies in the space of these orthonormal vectors; NaN if there are none.
+double share_within(const std::vector<Eigenpair>& pairs, const std::vector<double>& g) {
+  if (pairs.empty()) return NAN;
+  double within = 0;
+  for (const Eigenpair& pair : pairs) {
+    within += std::pow(std::inner_product(g.begin(), g.end(), pair.vector.begin(), 0.0), 2);
+  }
+  return within / std::inner_product(g.begin(), g.end(), g.begin(), 0.0);
+}
+
 class Curvature : public Probe {
  public:
   explicit Curvature(const ProbeSpec& spec) : Probe(spec), p_(parse_hessian(spec.parameters, "parameters")) {}
@@ -95,7 +106,8 @@ class Curvature : public Probe {
 
   void record_mode(const NetworkView& view, const std::string& mode, const MeanLoss& loss) const {
     view.recorder.scalar(view.step, 0, mode + "_loss", loss.value());
-    record_operator(view, mode + "_", loss.hessian(), p_.count);
+    const auto pairs = record_operator(view, mode + "_", loss.hessian(), p_.count);
+    view.recorder.scalar(view.step, 0, mode + "_gradient_share", share_within(pairs, loss.gradient()));
     if (p_.steps > 0) record_density(view, mode + "_", loss.hessian());
     if (p_.scaled) record_operator(view, mode + "_scaled_", scaled(loss.hessian(), tensor_norms(view.network)), 1);
   }
@@ -104,15 +116,16 @@ class Curvature : public Probe {
     return mix(static_cast<uint64_t>(view.spec.seed), "curvature", view.step);
   }
 
-  void record_operator(const NetworkView& view, const std::string& name, const LinearOperator& hessian,
-                       int64_t most) const {
+  std::vector<Eigenpair> record_operator(const NetworkView& view, const std::string& name,
+                                         const LinearOperator& hessian, int64_t most) const {
     const auto record = [&](const std::string& what, double value) {
       view.recorder.scalar(view.step, 0, name + what, value);
     };
     const uint64_t seed = seed_of(view);
     const int64_t count = std::min(most, hessian.dimension);
     const Eigenpairs top = top_eigenpairs(
-        hessian, {.count = count, .tolerance = p_.tolerance, .most_products = p_.products, .seed = seed});
+        hessian,
+        {.count = count, .tolerance = p_.tolerance, .most_products = p_.products, .vectors = true, .seed = seed});
     for (size_t i = 0; i < top.pairs.size(); ++i) record(fmt::format("top_{}", i + 1), top.pairs[i].value);
     record("residual", top.pairs.empty() ? NAN : top.residual / std::abs(top.pairs.front().value));
     record("converged", top.converged ? 1 : 0);
@@ -120,6 +133,7 @@ class Curvature : public Probe {
         hessian, {.least_probes = std::min<int64_t>(10, p_.probes), .most_probes = p_.probes, .seed = seed});
     record("trace", trace.value);
     record("trace_error", trace.standard_error);
+    return top.pairs;
   }
 
   void record_density(const NetworkView& view, const std::string& name, const LinearOperator& hessian) const {

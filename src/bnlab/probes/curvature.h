@@ -12,6 +12,7 @@
 //
 // Records under "curvature", layer 0:
 //   "M_loss"; "M_top_i", i = 1 … `count`, the largest eigenvalues (by value, not by magnitude), and "M_scaled_top_1";
+//   "M_gradient_share", how much of ‖∇L‖² lies in the space of the `count` eigenvectors
 //   "M_Kresidual", the largest ‖Hv − λv‖ as a share of λ₁, and "M_Kconverged", 1 or 0: whether it is at most
 //   `tolerance` for all of them (numerics/eigenvalues.h); "M_Ktrace" and "M_Ktrace_error", its standard error; if
 //   `steps` is not 0, arrays "M_nodes" and "M_weights", the Lanczos quadratures of the spectral density from `starts`

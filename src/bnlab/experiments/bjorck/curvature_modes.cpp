@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "bnlab/experiments/bjorck/bjorck.h"
+#include "bnlab/experiments/bjorck/hessian.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -151,23 +152,10 @@ PerSeed outliers(const ArmRuns& runs, const Mode& mode) {
   return minus(mean_log(runs, mode, "top_1"), mean_log(runs, mode, fmt::format("top_{}", runs.classes())));
 }
 
-/// Whether Lanczos found the eigenvalues that a claim is about.
-Precondition converged(const ArmRuns& runs, const std::vector<Mode>& modes, const std::string& kind) {
-  Precondition precondition{"eigenvalues-converged", true, ""};
-  double least = 1, residual = 0;
-  for (const Mode& mode : modes) {
-    for (RunReader* run : runs.of(mode.arm)) {
-      const auto all = run->scalars({kHessian, 0, mode.mode + "_" + kind + "converged"}).values;
-      if (all.empty()) least = NAN;
-      for (const double value : all) lower_to(least, value);
-      for (const double value : run->scalars({kHessian, 0, mode.mode + "_" + kind + "residual"}).values) {
-        raise_to(residual, value);
-      }
-    }
-  }
-  precondition.holds = least == 1;
-  precondition.detail = fmt::format("largest residual ‖Hv − λv‖: {:.2g} of λ₁ (asked: {})", residual, kResidual);
-  return precondition;
+PerSeed gradient_share(const ArmRuns& runs, const Mode& mode) {
+  return each(runs, mode.arm, [&](RunReader& run) {
+    return mean_of(values_at(run, mode.mode + "_gradient_share", /*at_start=*/false));
+  });
 }
 
 using ModesClaim = std::pair<Claim, Evidence>;
@@ -200,15 +188,27 @@ class ModesClaims {
     claim.unit = "log ratio";
     return {claim, evidence({mode, kTwin}, "", minus(outliers(runs_, mode), outliers(runs_, kTwin)))};
   }
+  ModesClaim less_gradient(const Mode& mode, Claim claim) const {
+    claim.statistic = fmt::format("share of ‖∇L‖² in the space of the {} top eigenvectors, \"{}\" minus \"{}\"",
+                                  runs_.classes(), mode.style.arm, kTwin.style.arm);
+    claim.window = later_points(runs_.setting());
+    claim.unit = "percentage points";
+    return {claim,
+            evidence({mode, kTwin}, "", points_between(gradient_share(runs_, mode), gradient_share(runs_, kTwin)))};
+  }
 
  private:
   static std::string of(const std::string& kind) { return kind.empty() ? "" : ", of the scaled Hessian"; }
 
   Evidence evidence(const std::vector<Mode>& modes, const std::string& kind, const PerSeed& effects) const {
+    std::vector<bjorck::Spectrum> spectra;
+    for (const Mode& mode : modes) spectra.push_back({mode.arm, mode.mode + "_" + kind});
     std::vector<Arm> arms = {modes.front().arm};
     if (modes.back().arm.name() != arms.front().name()) arms.push_back(modes.back().arm);
     const int64_t steps = modes_protocol(runs_.setting().scale).steps;
-    return paired(runs_, arms, {learned(runs_, arms, {3 * steps / 4, steps}), converged(runs_, modes, kind)}, effects);
+    return paired(runs_, arms,
+                  {learned(runs_, arms, {3 * steps / 4, steps}), bjorck::eigenvalues_converged(runs_, spectra)},
+                  effects);
   }
 
   const ArmRuns& runs_;
@@ -260,6 +260,13 @@ std::vector<ModesClaim> modes_claims(const ArmRuns& runs) {
       make.fewer_outliers(kEvaluation, modes_claim("bn-suppresses-outliers-evaluation",
                                                    "In evaluation mode, too, it stands out less than without BN.",
                                                    ghorbani, less, second)),
+      make.less_gradient(kTraining, modes_claim("bn-spreads-the-gradient",
+                                                "With BN less of the gradient lies in the directions in which the loss "
+                                                "bends most than without.",
+                                                ghorbani, less, second)),
+      make.less_gradient(kEvaluation, modes_claim("bn-spreads-the-gradient-evaluation",
+                                                  "In evaluation mode, too, less of it lies there than without BN.",
+                                                  ghorbani, less, second)),
       make.log_ratio_of(
           kEvaluation, kTraining, "scaled_", false,
           modes_claim("same-scaled-sharpness", "The largest eigenvalues by relative change of the weights agree, too.",
@@ -370,19 +377,25 @@ Figure density_figure(const ArmRuns& runs) {
 
 Figure outliers_figure(const ArmRuns& runs) {
   const int64_t k = runs.classes();
+  Json ratio = along(runs, fmt::format("λ₁/λ_{} (logarithmic)", k), true, [&](const Mode& mode, int64_t step) {
+    PerSeed ratios = log_ratio(at_step(runs, mode, "top_1", step), at_step(runs, mode, fmt::format("top_{}", k), step));
+    for (double& value : ratios) value = std::exp(value);
+    return ratios;
+  });
+  Json share = along(runs, "% of ‖∇L‖²", false, [&](const Mode& mode, int64_t step) {
+    PerSeed percent = at_step(runs, mode, "gradient_share", step);
+    for (double& value : percent) value *= 100;
+    return percent;
+  });
   return {
       "d", "Does the largest eigenvalue stand out?",
-      fmt::format("λ₁/λ_{0}, the largest eigenvalue over the {0}th (as many as there are classes), along training. "
-                  "Ghorbani et al. say that without BN (blue) few eigenvalues stand out and with BN (red) hardly any: "
-                  "red should lie below blue.",
-                  k),
-      along(runs, fmt::format("λ₁/λ_{} (logarithmic)", k), true, [&](const Mode& mode, int64_t step) {
-        const PerSeed logs =
-            log_ratio(at_step(runs, mode, "top_1", step), at_step(runs, mode, fmt::format("top_{}", k), step));
-        PerSeed ratios;
-        for (const double value : logs) ratios.push_back(std::exp(value));
-        return ratios;
-      })};
+      fmt::format(
+          "Left: λ₁/λ_{0}, the largest eigenvalue over the {0}th (as many as there are classes), along training. "
+          "Right: how much of the gradient lies in the directions of those {0}. "
+          "Ghorbani et al. say that without BN (blue) few eigenvalues stand out, and the gradient lies mostly in "
+          "their directions, and that with BN (red) both are hardly so: red should lie below blue.",
+          k),
+      panels({{"the largest eigenvalue beside the others", std::move(ratio)}, {"the gradient", std::move(share)}}, 2)};
 }
 
 std::vector<std::string> modes_answer(const ArmRuns& runs, const std::vector<ModesClaim>& all) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/bjorck/bjorck.h"
+#include "bnlab/experiments/bjorck/hessian.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -227,18 +228,13 @@ Precondition grid_learned(const ArmRuns& runs, const std::vector<Cell>& cells) {
 }
 
 Precondition grid_converged(const ArmRuns& runs, const std::vector<Cell>& cells) {
-  Precondition precondition{"eigenvalues-converged", true, ""};
-  double least = 1;
+  std::vector<bjorck::Spectrum> spectra;
   for (const Cell& cell : cells) {
-    for (RunReader* run : runs.of(cell.arm)) {
-      for (const char* mode : {"batch_", "batch_scaled_", "population_", "population_scaled_"}) {
-        lower_to(least, last_of(*run, {"curvature", 0, std::string(mode) + "converged"}));
-      }
+    for (const char* name : {"batch_", "batch_scaled_", "population_", "population_scaled_"}) {
+      spectra.push_back({cell.arm, name});
     }
   }
-  precondition.holds = least == 1;
-  precondition.detail = precondition.holds ? "all have (residual at most 0.01 of the eigenvalue)" : "not all have";
-  return precondition;
+  return bjorck::eigenvalues_converged(runs, spectra);
 }
 
 using GridClaim = std::pair<Claim, Evidence>;
