@@ -1,8 +1,8 @@
 """A second pair of eyes: recomputes in PyTorch and double precision what probes recorded ("ics", "landscape",
 "relative-loss", "update-fractions", "bn-theory", "bn-curvature", "gradient-flow", "layer-gradients",
-"gradient-distribution", "gradient-terms", "output-gradients", "moments-by-depth", "sgd-noise", "curvature"), and products
-of the Hessian in both modes of BN. And measures on networks of its own what results-depth takes from theory, the growth
-of a gradient with BN and ReLUs.
+"gradient-distribution", "gradient-terms", "output-gradients", "moments-by-depth", "activation-rank", "effective-rate",
+"sgd-noise", "curvature"), and products of the Hessian in both modes of BN. And measures on networks of its own what
+results-depth takes from theory, the growth of a gradient with BN and ReLUs.
 
 Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
 definitions of Santurkar et al. 2018 (Definition 2.1; sections 3.1 and 4) are written here anew, each layer's G' by a whole
@@ -272,6 +272,10 @@ def start_of_resnet(saved):
             k = max(1, len(g) * cut // 1000)
             hill = largest[:k].log().mean() - largest[k].log()
             result[f"gradient-distribution.hill_{cut}"].append(hill.item())
+    ws = [(w.flatten(), g.flatten()) for w, g in zip(weights, found)]
+    result["effective-rate.norm"] = [w.norm().item() for w, _ in ws]
+    result["effective-rate.cosine"] = [F.cosine_similarity(w, g, dim=0, eps=0).item() for w, g in ws]
+    result["effective-rate.effective_rate"] = [saved["rate"].item() / (w @ w).item() for w, _ in ws]
     result["gradient-terms.absolute"], result["gradient-terms.sum"] = [], []
     for s, dy in zip(seen, found[19:38]):  # image by image, each term written down: (outputs, inputs under the weights, places)
         absolute, total = 0, 0
@@ -292,6 +296,12 @@ def start_of_resnet(saved):
     with torch.no_grad():
         for s in resnet20(p, saved["first"].double())[1]:
             for place in ["linear_", "", "output_"]:
+                rows = s[place].flatten(1)
+                values = torch.linalg.svdvals(rows)
+                rank = (values ** 2).sum() / values.max() ** 2
+                pairs = [F.cosine_similarity(rows[i], rows[j], dim=0, eps=0) for i in range(len(rows)) for j in range(i)]
+                result.setdefault(f"activation-rank.{place}stable_rank", []).append(rank.item())
+                result.setdefault(f"activation-rank.{place}cosine", []).append((sum(pairs) / len(pairs)).item())
                 channels = s[place].transpose(0, 1).flatten(1)
                 for name, values in [("mean", channels.mean(1).abs()), ("variance", channels.var(1, unbiased=False))]:
                     key = f"moments-by-depth.{place}{name}"
@@ -414,7 +424,7 @@ def check(name, saved, result):
             size = key.split("_")[-1]
             noise = result[key.split("_")[0] + f"_with_ratio_{size}"][0] * result["sgd-noise.C"][0] / float(size)
             scale = torch.maximum(scale, noise / result[key.split("_")[0] + "_gradient"][0] ** 2)
-        if key == "ics.cosine":
+        if key == "ics.cosine" or key == "effective-rate.cosine" or key.startswith("activation-rank.") and "cosine" in key:
             scale = torch.ones_like(scale)
         error = ((ours - theirs).abs() / scale).max().item()
         fine = error <= TOLERANCE  # False for NaN

@@ -2,9 +2,9 @@
 // also to "update-fractions", those without normalization also to "bn-theory" and "bn-curvature", and writes to a file
 // that torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the
 // Hessian. Before training likewise: deep perceptrons with what "gradient-flow" and "layer-gradients" record; ResNet-20
-// with what "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do. Of small
-// perceptrons what "sgd-noise" and "curvature" record, and the batches that were drawn. check_probes.py computes the
-// same numbers without any of our code. Usage: export_probes FOLDER
+// with what "gradient-distribution", "gradient-terms", "output-gradients", "moments-by-depth", "activation-rank" and
+// "effective-rate" do. Of small perceptrons what "sgd-noise" and "curvature" record, and the batches that were drawn.
+// check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <cmath>
@@ -117,7 +117,9 @@ void export_start(const std::string& norm, const std::filesystem::path& out) {
                        {{"gradient-distribution", 0, 1, false, Json::object()},
                         {"gradient-terms", 0, 1, false, Json::object()},
                         {"output-gradients", 0, 1, false, Json::object()},
-                        {"moments-by-depth", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}}},
+                        {"moments-by-depth", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}},
+                        {"activation-rank", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}},
+                        {"effective-rate", 0, 1, false, Json::object()}},
                        out / (test.name + "-probed")));
   Tensors tensors;
   const TrainingData data(test.data, test.spec);
@@ -136,10 +138,13 @@ void export_start(const std::string& norm, const std::filesystem::path& out) {
     insert_layers("gradient-distribution", name);
   }
   for (const char* name : {"absolute", "sum"}) insert_layers("gradient-terms", name);
+  tensors.insert("rate", doubles({test.spec.optimizer.lr}));
+  for (const char* name : {"norm", "cosine", "effective_rate"}) insert_layers("effective-rate", name);
   for (const char* place : {"linear_", "", "output_"}) {
     for (const char* name : {"mean", "mean_spread", "variance", "variance_spread"}) {
       insert_layers("moments-by-depth", std::string(place) + name);
     }
+    for (const char* name : {"stable_rank", "cosine"}) insert_layers("activation-rank", std::string(place) + name);
   }
   for (const char* name : {"cosine", "largest_class", "same_answer"}) {
     tensors.insert(std::string("output-gradients.") + name,

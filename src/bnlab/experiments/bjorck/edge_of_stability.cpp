@@ -175,7 +175,7 @@ std::vector<EdgeClaim> edge_claims(const ArmRuns& runs) {
           at_the_edge(kWithoutBn, "plain-at-the-edge", "So it does without BN.", kCohen, Rank::kPrimary),
           std::move(evaluation),
           {{.id = "rate-sets-the-sharpness",
-            .sentence = "At half the learning rate a network with BN comes to places that bend twice as sharply.",
+            .sentence = "At half the learning rate a network with BN comes to places that bend about twice as sharply.",
             .quote = kCohen,
             .statistic = "ln of the ratio of λ₁ in training mode, at the lower rate to the higher; the bounds, a "
                          "factor of 1.5 around 2, are ours",
@@ -253,15 +253,15 @@ std::vector<std::string> edge_answer(const std::vector<EdgeClaim>& all) {
   const auto judged = judge(all);
   const auto mean = [&](const char* id) { return find_claim(judged, id).interval.mean; };
   const auto verdict = [&](const char* id) { return to_string(find_claim(judged, id).verdict); };
-  return {
-      fmt::format("That gradient descent with BN runs at the edge of stability is {} (ηλ₁/2 = {:.2f} in training "
-                  "mode), and without BN {} ({:.2f}). In evaluation mode the same networks with BN show {:.2f}; "
-                  "that this is 1, too, is {}.",
-                  verdict("bn-at-the-edge"), mean("bn-at-the-edge"), verdict("plain-at-the-edge"),
-                  mean("plain-at-the-edge"), mean("evaluation-at-the-edge"), verdict("evaluation-at-the-edge")),
-      fmt::format("How flat the place is where a network trains is thus set by the rate, with BN as without: at half "
-                  "the rate λ₁ is {:.2f} times as large; that it doubles is {}.",
-                  std::exp(mean("rate-sets-the-sharpness")), verdict("rate-sets-the-sharpness"))};
+  return {fmt::format("That gradient descent with BN runs at the edge of stability is {} (ηλ₁/2 = {:.2f} in training "
+                      "mode), and without BN {} ({:.2f}). In evaluation mode the same networks with BN show {:.2f}; "
+                      "that this is 1, too, is {}.",
+                      verdict("bn-at-the-edge"), mean("bn-at-the-edge"), verdict("plain-at-the-edge"),
+                      mean("plain-at-the-edge"), mean("evaluation-at-the-edge"), verdict("evaluation-at-the-edge")),
+          fmt::format(
+              "With BN at half the rate λ₁ is {:.2f} times as large; that it is about twice, so that it is the rate "
+              "that sets how flat the place is, is {}.",
+              std::exp(mean("rate-sets-the-sharpness")), verdict("rate-sets-the-sharpness"))};
 }
 
 Findings edge_findings(const Setting& setting, Results& results) {

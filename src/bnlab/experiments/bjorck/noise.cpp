@@ -83,7 +83,7 @@ std::vector<ArmStyle> noisy_styles() {
 std::vector<std::string> what_was_run(const Setting& setting) {
   const NoiseProtocol p = noise_protocol(setting.scale);
   const std::string net =
-      p.model == "mlp" ? "a perceptron of two hidden layers of 32 ReLUs" : "VGG-A at an eighth of its width";
+      p.model == "mlp" ? "A perceptron of two hidden layers of 32 ReLUs" : "VGG-A at an eighth of its width";
   return {
       fmt::format("{}, with BN and without, on {}, images reduced to means of 2×2 pixels, z-scored; plain SGD at rate "
                   "{}, batches of {}, {} steps, {} seed{}. The paper measures nothing here: it derives the noise for "

@@ -418,7 +418,8 @@ std::vector<std::string> grid_answer(const ArmRuns& runs, const std::vector<Grid
   };
   return {
       fmt::format("That a larger α/|B| ends in flatter places is {} by the raw eigenvalue and {} by relative change of "
-                  "the weights. That it generalizes better is {}; at equal training loss it is {}. {} seed{}.",
+                  "the weights. That it generalizes better is {}; at equal training loss, where the slowest network "
+                  "of a seed ends, it is {}: the others are there early. {} seed{}.",
                   said("flatter"), said("flatter-scaled"), said("generalizes"), said("generalizes-at-equal-loss"),
                   runs.setting().seeds.size(), runs.setting().seeds.size() == 1 ? "" : "s")};
 }
