@@ -25,6 +25,7 @@ from bnlab.modules import (  # noqa: E402
     BatchNormReLU3d,
     FusedReLU,
     advance_step,
+    eps_of,
 )
 
 __version__ = torch.ops.bnlab.version()
@@ -44,6 +45,7 @@ __all__ = [
     "convert",
     "convert_back",
     "empty_cache",
+    "eps_of",
     "functional",
     "instruction_set",
     "use_caching_allocator",

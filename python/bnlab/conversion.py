@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from bnlab import modules
 from bnlab.modules import FusedReLU
@@ -83,6 +84,11 @@ def _warn_of_what_stays(module: nn.Module, name: str) -> None:
         original = getattr(module, "original_name", "")
         if original in {kind.__name__ for kind in _PLAIN}:
             raise ValueError(f"bnlab.convert: {name} is TorchScript; convert the model before torch.jit.script.")
+    elif isinstance(module, LazyModuleMixin) and isinstance(module, _BatchNorm):
+        warnings.warn(
+            f"bnlab.convert: {name} stays as it is: {type(module).__name__} does not know its channels yet. Run a batch "
+            "through the model, then convert it."
+        )
     elif isinstance(module, _BatchNorm) and not isinstance(module, modules._Norm) and type(module) not in _PLAIN:
         warnings.warn(
             f"bnlab.convert: {name} stays as it is: {type(module).__name__} is a class of its own. Only "
@@ -139,7 +145,7 @@ def _applicable(module: nn.Module, options: Dict) -> Dict:
 
 
 def _become(module: nn.Module, kinds: Dict, options: Dict) -> None:
-    module.__class__ = kinds[type(module)]
+    modules.become(module, kinds[type(module)])
     module._set_options(**_applicable(module, options))
 
 
@@ -168,5 +174,5 @@ def convert_back(model: nn.Module, *, inplace: bool = True) -> nn.Module:
         if isinstance(module, modules._Norm):
             for name in _OPTION_BUFFERS + _OPTIONS:
                 delattr(module, name)
-            module.__class__ = _BACK[type(module)]
+            modules.become(module, _BACK[type(module)])
     return model

@@ -11,13 +11,17 @@ from torch import Tensor
 __all__ = ["batch_norm", "batch_norm_add_relu", "batch_norm_relu"]
 
 
-def check_enough_values(input: Tensor) -> None:
-    """ValueError if a training batch has a single value per channel; other errors are the operators'."""
+def check_enough_values(input: Tensor, else_do: str = "normalize by running statistics (training=False)") -> None:
+    """ValueError if a batch has a single value per channel, whose own statistics it is to be normalized by.
+
+    else_do: what helps beside larger batches. Other errors are the operators'.
+    """
     if input.dim() >= 2 and input.size(1) > 0 and input.numel() == input.size(1):
         raise ValueError(
             "Expected more than 1 value per channel when training, got input size {}: a single value has no variance. "
-            "Use larger batches, drop the last incomplete batch of an epoch (drop_last=True), or put this layer into "
-            "evaluation mode".format(input.size())
+            "Use larger batches, drop the last incomplete batch of an epoch (drop_last=True), or {}".format(
+                input.size(), else_do
+            )
         )
 
 

@@ -22,11 +22,25 @@ def advance_step() -> None:
     _step = object()
 
 
+def eps_of(layer: _TorchBatchNorm) -> float:
+    """The eps of any batch normalization layer, bnlab's fused ones too, which show it to nobody else."""
+    return layer._fused_eps if isinstance(layer, _Fused) else layer.eps
+
+
+def become(layer: _TorchBatchNorm, kind: type) -> None:
+    """Makes the layer one of that class, in its place."""
+    eps = eps_of(layer)
+    for name in ("eps", "_fused_eps"):
+        layer.__dict__.pop(name, None)
+    layer.__class__ = kind
+    layer.eps = eps
+
+
 def check_options(layer: _TorchBatchNorm, window: int, skip_nonfinite: bool, once_per_step: bool) -> None:
     """ValueError unless the layer's own arguments and these go together."""
     name = type(layer).__name__
-    if not layer.eps >= 0:
-        raise ValueError(f"{name}: expected eps >= 0, got {layer.eps}.")
+    if not eps_of(layer) >= 0:
+        raise ValueError(f"{name}: expected eps >= 0, got {eps_of(layer)}.")
     if layer.momentum is not None and not 0 <= layer.momentum <= 1:
         raise ValueError(f"{name}: expected 0 <= momentum <= 1, or None, got {layer.momentum}.")
     if not window >= 0:
@@ -108,7 +122,10 @@ class _Norm(_TorchBatchNorm):
             self._empty_window()
 
     def extra_repr(self) -> str:
-        text = super().extra_repr()
+        text = (
+            f"{self.num_features}, eps={eps_of(self)}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
         if self.window:
             text += f", window={self.window}"
         if self.skip_nonfinite:
@@ -117,25 +134,33 @@ class _Norm(_TorchBatchNorm):
             text += ", once_per_step=True"
         return text
 
-    def _normalize(self, input: Tensor, addend: Optional[Tensor], relu: bool) -> Tensor:
+    def _normalize(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:
         self._check_input_dim(input)
-        if not self.training and self.running_mean is not None and self.running_var is not None:
-            return self._evaluate(input, addend, relu)
-        check_enough_values(input)
+        has_statistics = self.running_mean is not None and self.running_var is not None
+        if not self.training and has_statistics:
+            return self._evaluate(input, addend, relu, eps)
+        if has_statistics:
+            check_enough_values(input, "put this layer into evaluation mode")
+        else:
+            check_enough_values(
+                input,
+                "give this layer running statistics: without them (track_running_stats=False) it normalizes by the "
+                "batch in evaluation mode too",
+            )
         y, mean, rstd, var_biased, relu_mask = torch.ops.bnlab.batch_norm_training(
-            input, self.weight, self.bias, addend, relu, self.eps, False
+            input, self.weight, self.bias, addend, relu, eps, False
         )
         if self.training and self.track_running_stats:
             self._track(mean, var_biased, input.numel() // max(1, input.size(1)))
         return y
 
-    def _evaluate(self, input: Tensor, addend: Optional[Tensor], relu: bool) -> Tensor:
+    def _evaluate(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:
         weight, bias, mean, var = self.weight, self.bias, self.running_mean, self.running_var
         if addend is not None:
-            return torch.ops.bnlab.batch_norm_add_relu(input, addend, weight, bias, mean, var, False, 0.0, self.eps)
+            return torch.ops.bnlab.batch_norm_add_relu(input, addend, weight, bias, mean, var, False, 0.0, eps)
         if relu:
-            return torch.ops.bnlab.batch_norm_relu(input, weight, bias, mean, var, False, 0.0, self.eps)
-        return torch.ops.bnlab.batch_norm(input, weight, bias, mean, var, False, 0.0, self.eps)
+            return torch.ops.bnlab.batch_norm_relu(input, weight, bias, mean, var, False, 0.0, eps)
+        return torch.ops.bnlab.batch_norm(input, weight, bias, mean, var, False, 0.0, eps)
 
     def _track(self, mean: Tensor, var_biased: Tensor, count: int) -> None:
         if self.once_per_step:
@@ -166,17 +191,47 @@ class _Norm(_TorchBatchNorm):
 
 class _Plain(_Norm):
     def forward(self, input: Tensor) -> Tensor:
-        return self._normalize(input, None, False)
+        return self._normalize(input, None, False, self.eps)
 
 
-class _Rectified(_Norm):
+class _Fused(_Norm):
+    """A layer that does more than normalize.
+
+    Tools that fold a BatchNorm into its neighbour or replace it (fuse_conv_bn_eval, convert_sync_batchnorm, frozen
+    layers of detection libraries) would drop the ReLU without a word. All of them read eps, and tools that only look
+    at a layer, train or freeze it do not: so eps can be set here, but not read.
+    """
+
+    __constants__ = [name for name in _Norm.__constants__ if name != "eps"] + ["_fused_eps"]
+    __jit_unused_properties__ = ["eps"]
+    _fused_eps: float
+
+    @property
+    def eps(self) -> float:
+        raise AttributeError("eps")  # __getattr__ says more
+
+    @eps.setter
+    def eps(self, value: float) -> None:
+        self._fused_eps = value
+
+    def __getattr__(self, name: str):
+        if name == "eps":
+            raise AttributeError(
+                f"{type(self).__name__} gives its eps to bnlab.eps_of(layer) only: it is also a ReLU, which is lost where"
+                " a tool reads eps to fold this layer or to put another in its place. Before that, bnlab.convert_back() "
+                "the model, or use BatchNorm and ReLU layers."
+            )
+        return super().__getattr__(name)
+
+
+class _Rectified(_Fused):
     def forward(self, input: Tensor) -> Tensor:
-        return self._normalize(input, None, True)
+        return self._normalize(input, None, True, self._fused_eps)
 
 
-class _AddedAndRectified(_Norm):
+class _AddedAndRectified(_Fused):
     def forward(self, input: Tensor, addend: Tensor) -> Tensor:
-        return self._normalize(input, addend, True)
+        return self._normalize(input, addend, True, self._fused_eps)
 
 
 class BatchNorm1d(_Plain, torch.nn.BatchNorm1d):

@@ -129,6 +129,11 @@ TEST_P(BatchNormDerivatives, AGraphOfTheDerivativesDoesNotChangeThem) {
   EXPECT_TRUE(with_graph[0].requires_grad());
 }
 
+/// Of a backward pass's results.
+struct Cotangents {
+  OptionalTensor ddx, ddgamma, ddbeta, ddaddend;
+};
+
 /// The arguments of a second derivative's operator.
 struct Second {
   Second(const Case& which, at::ScalarType type, const Form& form) : form(form), t(which, type) {
@@ -171,11 +176,18 @@ struct Second {
     };
     const Cotangents of{wide(cotangents.ddx), wide(cotangents.ddgamma), wide(cotangents.ddbeta),
                         wide(cotangents.ddaddend)};
-    const at::Tensor dy = t.dy.to(at::kDouble), x = t.x.to(at::kDouble), gamma = t.gamma.to(at::kDouble);
-    const at::Tensor positive = form.fused == Fused::kNone ? at::Tensor() : y > 0;
-    return form.training
-               ? composed_second_derivative_training(of, dy, x, gamma, positive, kLargeEps, {true, true, true})
-               : composed_second_derivative_evaluation(of, dy, x, gamma, positive, mean, rstd, {true, true, true});
+    const at::Tensor x = t.x.to(at::kDouble), gamma = t.gamma.to(at::kDouble);
+    at::Tensor dy = t.dy.to(at::kDouble);
+    if (form.fused != Fused::kNone) dy = dy * (y > 0);
+    constexpr WantedSecond kAll{true, true, true};
+    Triple found =
+        form.training
+            ? composed::batch_norm_training_second_derivative(of.ddx, of.ddgamma, of.ddbeta, of.ddaddend, dy, x, gamma,
+                                                              mean, rstd, c10::nullopt, kLargeEps, kAll)
+            : composed::batch_norm_evaluation_second_derivative(of.ddx, of.ddgamma, of.ddbeta, of.ddaddend, dy, x,
+                                                                gamma, mean, rstd, c10::nullopt, kAll);
+    if (form.fused != Fused::kNone) std::get<0>(found) = std::get<0>(found) * (y > 0);
+    return found;
   }
 
   Form form;

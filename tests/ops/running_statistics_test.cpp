@@ -171,6 +171,29 @@ TEST(RunningStatistics, AutogradSeesThatTheyChange) {
   EXPECT_GT(running.var._version(), var);
 }
 
+TEST(RunningStatistics, ThoseBeyondTheirTypeAreRefusedOrSkipped) {
+  for (const auto& [type, var] : {std::pair{at::kFloat, 1e39}, std::pair{at::kBFloat16, 1e39},
+                                  std::pair{at::kDouble, std::numeric_limits<double>::infinity()}}) {
+    for (const bool skips : {false, true}) {
+      Running running;
+      running.mean = at::zeros({kChannels}, type);
+      running.var = at::ones({kChannels}, type);
+      if (skips) running.skipped = at::zeros({}, at::kLong);
+      const at::Tensor batch_var = var_of(1);
+      batch_var[1] = var;
+      if (skips) {
+        running.take(mean_of(1), batch_var, 0.5);
+        EXPECT_EQ(running.skipped->item<int>(), 1);
+      } else {
+        EXPECT_THROW(running.take(mean_of(1), batch_var, 0.5), c10::Error);
+      }
+      EXPECT_TRUE(at::equal(running.mean, at::zeros({kChannels}, type)));
+      EXPECT_TRUE(at::equal(running.var, at::ones({kChannels}, type)));
+      EXPECT_EQ(running.batches.item<int>(), 0);
+    }
+  }
+}
+
 TEST(RunningStatistics, WrongArgumentsChangeNothing) {
   const auto message = [](const auto& change) -> std::string {
     Running running;
@@ -206,6 +229,18 @@ TEST(RunningStatistics, WrongArgumentsChangeNothing) {
                 running.window_mean = at::zeros({2, kChannels});
               }),
               HasSubstr("or neither"));
+  const auto expanded = [] { return at::ones({1}, at::kDouble).expand({kChannels}); };
+  EXPECT_THAT(message([&](auto& running, auto&, auto&, auto&, auto&, auto&) { running.mean = expanded(); }),
+              HasSubstr("expected running_mean with memory of its own"));
+  EXPECT_THAT(message([&](auto& running, auto&, auto&, auto&, auto&, auto&) { running.var = expanded(); }),
+              HasSubstr("expected running_var with memory of its own"));
+  EXPECT_THAT(message([&](auto& running, auto&, auto&, auto&, auto&, auto&) {
+                running.window_mean = at::zeros({2, kChannels}, at::kDouble);
+                running.window_var = at::zeros({kChannels}, at::kDouble).expand({2, kChannels});
+              }),
+              HasSubstr("expected window_var with memory of its own"));
+  EXPECT_THAT(message([](auto& running, auto&, auto&, auto&, auto&, auto&) { running.var = running.mean; }),
+              HasSubstr("expected running_mean and running_var apart in memory"));
 }
 
 }  // namespace

@@ -172,7 +172,12 @@ def test_classes_of_their_own_stay_and_are_named():
     with pytest.warns(UserWarning) as warned:
         bnlab.convert(model)
     assert len(warned) == 2 and "0 stays as it is: Special" in str(warned[0].message)
+    assert "1 stays as it is: LazyBatchNorm2d" in str(warned[1].message)
+    assert "Run a batch through the model, then convert it" in str(warned[1].message)
     assert [type(module) for module in model] == [Special, nn.LazyBatchNorm2d, nn.InstanceNorm2d]
+    model(torch.randn(4, 3, 2, 2))
+    with pytest.warns(UserWarning, match="Special"):
+        assert type(bnlab.convert(model)[1]) is bnlab.BatchNorm2d
 
 
 def test_torchscript_is_refused():

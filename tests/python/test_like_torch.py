@@ -131,6 +131,16 @@ def test_refuses_to_train_on_one_value_per_channel_and_names_the_remedies(dimens
     torch.testing.assert_close(ours.eval()(torch.ones(sizes)), theirs.eval()(torch.ones(sizes)))
 
 
+def test_one_value_per_channel_without_running_statistics_names_that_cause():
+    layer = bnlab.BatchNorm2d(2, track_running_stats=False)
+    for training in (True, False):
+        with pytest.raises(ValueError, match="running statistics: without them .*track_running_stats=False") as error:
+            layer.train(training)(torch.randn(1, 2, 1, 1))
+        assert "put this layer into evaluation mode" not in str(error.value)
+    with pytest.raises(ValueError, match=r"drop_last=True.*training=False"):
+        bnlab.functional.batch_norm(torch.randn(1, 2, 1, 1), None, None, training=True)
+
+
 def test_refuses_another_number_of_channels():
     for training in (True, False):
         layer = bnlab.BatchNorm2d(3).train(training)

@@ -26,8 +26,7 @@ at::Tensor batch_norm_evaluation(const at::Tensor& x, const at::Tensor& gamma, c
   for (const auto& [what, values] : {std::pair{"running_mean", running_mean}, std::pair{"running_var", running_var}}) {
     TORCH_CHECK(values.defined(), kName, ": expected ", what, ", got an undefined tensor.");
     check_vector(kName, what, values, x);
-    TORCH_CHECK(!values.requires_grad(), kName, ": expected ", what,
-                " to be a constant, got a tensor that requires a gradient; detach it.");
+    check_constant(kName, what, values);
   }
   const auto [mean, rstd] = dispatched::evaluation_statistics.call(running_mean, running_var, eps);
   return std::get<0>(dispatched::batch_norm_evaluation.call(x, if_defined(gamma), if_defined(beta), mean, rstd,

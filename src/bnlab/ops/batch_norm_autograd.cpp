@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "bnlab/ops/batch_norm_composed.h"
+#include "bnlab/ops/checks.h"
 #include "bnlab/ops/library.h"
 
 namespace bnlab::ops::autograd {
@@ -17,24 +18,36 @@ using torch::autograd::variable_list;
 
 /// The derivatives of batch_norm_training.
 struct Training {
+  static constexpr const char* name = "bnlab::batch_norm_training";
   static constexpr auto& backward = dispatched::batch_norm_training_backward;
   static constexpr auto& second_derivative = dispatched::batch_norm_training_second_derivative;
+  static constexpr auto& composed_backward = composed::batch_norm_training_backward;
+  static constexpr auto& composed_second_derivative = composed::batch_norm_training_second_derivative;
 };
 
 /// The derivatives of batch_norm_evaluation; they take no eps.
 struct Evaluation {
+  static constexpr const char* name = "bnlab::batch_norm_evaluation";
   static constexpr auto& backward = dispatched::batch_norm_evaluation_backward;
   static constexpr auto& second_derivative = dispatched::batch_norm_evaluation_second_derivative;
+  static constexpr auto& composed_backward = composed::batch_norm_evaluation_backward;
+  static constexpr auto& composed_second_derivative = composed::batch_norm_evaluation_second_derivative;
 };
 
-/// Calls op with the arguments of a training operator, without eps if `Mode` has none.
-template <class Mode, class Operator, class Last, class... Arguments>
-auto call(const Operator& op, double eps, const Last& wanted, const Arguments&... arguments) {
+/// Calls op, a function, with the arguments of a training operator, without eps if `Mode` has none.
+template <class Mode, class Function, class Last, class... Arguments>
+auto call(const Function& op, double eps, const Last& wanted, const Arguments&... arguments) {
   if constexpr (std::is_same_v<Mode, Training>) {
-    return op.call(arguments..., eps, wanted);
+    return op(arguments..., eps, wanted);
   } else {
-    return op.call(arguments..., wanted);
+    return op(arguments..., wanted);
   }
+}
+
+/// The same with one of the dispatcher's operators.
+template <class Mode, class Signature, class Last, class... Arguments>
+auto call(const dispatched::Operator<Signature>& op, double eps, const Last& wanted, const Arguments&... arguments) {
+  return call<Mode>([&](const auto&... all) { return op.call(all...); }, eps, wanted, arguments...);
 }
 
 bool requires_grad(const at::Tensor& tensor) {
@@ -42,6 +55,11 @@ bool requires_grad(const at::Tensor& tensor) {
 }
 bool requires_grad(const OptionalTensor& tensor) {
   return tensor.has_value() && tensor->requires_grad();
+}
+
+template <class... Tensors>
+bool any_tangent(const Tensors&... tensors) {
+  return (has_tangent(tensors) || ...);
 }
 
 template <class... Tensors>
@@ -173,6 +191,11 @@ struct BackwardNode : Function<BackwardNode<Mode>> {
 template <class Mode>
 Quadruple backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma, const at::Tensor& mean,
                    const at::Tensor& rstd, const OptionalTensor& relu_mask, double eps, WantedGradients wanted) {
+  check_constant(Mode::name, "mean", mean);
+  check_constant(Mode::name, "rstd", rstd);
+  if (any_tangent(dy, x, gamma)) {
+    return call<Mode>(Mode::composed_backward, eps, wanted, dy, x, gamma, mean, rstd, relu_mask);
+  }
   if (!needs_graph(dy, x, gamma) || pack(wanted) == 0) {
     const BelowAutograd guard;
     return call<Mode>(Mode::backward, eps, wanted, dy, x, gamma, mean, rstd, relu_mask);
@@ -185,22 +208,36 @@ Quadruple backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTens
   return {of[0], of[1], of[2], of[3]};
 }
 
-/// The forward pass's mask as booleans like x; undefined without a mask. The packed form is the kernels' own: an
-/// evaluation's daddend is dy under the mask.
-at::Tensor boolean_mask(const at::Tensor& x, const at::Tensor& mean, const at::Tensor& rstd,
-                        const OptionalTensor& relu_mask) {
-  if (!relu_mask.has_value()) return {};
-  const at::NoGradGuard no_grad;
-  constexpr WantedGradients kOnlyAddend{false, false, false, true};
-  return std::get<3>(dispatched::batch_norm_evaluation_backward.call(at::ones_like(x), x, c10::nullopt, mean, rstd,
-                                                                     relu_mask, kOnlyAddend))
-      .to(at::kBool);
+/// Beyond the kernels' second derivative, or in forward mode, composed.
+template <class Mode>
+Triple second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma, const OptionalTensor& ddbeta,
+                         const OptionalTensor& ddaddend, const at::Tensor& dy, const at::Tensor& x,
+                         const OptionalTensor& gamma, const at::Tensor& mean, const at::Tensor& rstd,
+                         const OptionalTensor& relu_mask, double eps, WantedSecond wanted) {
+  check_constant(Mode::name, "mean", mean);
+  check_constant(Mode::name, "rstd", rstd);
+  if (any_tangent(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma) ||
+      needs_graph(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma)) {
+    return call<Mode>(Mode::composed_second_derivative, eps, wanted, ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean,
+                      rstd, relu_mask);
+  }
+  const BelowAutograd guard;
+  return call<Mode>(Mode::second_derivative, eps, wanted, ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd,
+                    relu_mask);
+}
+
+void check_running_constant(const char* name, const at::Tensor& running_mean, const at::Tensor& running_var) {
+  check_constant(name, "running_mean", running_mean);
+  check_constant(name, "running_var", running_var);
 }
 
 }  // namespace
 
 Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
                               const OptionalTensor& addend, bool relu, double eps, bool save_mask) {
+  if (any_tangent(x, gamma, beta, addend)) {
+    return composed::batch_norm_training(x, gamma, beta, addend, relu, eps, save_mask);
+  }
   if (!needs_graph(x, gamma, beta, addend)) {
     const BelowAutograd guard;
     return dispatched::batch_norm_training.call(x, gamma, beta, addend, relu, eps, save_mask);
@@ -212,6 +249,11 @@ Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, 
 Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
                            const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& addend, bool relu,
                            bool save_mask) {
+  check_constant(Evaluation::name, "mean", mean);
+  check_constant(Evaluation::name, "rstd", rstd);
+  if (any_tangent(x, gamma, beta, addend)) {
+    return composed::batch_norm_evaluation(x, gamma, beta, mean, rstd, addend, relu, save_mask);
+  }
   if (!needs_graph(x, gamma, beta, addend)) {
     const BelowAutograd guard;
     return dispatched::batch_norm_evaluation.call(x, gamma, beta, mean, rstd, addend, relu, save_mask);
@@ -237,13 +279,7 @@ Triple batch_norm_training_second_derivative(const OptionalTensor& ddx, const Op
                                              const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
                                              const at::Tensor& mean, const at::Tensor& rstd,
                                              const OptionalTensor& relu_mask, double eps, WantedSecond wanted) {
-  if (!needs_graph(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma)) {
-    const BelowAutograd guard;
-    return dispatched::batch_norm_training_second_derivative.call(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean,
-                                                                  rstd, relu_mask, eps, wanted);
-  }
-  return composed_second_derivative_training({ddx, ddgamma, ddbeta, ddaddend}, dy, x, value_or_undefined(gamma),
-                                             boolean_mask(x, mean, rstd, relu_mask), eps, wanted);
+  return second_derivative<Training>(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd, relu_mask, eps, wanted);
 }
 
 Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
@@ -251,13 +287,30 @@ Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const 
                                                const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
                                                const at::Tensor& mean, const at::Tensor& rstd,
                                                const OptionalTensor& relu_mask, WantedSecond wanted) {
-  if (!needs_graph(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma)) {
-    const BelowAutograd guard;
-    return dispatched::batch_norm_evaluation_second_derivative.call(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean,
-                                                                    rstd, relu_mask, wanted);
-  }
-  return composed_second_derivative_evaluation({ddx, ddgamma, ddbeta, ddaddend}, dy, x, value_or_undefined(gamma),
-                                               boolean_mask(x, mean, rstd, relu_mask), mean, rstd, wanted);
+  return second_derivative<Evaluation>(ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd, relu_mask, /*eps=*/0,
+                                       wanted);
+}
+
+Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+  check_running_constant("bnlab::evaluation_statistics", running_mean, running_var);
+  const BelowAutograd guard;
+  return dispatched::evaluation_statistics.call(running_mean, running_var, eps);
+}
+
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                               c10::optional<double> momentum, const at::Tensor& running_mean,
+                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
+                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
+                               const OptionalTensor& skipped) {
+  constexpr const char* kName = "bnlab::update_running_statistics";
+  check_constant(kName, "mean", mean);
+  check_constant(kName, "var_biased", var_biased);
+  check_running_constant(kName, running_mean, running_var);
+  if (window_mean.has_value()) check_constant(kName, "window_mean", *window_mean);
+  if (window_var.has_value()) check_constant(kName, "window_var", *window_var);
+  const BelowAutograd guard;
+  dispatched::update_running_statistics.call(mean, var_biased, count, momentum, running_mean, running_var,
+                                             num_batches_tracked, window_mean, window_var, skipped);
 }
 
 }  // namespace bnlab::ops::autograd

@@ -1,98 +1,244 @@
 #include "bnlab/ops/batch_norm_composed.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
+#include <cmath>
 
 #include "bnlab/ops/batch_layout.h"
+#include "bnlab/ops/checks.h"
 #include "bnlab/ops/element_type.h"
+#include "bnlab/ops/library.h"
+#include "bnlab/ops/running_statistics.h"
 
-namespace bnlab::ops {
+namespace bnlab::ops::composed {
 namespace {
 
-/// The same values as another node of the graph: differentiating by it leaves out what the original depends on.
-at::Tensor separated(const at::Tensor& tensor) {
-  return tensor.requires_grad() ? tensor.view_as(tensor) : tensor.detach().requires_grad_();
+at::Tensor wide(const at::Tensor& values) {
+  return values.to(at::kDouble);
 }
 
-/// The gradients by dy, x and gamma of the backward pass's results, weighted by the cotangents.
-/// backward(x, dz, gamma) gives BatchNormGradients.
-template <class Backward>
-Triple differentiated(const Cotangents& cotangents, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& gamma,
-                      const at::Tensor& relu_mask, WantedSecond wanted, const Backward& backward) {
-  const bool create_graph = at::GradMode::is_enabled();
-  const at::AutoGradMode enable_grad(true);
-  const at::ScalarType type = compute_type(x.scalar_type());
-  const std::array<at::Tensor, 3> by = {separated(dy), separated(x), gamma.defined() ? separated(gamma) : gamma};
+/// The means over channels' elements: (1,C,1,...).
+at::Tensor mean_of(const at::Tensor& values) {
+  return values.mean(batch_dims(values.dim()), /*keepdim=*/true);
+}
 
-  const at::Tensor dz =
-      (relu_mask.defined() ? at::where(relu_mask, by[0], at::zeros({}, dy.options())) : by[0]).to(type);
-  const BatchNormGradients first = backward(by[1].to(type), dz, gamma.defined() ? by[2].to(type) : at::Tensor());
-  at::Tensor sum = at::zeros({}, x.options().dtype(type));
-  const auto add = [&](const OptionalTensor& cotangent, const at::Tensor& result) {
-    if (cotangent.has_value()) sum = sum + (cotangent->to(type) * result).sum();
-  };
-  add(cotangents.ddx, first.dx);
-  add(cotangents.ddgamma, first.dgamma);
-  add(cotangents.ddbeta, first.dbeta);
-  add(cotangents.ddaddend, dz);
+/// x as its derivatives need it, in double; all but xhat are (1,C,1,...).
+struct Normalized {
+  at::Tensor xhat, mean, var_biased, rstd;
+};
 
-  torch::autograd::variable_list inputs;
-  for (std::size_t i = 0; i < by.size(); ++i) {
-    if (wanted[i] && by[i].defined()) inputs.push_back(by[i]);
+/// 2^-k, with 2^k near the largest of a channel's |x| and sqrt(eps): squares of what is scaled by it are in range.
+/// Batch normalization does not change if x is scaled, and eps with it. Of a type whose squares a double holds: 1.
+at::Tensor scale_of(const at::Tensor& x, double eps) {
+  if (x.scalar_type() != at::kDouble) return at::ones({}, x.options().dtype(at::kDouble));
+  constexpr double kLeast = 0x1p-960;
+  const at::Tensor largest = x.detach().abs().amax(batch_dims(x.dim()), /*keepdim=*/true);
+  return at::exp2(-at::floor(at::log2(largest.clamp_min(std::max(kLeast, std::sqrt(eps))))));
+}
+
+Normalized normalized_by_batch(const at::Tensor& x, double eps) {
+  const at::Tensor scale = scale_of(x, eps), scaled = wide(x) * scale, near_mean = mean_of(scaled);
+  const at::Tensor about = scaled - near_mean, rest = mean_of(about), centered = about - rest;
+  const at::Tensor var = mean_of(centered * centered), rstd = (var + eps * scale * scale).rsqrt();
+  return {.xhat = centered * rstd,
+          .mean = (near_mean + rest) / scale,
+          .var_biased = var / scale / scale,
+          .rstd = rstd * scale};
+}
+
+Normalized normalized_by(const at::Tensor& x, const at::Tensor& mean, const at::Tensor& rstd) {
+  const at::Tensor m = per_channel(wide(mean), x.dim()), r = per_channel(wide(rstd), x.dim());
+  return {.xhat = (wide(x) - m) * r, .mean = m, .var_biased = {}, .rstd = r};
+}
+
+/// gamma, beta, ddgamma or ddbeta as (1,C,1,...) in double, or the number that stands for one that is not given.
+at::Tensor parameter(const OptionalTensor& values, const at::Tensor& x, double otherwise) {
+  return values.has_value() ? per_channel(wide(*values), x.dim())
+                            : at::full({}, otherwise, x.options().dtype(at::kDouble));
+}
+
+/// A cotangent like x in double, or 0.
+at::Tensor batch_or_zero(const OptionalTensor& values, const at::Tensor& x) {
+  return values.has_value() ? wide(*values) : at::zeros_like(x, x.options().dtype(at::kDouble));
+}
+
+at::Tensor summed(const at::Tensor& values, const at::Tensor& x) {
+  return values.sum(batch_dims(x.dim())).to(compute_type(x.scalar_type()));
+}
+
+void refuse_mask(const char* name, bool save_mask) {
+  TORCH_CHECK(!save_mask, name,
+              ": expected save_mask = false in forward mode and under functorch's transforms, got true; there the"
+              " derivative of the ReLU needs no mask.");
+}
+
+at::Tensor finished(const at::Tensor& xhat, const at::Tensor& x, const OptionalTensor& gamma,
+                    const OptionalTensor& beta, const OptionalTensor& addend, bool relu) {
+  at::Tensor z = xhat * parameter(gamma, x, 1) + parameter(beta, x, 0);
+  if (addend.has_value()) z = z + wide(*addend);
+  return (relu ? at::relu(z) : z).to(x.scalar_type());
+}
+
+/// dy where the forward pass's mask lets it through, else 0; in double. Only kernels read a mask: an evaluation's
+/// daddend is dy under the mask, here of ones, outside of all transforms.
+at::Tensor under_mask(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& relu_mask) {
+  if (!relu_mask.has_value()) return wide(dy);
+  const c10::DispatchKeySet transforms({c10::DispatchKey::FuncTorchBatched, c10::DispatchKey::FuncTorchGradWrapper,
+                                        c10::DispatchKey::Batched, c10::DispatchKey::FuncTorchDynamicLayerFrontMode,
+                                        c10::DispatchKey::FuncTorchDynamicLayerBackMode});
+  TORCH_CHECK(!relu_mask->key_set().has_any(transforms) && !x.key_set().has(c10::DispatchKey::FuncTorchBatched) &&
+                  !x.key_set().has(c10::DispatchKey::Batched),
+              name, ": expected relu_mask as a forward pass outside of vmap gives it, got one of a batched x.");
+  at::Tensor passes;
+  {
+    const c10::impl::ExcludeDispatchKeyGuard plain(transforms);
+    const at::NoGradGuard no_grad;
+    const at::Tensor ones = at::empty_strided(x.sizes(), x.strides(), x.options()).fill_(1);
+    const at::Tensor zeros = at::zeros({x.size(1)}, x.options().dtype(at::kDouble));
+    constexpr WantedGradients kOnlyAddend{false, false, false, true};
+    passes = std::get<3>(dispatched::batch_norm_evaluation_backward.call(ones, ones, c10::nullopt, zeros, zeros,
+                                                                         relu_mask, kOnlyAddend))
+                 .to(at::kBool);
   }
-  std::array<at::Tensor, 3> gradients;
-  const auto found = sum.requires_grad() && !inputs.empty()
-                         ? torch::autograd::grad({sum}, inputs, {}, /*retain_graph=*/c10::nullopt, create_graph,
-                                                 /*allow_unused=*/true)
-                         : torch::autograd::variable_list(inputs.size());
-  for (std::size_t i = 0, next = 0; i < by.size(); ++i) {
-    if (!wanted[i] || !by[i].defined()) continue;
-    gradients[i] = found[next].defined() ? found[next] : at::zeros_like(by[i]);
-    ++next;
-  }
-  return {gradients[0], gradients[1], gradients[2]};
+  return at::where(passes, wide(dy), at::zeros({}, dy.options().dtype(at::kDouble)));
+}
+
+/// What both backward passes share, for dx = gamma*rstd*projected.
+Quadruple gradients(const Normalized& at_x, const at::Tensor& dz, const at::Tensor& projected, const at::Tensor& x,
+                    const OptionalTensor& gamma, const WantedGradients& wanted) {
+  at::Tensor dx, dgamma, dbeta, daddend;
+  if (wanted[0]) dx = (parameter(gamma, x, 1) * at_x.rstd * projected).to(x.scalar_type());
+  if (wanted[1]) dgamma = summed(dz * at_x.xhat, x);
+  if (wanted[2]) dbeta = summed(dz, x);
+  if (wanted[3]) daddend = dz.to(x.scalar_type());
+  return {dx, dgamma, dbeta, daddend};
+}
+
+/// In double and with their full shapes: what a second derivative's formulas give.
+struct SecondGradients {
+  at::Tensor dz, x, gamma;
+};
+
+Triple second_gradients(const char* name, const SecondGradients& by, const at::Tensor& x,
+                        const OptionalTensor& relu_mask, const WantedSecond& wanted) {
+  at::Tensor grad_dy, grad_x, grad_gamma;
+  if (wanted[0]) grad_dy = under_mask(name, by.dz, x, relu_mask).to(x.scalar_type());
+  if (wanted[1]) grad_x = by.x.to(x.scalar_type());
+  if (wanted[2]) grad_gamma = summed(by.gamma, x);
+  return {grad_dy, grad_x, grad_gamma};
 }
 
 }  // namespace
 
-BatchNormGradients composed_backward_training(const at::Tensor& x, const at::Tensor& dz, const at::Tensor& gamma,
-                                              double eps) {
-  const auto dims = batch_dims(x.dim());
-  const auto mean = [&](const at::Tensor& values) { return values.mean(dims, /*keepdim=*/true); };
-  const at::Tensor centered = x - mean(x);
-  const at::Tensor rstd = (mean(centered * centered) + eps).rsqrt();
-  const at::Tensor xhat = centered * rstd;
-  const at::Tensor dxhat = gamma.defined() ? dz * per_channel(gamma, x.dim()) : dz;
-  return {.dx = rstd * (dxhat - mean(dxhat) - xhat * mean(dxhat * xhat)),
-          .dgamma = (dz * xhat).sum(dims),
-          .dbeta = dz.sum(dims)};
+Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                              const OptionalTensor& addend, bool relu, double eps, bool save_mask) {
+  constexpr const char* kName = "bnlab::batch_norm_training";
+  check_forward(kName, x, gamma, beta, addend, relu);
+  check_eps(kName, eps);
+  check_enough_values(kName, x);
+  refuse_mask(kName, save_mask);
+  const Normalized at_x = normalized_by_batch(x, eps);
+  const auto constant = [&](const at::Tensor& statistic) { return statistic.detach().reshape({x.size(1)}); };
+  return {finished(at_x.xhat, x, gamma, beta, addend, relu), constant(at_x.mean), constant(at_x.rstd),
+          constant(at_x.var_biased), at::empty({0}, x.options().dtype(at::kByte))};
 }
 
-BatchNormGradients composed_backward_evaluation(const at::Tensor& x, const at::Tensor& dz, const at::Tensor& gamma,
-                                                const at::Tensor& mean, const at::Tensor& rstd) {
-  const auto dims = batch_dims(x.dim());
-  const at::Tensor scale = gamma.defined() ? gamma * rstd : rstd;
-  const at::Tensor xhat = (x - per_channel(mean, x.dim())) * per_channel(rstd, x.dim());
-  return {.dx = dz * per_channel(scale, x.dim()), .dgamma = (dz * xhat).sum(dims), .dbeta = dz.sum(dims)};
+Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                           const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& addend, bool relu,
+                           bool save_mask) {
+  constexpr const char* kName = "bnlab::batch_norm_evaluation";
+  check_forward(kName, x, gamma, beta, addend, relu);
+  check_statistics(kName, "mean", mean, x);
+  check_statistics(kName, "rstd", rstd, x);
+  refuse_mask(kName, save_mask);
+  return {finished(normalized_by(x, mean, rstd).xhat, x, gamma, beta, addend, relu),
+          at::empty({0}, x.options().dtype(at::kByte))};
 }
 
-Triple composed_second_derivative_training(const Cotangents& cotangents, const at::Tensor& dy, const at::Tensor& x,
-                                           const at::Tensor& gamma, const at::Tensor& relu_mask, double eps,
-                                           WantedSecond wanted) {
-  return differentiated(cotangents, dy, x, gamma, relu_mask, wanted,
-                        [&](const at::Tensor& at_x, const at::Tensor& dz, const at::Tensor& at_gamma) {
-                          return composed_backward_training(at_x, dz, at_gamma, eps);
-                        });
+Quadruple batch_norm_training_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                       const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask,
+                                       double eps, WantedGradients wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_training_backward";
+  check_saved(kName, dy, x, gamma, mean, rstd);
+  const Normalized at_x = normalized_by_batch(x, eps);
+  const at::Tensor dz = under_mask(kName, dy, x, relu_mask);
+  const at::Tensor projected = dz - mean_of(dz) - at_x.xhat * mean_of(dz * at_x.xhat);
+  return gradients(at_x, dz, projected, x, gamma, wanted);
 }
 
-Triple composed_second_derivative_evaluation(const Cotangents& cotangents, const at::Tensor& dy, const at::Tensor& x,
-                                             const at::Tensor& gamma, const at::Tensor& relu_mask,
-                                             const at::Tensor& mean, const at::Tensor& rstd, WantedSecond wanted) {
-  const at::ScalarType type = compute_type(x.scalar_type());
-  return differentiated(cotangents, dy, x, gamma, relu_mask, wanted,
-                        [&](const at::Tensor& at_x, const at::Tensor& dz, const at::Tensor& at_gamma) {
-                          return composed_backward_evaluation(at_x, dz, at_gamma, mean.to(type), rstd.to(type));
-                        });
+Quadruple batch_norm_evaluation_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                         const at::Tensor& mean, const at::Tensor& rstd,
+                                         const OptionalTensor& relu_mask, WantedGradients wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_evaluation_backward";
+  check_saved(kName, dy, x, gamma, mean, rstd);
+  const at::Tensor dz = under_mask(kName, dy, x, relu_mask);
+  return gradients(normalized_by(x, mean, rstd), dz, dz, x, gamma, wanted);
 }
 
-}  // namespace bnlab::ops
+// The names are those of docs/operators/second-derivative.md.
+Triple batch_norm_training_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                                             const OptionalTensor& ddbeta, const OptionalTensor& ddaddend,
+                                             const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                             const at::Tensor& mean, const at::Tensor& rstd,
+                                             const OptionalTensor& relu_mask, double eps, WantedSecond wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_training_second_derivative";
+  check_saved(kName, dy, x, gamma, mean, rstd);
+  check_cotangents(kName, ddx, ddgamma, ddbeta, ddaddend, x);
+  const Normalized at_x = normalized_by_batch(x, eps);
+  const at::Tensor &xhat = at_x.xhat, s = parameter(gamma, x, 1) * at_x.rstd;
+  const at::Tensor v = batch_or_zero(ddx, x), g = under_mask(kName, dy, x, relu_mask);
+  const at::Tensor a = parameter(ddgamma, x, 0), b = parameter(ddbeta, x, 0);
+  const at::Tensor v_xhat = mean_of(v * xhat), g_xhat = mean_of(g * xhat);
+  const at::Tensor inner = mean_of(v * g) - mean_of(v) * mean_of(g) - v_xhat * g_xhat;
+  const at::Tensor q = a * g - s * (v * g_xhat + g * v_xhat);
+  return second_gradients(kName,
+                          {.dz = s * (v - mean_of(v) - xhat * v_xhat) + a * xhat + b + batch_or_zero(ddaddend, x),
+                           .x = at_x.rstd * (q - mean_of(q) - xhat * (mean_of(q * xhat) + s * inner)),
+                           .gamma = at_x.rstd * (v - mean_of(v) - xhat * v_xhat) * g},
+                          x, relu_mask, wanted);
+}
+
+Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                                               const OptionalTensor& ddbeta, const OptionalTensor& ddaddend,
+                                               const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                               const at::Tensor& mean, const at::Tensor& rstd,
+                                               const OptionalTensor& relu_mask, WantedSecond wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_evaluation_second_derivative";
+  check_saved(kName, dy, x, gamma, mean, rstd);
+  check_cotangents(kName, ddx, ddgamma, ddbeta, ddaddend, x);
+  const Normalized at_x = normalized_by(x, mean, rstd);
+  const at::Tensor v = batch_or_zero(ddx, x), g = under_mask(kName, dy, x, relu_mask);
+  const at::Tensor a = parameter(ddgamma, x, 0), b = parameter(ddbeta, x, 0);
+  return second_gradients(
+      kName,
+      {.dz = parameter(gamma, x, 1) * at_x.rstd * v + a * at_x.xhat + b + batch_or_zero(ddaddend, x),
+       .x = at_x.rstd * a * g,
+       .gamma = at_x.rstd * v * g},
+      x, relu_mask, wanted);
+}
+
+Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+  check_running(running_mean, running_var);
+  return {wide(running_mean), (wide(running_var) + eps).rsqrt()};
+}
+
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                               c10::optional<double> momentum, const at::Tensor& running_mean,
+                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
+                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
+                               const OptionalTensor& skipped) {
+  check_update(mean, var_biased, count, momentum, running_mean, running_var, num_batches_tracked, window_mean,
+               window_var, skipped);
+  TORCH_CHECK(!window_mean.has_value() && !skipped.has_value(),
+              "bnlab::update_running_statistics: expected neither window nor skip_nonfinite under vmap, got one; leave"
+              " out these options, or update the statistics outside of vmap.");
+  const at::Tensor weight =
+      momentum.has_value() ? at::full({}, *momentum, mean.options()) : 1 / (num_batches_tracked->to(at::kDouble) + 1);
+  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  running_mean.copy_(wide(running_mean) * (1 - weight) + mean * weight);
+  running_var.copy_(wide(running_var) * (1 - weight) + var_biased * unbiased * weight);
+  if (num_batches_tracked.has_value()) num_batches_tracked->add_(1);
+}
+
+}  // namespace bnlab::ops::composed

@@ -1,45 +1,29 @@
-// The derivatives of batch normalization, written with differentiable ATen operators: slow, but right at every order.
-// They judge the kernels' second derivative and stand in for what lies beyond it.
+// The operators written with differentiable ATen operators: slow, but right under every transform and at every order.
+// They stand in for the kernels where those cannot serve: forward-mode derivatives, functorch's transforms, derivatives
+// beyond the second, and values beyond the range of the kernels' arithmetic. They compute in double, whatever x's type.
+// Formulas: docs/operators/.
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include "bnlab/ops/signatures.h"
 
-namespace bnlab::ops {
+namespace bnlab::ops::composed {
 
-struct BatchNormGradients {
-  at::Tensor dx;      ///< like x
-  at::Tensor dgamma;  ///< (C)
-  at::Tensor dbeta;   ///< (C)
-};
+/// mean, rstd and var_biased are detached. Refused: save_mask, since the mask's bits are the kernels' own.
+TrainingForward batch_norm_training;
 
-/// The gradients of batch_norm_training as functions of x, dz and gamma; the statistics are computed from x again, so
-/// that derivatives flow through them. gamma: (C), or undefined for 1.
-[[nodiscard]] BatchNormGradients composed_backward_training(const at::Tensor& x, const at::Tensor& dz,
-                                                            const at::Tensor& gamma, double eps);
+/// Refused: save_mask. mean and rstd count as variables.
+EvaluationForward batch_norm_evaluation;
 
-/// The gradients of batch_norm_evaluation as functions of x, dz and gamma. mean, rstd: (C) of x's type, constants.
-[[nodiscard]] BatchNormGradients composed_backward_evaluation(const at::Tensor& x, const at::Tensor& dz,
-                                                              const at::Tensor& gamma, const at::Tensor& mean,
-                                                              const at::Tensor& rstd);
+/// The statistics are computed from x again, so that derivatives flow through them; mean and rstd are not read.
+/// relu_mask: of a forward kernel, a plain tensor; constant.
+TrainingBackward batch_norm_training_backward;
+EvaluationBackward batch_norm_evaluation_backward;
+TrainingSecondDerivative batch_norm_training_second_derivative;
+EvaluationSecondDerivative batch_norm_evaluation_second_derivative;
 
-/// Of the four results of a backward pass; none for 0.
-struct Cotangents {
-  OptionalTensor ddx, ddgamma, ddbeta, ddaddend;
-};
+EvaluationStatistics evaluation_statistics;
 
-/// The operator batch_norm_training_second_derivative, by autograd through composed_backward_training(); itself
-/// differentiable if gradients are enabled. relu_mask: booleans like x, constant; undefined without a ReLU.
-/// bfloat16 is computed in float.
-[[nodiscard]] Triple composed_second_derivative_training(const Cotangents& cotangents, const at::Tensor& dy,
-                                                         const at::Tensor& x, const at::Tensor& gamma,
-                                                         const at::Tensor& relu_mask, double eps, WantedSecond wanted);
+/// Refused: window and skipped, which go by the statistics' values.
+RunningUpdate update_running_statistics;
 
-/// The operator batch_norm_evaluation_second_derivative, likewise. mean, rstd: (C) double.
-[[nodiscard]] Triple composed_second_derivative_evaluation(const Cotangents& cotangents, const at::Tensor& dy,
-                                                           const at::Tensor& x, const at::Tensor& gamma,
-                                                           const at::Tensor& relu_mask, const at::Tensor& mean,
-                                                           const at::Tensor& rstd, WantedSecond wanted);
-
-}  // namespace bnlab::ops
+}  // namespace bnlab::ops::composed

@@ -39,10 +39,7 @@ class ForwardTensors {
       : fusion_(addend.has_value() ? kernels::Fusion::kAddRelu
                 : relu             ? kernels::Fusion::kRelu
                                    : kernels::Fusion::kNone) {
-    check_batch(name, x);
-    check_parameter(name, "gamma", gamma, x);
-    check_parameter(name, "beta", beta, x);
-    check_addend(name, addend, relu, x);
+    check_forward(name, x, gamma, beta, addend, relu);
     batch_ = dense_batch(x);
     gamma_ = dense_parameter(gamma, x);
     beta_ = dense_parameter(beta, x);
@@ -78,11 +75,7 @@ class SavedTensors {
  public:
   SavedTensors(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
                const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask) {
-    check_batch(name, x);
-    check_like(name, "dy", dy, x);
-    check_parameter(name, "gamma", gamma, x);
-    check_statistics(name, "mean", mean, x);
-    check_statistics(name, "rstd", rstd, x);
+    check_saved(name, dy, x, gamma, mean, rstd);
     batch = dense_batch(x);
     check_mask(name, relu_mask, batch.shape, x);
     dy_ = laid_out_like(batch, dy);
@@ -142,10 +135,7 @@ Triple second_derivative(const char* name, const OptionalTensor& ddx, const Opti
                          const at::Tensor& x, const OptionalTensor& gamma, const at::Tensor& mean,
                          const at::Tensor& rstd, const OptionalTensor& relu_mask, WantedSecond wanted) {
   const SavedTensors saved(name, dy, x, gamma, mean, rstd, relu_mask);
-  if (ddx.has_value()) check_like(name, "ddx", *ddx, x);
-  if (ddaddend.has_value()) check_like(name, "ddaddend", *ddaddend, x);
-  if (ddgamma.has_value()) check_vector(name, "ddgamma", *ddgamma, x);
-  if (ddbeta.has_value()) check_vector(name, "ddbeta", *ddbeta, x);
+  check_cotangents(name, ddx, ddgamma, ddbeta, ddaddend, x);
   at::Tensor grad_dy, grad_x, grad_gamma;
   if (wanted[0]) grad_dy = empty_like_kept(saved.batch.tensor);
   if (wanted[1]) grad_x = empty_like_kept(saved.batch.tensor);

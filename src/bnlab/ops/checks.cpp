@@ -59,6 +59,38 @@ void check_addend(const char* name, const OptionalTensor& addend, bool relu, con
   check_like(name, "addend", *addend, x);
 }
 
+void check_forward(const char* name, const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                   const OptionalTensor& addend, bool relu) {
+  check_batch(name, x);
+  check_parameter(name, "gamma", gamma, x);
+  check_parameter(name, "beta", beta, x);
+  check_addend(name, addend, relu, x);
+}
+
+void check_saved(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                 const at::Tensor& mean, const at::Tensor& rstd) {
+  check_batch(name, x);
+  check_like(name, "dy", dy, x);
+  check_parameter(name, "gamma", gamma, x);
+  check_statistics(name, "mean", mean, x);
+  check_statistics(name, "rstd", rstd, x);
+}
+
+void check_cotangents(const char* name, const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                      const OptionalTensor& ddbeta, const OptionalTensor& ddaddend, const at::Tensor& x) {
+  if (ddx.has_value()) check_like(name, "ddx", *ddx, x);
+  if (ddaddend.has_value()) check_like(name, "ddaddend", *ddaddend, x);
+  if (ddgamma.has_value()) check_vector(name, "ddgamma", *ddgamma, x);
+  if (ddbeta.has_value()) check_vector(name, "ddbeta", *ddbeta, x);
+}
+
+void check_constant(const char* name, const char* what, const at::Tensor& values) {
+  TORCH_CHECK(!(at::GradMode::is_enabled() && values.requires_grad()), name, ": expected ", what,
+              " to be a constant, got a tensor that requires a gradient; detach it.");
+  TORCH_CHECK(!has_tangent(values), name, ": expected ", what,
+              " to be a constant, got a tensor with a forward-mode tangent; detach it.");
+}
+
 void check_eps(const char* name, double eps) {
   TORCH_CHECK(eps >= 0 && std::isfinite(eps), name, ": expected a finite eps >= 0, got ", eps, ".");
 }
@@ -68,7 +100,7 @@ void check_enough_values(const char* name, const at::Tensor& x) {
   TORCH_CHECK(x.size(1) == 0 || count > 1, name, ": expected at least 2 values per channel, got ", count,
               " in x of sizes ", x.sizes(),
               "; a single value has no variance. Use larger batches, drop the last incomplete batch of an epoch, or"
-              " use evaluation mode (frozen statistics) for this layer.");
+              " normalize by running statistics, as a layer that tracks them does in evaluation mode.");
 }
 
 void check_mask(const char* name, const OptionalTensor& relu_mask, const kernels::Shape& shape, const at::Tensor& x) {

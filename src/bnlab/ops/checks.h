@@ -29,6 +29,22 @@ void check_like(const char* name, const char* what, const at::Tensor& values, co
 
 void check_addend(const char* name, const OptionalTensor& addend, bool relu, const at::Tensor& x);
 
+/// The tensors of a forward pass.
+void check_forward(const char* name, const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
+                   const OptionalTensor& addend, bool relu);
+
+/// The tensors of a derivative but for the mask: what the forward pass saw and saved, and dy.
+void check_saved(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                 const at::Tensor& mean, const at::Tensor& rstd);
+
+/// The cotangents of a second derivative.
+void check_cotangents(const char* name, const OptionalTensor& ddx, const OptionalTensor& ddgamma,
+                      const OptionalTensor& ddbeta, const OptionalTensor& ddaddend, const at::Tensor& x);
+
+/// Has no derivative to carry on: does not require a gradient while gradients are recorded, and has no forward-mode
+/// tangent.
+void check_constant(const char* name, const char* what, const at::Tensor& values);
+
 /// Finite and not negative.
 void check_eps(const char* name, double eps);
 

@@ -22,6 +22,10 @@ at::Tensor fused_batch_norm(const char* name, const at::Tensor& x, const Optiona
     TORCH_CHECK(running_mean.has_value(), name, ": expected running_mean and running_var with training = false.");
     return batch_norm_evaluation(x, gamma, beta, *running_mean, *running_var, eps, epilogue);
   }
+  if (running_mean.has_value()) {
+    check_constant(name, "running_mean", *running_mean);
+    check_constant(name, "running_var", *running_var);
+  }
   const BatchNormOutput out = batch_norm_training(x, gamma, beta, eps, epilogue);
   if (running_mean.has_value() && x.size(1) > 0) {
     dispatched::update_running_statistics.call(out.mean, out.var_biased, x.numel() / x.size(1), momentum, *running_mean,

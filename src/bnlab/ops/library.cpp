@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include "bnlab/ops/batch_norm_autograd.h"
+#include "bnlab/ops/batch_norm_composed.h"
 #include "bnlab/ops/batch_norm_kernels.h"
 #include "bnlab/ops/caching_allocator.h"
 #include "bnlab/ops/conveniences.h"
@@ -81,8 +82,30 @@ TORCH_LIBRARY_IMPL(bnlab, Meta, m) {
 
 TORCH_LIBRARY_IMPL(bnlab, Autograd, m) {
   BNLAB_REGISTER_ALL(m, autograd);
-  m.impl("evaluation_statistics", torch::CppFunction::makeFallthrough());
-  m.impl("update_running_statistics", torch::CppFunction::makeFallthrough());
+  BNLAB_REGISTER(m, autograd, evaluation_statistics);
+  BNLAB_REGISTER(m, autograd, update_running_statistics);
+}
+
+// Where functorch sees an operator first, before any of its transforms: from here on it sees ATen operators alone,
+// whose derivatives and batching it knows. Running statistics pass on: they are changed beneath derivatives, as
+// PyTorch's batch normalization does.
+TORCH_LIBRARY_IMPL(bnlab, FuncTorchDynamicLayerFrontMode, m) {
+  BNLAB_REGISTER_ALL(m, composed);
+  BNLAB_REGISTER(m, composed, evaluation_statistics);
+  m.impl("batch_norm", &batch_norm);
+  m.impl("batch_norm_relu", &batch_norm_relu);
+  m.impl("batch_norm_add_relu", &batch_norm_add_relu);
+}
+
+TORCH_LIBRARY_IMPL(bnlab, FuncTorchBatched, m) {
+  BNLAB_REGISTER(m, composed, update_running_statistics);
+}
+
+// vmap of PyTorch's own, which torch.autograd's vectorized Jacobians and batched gradients use before 2.0.
+TORCH_LIBRARY_IMPL(bnlab, Batched, m) {
+  BNLAB_REGISTER_ALL(m, composed);
+  BNLAB_REGISTER(m, composed, evaluation_statistics);
+  BNLAB_REGISTER(m, composed, update_running_statistics);
 }
 
 #undef BNLAB_REGISTER_ALL

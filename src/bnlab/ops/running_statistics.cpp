@@ -2,9 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
+#include <ATen/MemoryOverlap.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
 
 namespace bnlab::ops {
 namespace {
@@ -39,6 +43,55 @@ void check_window(const OptionalTensor& window_mean, const OptionalTensor& windo
                 ": expected a window of type Double or the running statistics' ", type, ", got ", window.scalar_type(),
                 ".");
   }
+}
+
+/// Whether no two elements share memory, for all strides that slicing and transposing give.
+bool has_own_elements(const at::Tensor& values) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> steps;  // (stride, size), the smallest stride first
+  for (std::int64_t dim = 0; dim < values.dim(); ++dim) {
+    if (values.size(dim) > 1) steps.emplace_back(values.stride(dim), values.size(dim));
+  }
+  std::sort(steps.begin(), steps.end());
+  std::int64_t extent = 0;
+  for (const auto& [stride, size] : steps) {
+    if (stride <= extent) return false;
+    extent += stride * (size - 1);
+  }
+  return true;
+}
+
+/// What is changed is written once, and apart from the rest.
+void check_memory(const std::vector<std::pair<const char*, at::Tensor>>& changed) {
+  for (std::size_t i = 0; i < changed.size(); ++i) {
+    const auto& [what, values] = changed[i];
+    TORCH_CHECK(has_own_elements(values), kName, ": expected ", what,
+                " with memory of its own for each element, got one whose elements overlap, as expand() makes it; clone"
+                " it.");
+    for (std::size_t j = 0; j < i && values.has_storage() && !values.is_meta(); ++j) {
+      const auto& [other, others] = changed[j];
+      if (!others.has_storage()) continue;
+      const at::MemOverlapStatus shared = at::get_overlap_status(values, others);
+      TORCH_CHECK(shared != at::MemOverlapStatus::Full && shared != at::MemOverlapStatus::Partial, kName, ": expected ",
+                  other, " and ", what, " apart in memory, got tensors that overlap; clone one of them.");
+    }
+  }
+}
+
+double largest_of(at::ScalarType type) {
+  return AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, type, kName,
+                                        [] { return static_cast<double>(std::numeric_limits<scalar_t>::max()); });
+}
+
+/// The first channel whose statistics are those of finite values, but beyond the range of a type; -1 for none. Of
+/// infinite values the mean is infinite or the variance NaN.
+std::int64_t beyond_range(const at::Tensor& mean, const at::Tensor& var_biased, double unbiased, at::ScalarType type) {
+  const auto means = mean.accessor<double, 1>(), vars = var_biased.accessor<double, 1>();
+  const double most = largest_of(type);
+  for (std::int64_t c = 0; c < means.size(0); ++c) {
+    if (!std::isfinite(means[c]) || std::isnan(vars[c])) continue;
+    if (std::abs(means[c]) > most || vars[c] * unbiased > most) return c;
+  }
+  return -1;
 }
 
 bool all_finite(const at::Tensor& values) {
@@ -98,10 +151,14 @@ void for_each(const at::Tensor& values, const F& f) {
 
 }  // namespace
 
-Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+void check_running(const at::Tensor& running_mean, const at::Tensor& running_var) {
   TORCH_CHECK(running_mean.dim() == 1 && running_var.sizes() == running_mean.sizes(), kStatistics,
               ": expected running_mean and running_var of one size (C), got ", running_mean.sizes(), " and ",
               running_var.sizes(), ".");
+}
+
+Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
+  check_running(running_mean, running_var);
   const auto options = running_mean.options().dtype(at::kDouble);
   const at::Tensor mean = at::empty(running_mean.sizes(), options), rstd = at::empty(running_mean.sizes(), options);
   if (!mean.is_meta()) {
@@ -113,11 +170,10 @@ Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& run
   return {mean, rstd};
 }
 
-void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
-                               c10::optional<double> momentum, const at::Tensor& running_mean,
-                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
-                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
-                               const OptionalTensor& skipped) {
+void check_update(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                  c10::optional<double> momentum, const at::Tensor& running_mean, const at::Tensor& running_var,
+                  const OptionalTensor& num_batches_tracked, const OptionalTensor& window_mean,
+                  const OptionalTensor& window_var, const OptionalTensor& skipped) {
   TORCH_CHECK(mean.dim() == 1, kName, ": expected mean of size (C), got ", mean.sizes(), ".");
   check_channels("mean", mean, mean, at::kDouble);
   check_channels("var_biased", var_biased, mean, at::kDouble);
@@ -132,14 +188,34 @@ void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_bia
               ": expected a momentum from 0 to 1, or none for the mean over all batches; got ", *momentum, ".");
   TORCH_CHECK(num_batches_tracked.has_value() || (momentum.has_value() && !window_mean.has_value()), kName,
               ": expected num_batches_tracked, which a mean over batches is counted by, got none.");
+  std::vector<std::pair<const char*, at::Tensor>> changed = {{"running_mean", running_mean},
+                                                             {"running_var", running_var}};
+  if (num_batches_tracked.has_value()) changed.emplace_back("num_batches_tracked", *num_batches_tracked);
+  if (window_mean.has_value()) changed.emplace_back("window_mean", *window_mean);
+  if (window_var.has_value()) changed.emplace_back("window_var", *window_var);
+  if (skipped.has_value()) changed.emplace_back("skipped", *skipped);
+  check_memory(changed);
+}
+
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+                               c10::optional<double> momentum, const at::Tensor& running_mean,
+                               const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
+                               const OptionalTensor& window_mean, const OptionalTensor& window_var,
+                               const OptionalTensor& skipped) {
+  check_update(mean, var_biased, count, momentum, running_mean, running_var, num_batches_tracked, window_mean,
+               window_var, skipped);
   if (mean.is_meta()) return;
 
-  if (skipped.has_value() && !(all_finite(mean) && all_finite(var_biased))) {
+  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  const std::int64_t beyond = beyond_range(mean, var_biased, unbiased, running_mean.scalar_type());
+  if (skipped.has_value() && !(beyond < 0 && all_finite(mean) && all_finite(var_biased))) {
     skipped->add_(1);
     return;
   }
+  TORCH_CHECK(beyond < 0, kName, ": expected a mean and a variance that running statistics of type ",
+              running_mean.scalar_type(), " can hold, got ", mean[beyond].item<double>(), " and ",
+              var_biased[beyond].item<double>(), " in channel ", beyond, "; scale the input down.");
   const std::int64_t before = count_of(num_batches_tracked);
-  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
   if (window_mean.has_value()) {
     const std::int64_t slot = before % window_mean->size(0), slots = std::min(window_mean->size(0), before + 1);
     put(*window_mean, slot, mean, 1);

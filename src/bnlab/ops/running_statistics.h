@@ -25,15 +25,22 @@ namespace bnlab::ops {
 ///   min(K, num_batches_tracked + 1), without those whose window_var is negative. So a window whose window_var begins
 ///   with -1 can start at any num_batches_tracked. Needs num_batches_tracked.
 ///
-/// With `skipped`, a batch whose mean or variance is not finite in any channel changes nothing but skipped += 1;
-/// without, it goes in.
+/// With `skipped`, a batch whose mean or variance is not finite in any channel, or not in the running statistics' type,
+/// changes nothing but skipped += 1. Without, NaN and infinities go in, and finite values whose statistics are beyond
+/// the type are an error.
 ///
 /// mean, var_biased: (C) double; count: values per channel, at least 2. Computed in double and rounded once. Nothing is
-/// changed if an argument is wrong (c10::Error).
+/// changed if an argument is wrong (c10::Error). What is changed must not overlap in memory.
 RunningUpdate update_running_statistics;
 
 /// What an evaluation takes: (C) double, mean = running_mean and rstd = 1/sqrt(running_var + eps). No gradients.
 /// running_mean, running_var: (C) float, double or bfloat16.
 EvaluationStatistics evaluation_statistics;
+
+/// The arguments of evaluation_statistics: their sizes.
+void check_running(const at::Tensor& running_mean, const at::Tensor& running_var);
+
+/// The arguments of update_running_statistics. Throws c10::Error.
+RunningUpdate check_update;
 
 }  // namespace bnlab::ops

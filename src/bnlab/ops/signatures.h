@@ -65,6 +65,14 @@ using RunningUpdate = void(const at::Tensor& mean, const at::Tensor& var_biased,
                            const OptionalTensor& window_mean, const OptionalTensor& window_var,
                            const OptionalTensor& skipped);
 
+/// Whether the tensor carries a derivative in forward mode.
+inline bool has_tangent(const at::Tensor& tensor) {
+  return tensor.defined() && tensor._fw_grad(/*level=*/0).defined();
+}
+inline bool has_tangent(const OptionalTensor& tensor) {
+  return tensor.has_value() && has_tangent(*tensor);
+}
+
 /// The tensor, or an undefined one.
 inline at::Tensor value_or_undefined(const OptionalTensor& tensor) {
   return tensor.has_value() ? *tensor : at::Tensor();
