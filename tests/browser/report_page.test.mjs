@@ -333,6 +333,16 @@ describe("the report's page", () => {
     });
   });
 
+  it("a title that is a question keeps its mark, any other ends in a full stop", async () => {
+    const report = sample();
+    report.figures[0].title = "Does it hold?";
+    report.figures[1].title = "It holds";
+    await withPage(report, async (page) => {
+      const titles = await page.locator("figcaption strong").allTextContents();
+      assert.ok(titles.includes("Does it hold? ") && titles.includes("It holds. "), titles.join("|"));
+    });
+  });
+
   it("what a figure leaves out is said below it", async () => {
     const report = sample();
     report.figures[0].spec.usermeta = { notes: ["2 values are not finite and are left out."] };

@@ -169,6 +169,8 @@ TEST(TrainFlags, WrongValuesAreRefusedByTheNameOfTheFlag) {
       {{"--pool", "0"}, "--pool: expected 1 to 4096"},
       {{"--pool", "3"}, "data.pool: expected a number that divides"},
       {{"--draw", "-1"}, "--draw: expected at least 0"},
+      {{"--train-examples", "-1"}, "--train-examples: expected at least 0"},
+      {{"--train-examples", "100000000"}, "data.train_examples: expected at most the"},
       {{"--batch", "0"}, "--batch: expected 1 to 1000000, got 0"},
       {{"--batch", "1e3"}, "--batch: expected a whole number, got \"1e3\""},
       {{"--steps", "0"}, "--steps: expected at least 1"},

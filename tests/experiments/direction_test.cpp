@@ -8,9 +8,13 @@
 
 #include "bnlab/experiments/experiment_list.h"
 #include "tests/experiments/affine_directions.h"
+#include "tests/experiments/bjorck_noise_directions.h"
+#include "tests/experiments/bjorck_sharpness_directions.h"
 #include "tests/experiments/bjorck_start_directions.h"
 #include "tests/experiments/bjorck_steps_directions.h"
 #include "tests/experiments/chasing_directions.h"
+#include "tests/experiments/curvature_modes_directions.h"
+#include "tests/experiments/edge_of_stability_directions.h"
 #include "tests/experiments/im_directions.h"
 #include "tests/experiments/our_directions.h"
 #include "tests/experiments/placement_directions.h"
@@ -117,6 +121,10 @@ const std::vector<Case>& cases() {
     found.push_back(testing::sigmoid_case());
     found.push_back(testing::chasing_case());
     for (Case& it : testing::population_cases()) found.push_back(std::move(it));
+    found.push_back(testing::bjorck_noise_case());
+    found.push_back(testing::bjorck_sharpness_case());
+    found.push_back(testing::curvature_modes_case());
+    found.push_back(testing::edge_case());
     found.push_back(testing::results_depth_case());
     found.push_back(testing::rebuttals_case());
     found.push_back(testing::results_batch_size_case());

@@ -1,7 +1,8 @@
 """A second pair of eyes: recomputes in PyTorch and double precision what probes recorded ("ics", "landscape",
-"relative-loss", "update-fractions", "bn-theory", "bn-curvature", "gradient-flow", "layer-gradients", "gradient-distribution",
-"gradient-terms", "output-gradients", "moments-by-depth"), and products of the Hessian in both modes of BN. And measures
-on networks of its own what results-depth takes from theory, the growth of a gradient with BN and ReLUs.
+"relative-loss", "update-fractions", "bn-theory", "bn-curvature", "gradient-flow", "layer-gradients",
+"gradient-distribution", "gradient-terms", "output-gradients", "moments-by-depth", "activation-rank", "effective-rate",
+"sgd-noise", "curvature"), and products of the Hessian in both modes of BN. And measures on networks of its own what
+results-depth takes from theory, the growth of a gradient with BN and ReLUs.
 
 Only the weights, the batch and the learning rate come from bnlab (export_probes.cpp). Networks, losses, gradients and the
 definitions of Santurkar et al. 2018 (Definition 2.1; sections 3.1 and 4) are written here anew, each layer's G' by a whole
@@ -271,6 +272,10 @@ def start_of_resnet(saved):
             k = max(1, len(g) * cut // 1000)
             hill = largest[:k].log().mean() - largest[k].log()
             result[f"gradient-distribution.hill_{cut}"].append(hill.item())
+    ws = [(w.flatten(), g.flatten()) for w, g in zip(weights, found)]
+    result["effective-rate.norm"] = [w.norm().item() for w, _ in ws]
+    result["effective-rate.cosine"] = [F.cosine_similarity(w, g, dim=0, eps=0).item() for w, g in ws]
+    result["effective-rate.effective_rate"] = [saved["rate"].item() / (w @ w).item() for w, _ in ws]
     result["gradient-terms.absolute"], result["gradient-terms.sum"] = [], []
     for s, dy in zip(seen, found[19:38]):  # image by image, each term written down: (outputs, inputs under the weights, places)
         absolute, total = 0, 0
@@ -291,6 +296,12 @@ def start_of_resnet(saved):
     with torch.no_grad():
         for s in resnet20(p, saved["first"].double())[1]:
             for place in ["linear_", "", "output_"]:
+                rows = s[place].flatten(1)
+                values = torch.linalg.svdvals(rows)
+                rank = (values ** 2).sum() / values.max() ** 2
+                pairs = [F.cosine_similarity(rows[i], rows[j], dim=0, eps=0) for i in range(len(rows)) for j in range(i)]
+                result.setdefault(f"activation-rank.{place}stable_rank", []).append(rank.item())
+                result.setdefault(f"activation-rank.{place}cosine", []).append((sum(pairs) / len(pairs)).item())
                 channels = s[place].transpose(0, 1).flatten(1)
                 for name, values in [("mean", channels.mean(1).abs()), ("variance", channels.var(1, unbiased=False))]:
                     key = f"moments-by-depth.{place}{name}"
@@ -319,6 +330,81 @@ def check_growth():
     return failures
 
 
+def perceptron(p, x, y, seen=None):
+    """`seen`: takes what BN gets in each layer."""
+    x, layer = x.flatten(1), 1
+    while f"layer{layer}.linear.weight" in p:
+        x = x @ p[f"layer{layer}.linear.weight"].t() + p[f"layer{layer}.linear.bias"]
+        if seen is not None:
+            seen.append(x.detach())
+        x, layer = torch.relu(normalized(x, p, f"layer{layer}.norm.")), layer + 1
+    return F.cross_entropy(x @ p["head.weight"].t() + p["head.bias"], y)
+
+
+def held_fixed(p, x, y):
+    """The population's statistics, as constants."""
+    if "layer1.norm.weight" not in p:
+        return {}
+    seen = []
+    perceptron(p, x, y, seen)
+    running = {}
+    for layer, z in enumerate(seen, 1):
+        running[f"layer{layer}.norm.running_mean"] = z.sum(0) / len(z)
+        running[f"layer{layer}.norm.running_var"] = ((z - z.sum(0) / len(z)) ** 2).sum(0) / (len(z) - 1)
+    return running
+
+
+def noise_and_curvature(saved):
+    """Noise from single examples' gradients where BN's statistics are held fixed; eigenvalues of the whole Hessian."""
+    p = {k[len("parameter."):]: v.double() for k, v in saved.items() if k.startswith("parameter.")}
+    x, y = saved["x"].double(), saved["y"]
+    constants = held_fixed(p, x, y)
+
+    def gradient(places, fixed):
+        def loss(q, a, b):
+            return perceptron({**q, **constants} if fixed else q, a, b)
+        return torch.cat([g.flatten() for g in gradients(loss, p, x[places], y[places])[1].values()])
+
+    each = torch.stack([gradient([i], True) for i in range(len(x))])
+    full = {"fixed": sum(each) / len(each), "batch": gradient(list(range(len(x))), False)}
+    c = sum(((g - full["fixed"]) ** 2).sum() for g in each) / len(each)
+    half = each[:len(x) // 2].sum(0) / (len(x) // 2) - full["fixed"]
+    result = {"C": [c], "planted": [(half ** 2).sum() / (full["fixed"] ** 2).sum()]}
+    for form in ["fixed", "batch"] if constants else ["fixed"]:
+        result[f"{form}_gradient"] = [full[form].norm()]
+        for how in ["with", "without"] if form == "fixed" else ["with"]:
+            for size in [4, 16]:
+                drawn = saved[f"draws.{form}_{how}_{size}"].tolist()
+                errors = [(each[b].sum(0) / size if form == "fixed" else gradient(b, False)) - full[form] for b in drawn]
+                squared = sum((e ** 2).sum() for e in errors) / len(errors)
+                result[f"{form}_{how}_ratio_{size}"] = [squared * size / c]
+                if how == "with":
+                    if form == "batch":  # what the errors at fixed statistics explain has mean 0
+                        known = [each[b].sum(0) / size - full["fixed"] for b in drawn]
+                        share = sum((e * k).sum() for e, k in zip(errors, known)) / sum((k * k).sum() for k in known)
+                        errors = [e - share * k for e, k in zip(errors, known)]
+                    pairs = [(errors[i] * errors[j]).sum() for i in range(len(errors)) for j in range(i)]
+                    result[f"{form}_bias2_{size}"] = [sum(pairs) / len(pairs) / (full[form] ** 2).sum()]
+    result = {"sgd-noise." + key: value for key, value in result.items()}
+    shapes = [value.shape for value in p.values()]
+    joined = torch.cat([value.flatten() for value in p.values()])
+    norms = torch.cat([value.norm().expand(value.numel()) for value in p.values()])
+    for mode, extra in [("batch", {}), ("population", constants)] if constants else [("batch", {})]:
+        def loss(w):
+            parts = torch.split(w, [shape.numel() for shape in shapes])
+            return perceptron({**{n: part.view(s) for n, part, s in zip(p, parts, shapes)}, **extra}, x, y)
+        hessian = torch.autograd.functional.hessian(loss, joined)
+        result[f"curvature.{mode}_loss"] = [loss(joined)]
+        slope = torch.autograd.functional.jacobian(loss, joined)
+        top = torch.linalg.eigh(hessian).eigenvectors[:, -3:]
+        result[f"curvature.{mode}_gradient_share"] = [((top.T @ slope) ** 2).sum() / (slope ** 2).sum()]
+        for kind, matrix in [("_", hessian), ("_scaled_", norms[:, None] * hessian * norms)]:
+            values = torch.linalg.eigvalsh(matrix)
+            for i in [1, 2, 3] if kind == "_" else [1]:
+                result[f"curvature.{mode}{kind}top_{i}"] = [values[-i]]
+    return result
+
+
 def check(name, saved, result):
     failures = 0
     for key, values in result.items():
@@ -334,12 +420,16 @@ def check(name, saved, result):
             scale = scale.max()
         if key == "gradient-distribution.kurtosis":
             scale = torch.maximum(scale, torch.ones_like(scale))
-        if key == "ics.cosine":
+        if "_bias2_" in key:  # a small difference of large sums: its error is relative to the noise
+            size = key.split("_")[-1]
+            noise = result[key.split("_")[0] + f"_with_ratio_{size}"][0] * result["sgd-noise.C"][0] / float(size)
+            scale = torch.maximum(scale, noise / result[key.split("_")[0] + "_gradient"][0] ** 2)
+        if key == "ics.cosine" or key == "effective-rate.cosine" or key.startswith("activation-rank.") and "cosine" in key:
             scale = torch.ones_like(scale)
         error = ((ours - theirs).abs() / scale).max().item()
         fine = error <= TOLERANCE  # False for NaN
         failures += not fine
-        print(f"{name:17s} {key:30s} largest relative difference {error:.1e} {'' if fine else 'TOO LARGE'}")
+        print(f"{name:17s} {key:33s} largest relative difference {error:.1e} {'' if fine else 'TOO LARGE'}")
     return failures
 
 
@@ -353,6 +443,8 @@ def main():
             failures += check(name, saved, gradient_flow(saved, kind == "batch", activation))
         saved = torch.load(folder / f"resnet-{kind}.pt")
         failures += check(f"resnet-{kind}", saved, start_of_resnet(saved))
+        saved = torch.load(folder / f"noise-{kind}.pt")
+        failures += check(f"noise-{kind}", saved, noise_and_curvature(saved))
     for network, loss_of, weight, layers in [("vgg", vgg_loss, "layer{}.conv.weight", 8),
                                              ("dln", dln_loss, "layer{}.linear.weight", 25)]:
         for kind in ["none", "batch"]:

@@ -2,8 +2,9 @@
 // also to "update-fractions", those without normalization also to "bn-theory" and "bn-curvature", and writes to a file
 // that torch.load() reads: the weights before that step, its batch, what the probes recorded, and products of the
 // Hessian. Before training likewise: deep perceptrons with what "gradient-flow" and "layer-gradients" record; ResNet-20
-// with what "gradient-distribution", "gradient-terms", "output-gradients" and "moments-by-depth" do. check_probes.py
-// computes the same numbers without any of our code. Usage: export_probes FOLDER
+// with what "gradient-distribution", "gradient-terms", "output-gradients", "moments-by-depth", "activation-rank" and
+// "effective-rate" do. Of small perceptrons what "sgd-noise" and "curvature" record, and the batches that were drawn.
+// check_probes.py computes the same numbers without any of our code. Usage: export_probes FOLDER
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <cmath>
@@ -12,7 +13,9 @@
 #include <fstream>
 
 #include "bnlab/data/linear_task.h"
+#include "bnlab/numerics/gradient_errors.h"
 #include "bnlab/numerics/mean_loss.h"
+#include "bnlab/probes/sgd_noise.h"
 #include "bnlab/train/checkpoint.h"
 #include "tests/probed_run.h"
 #include "tests/small_run.h"
@@ -24,6 +27,7 @@ using Tensors = c10::Dict<std::string, at::Tensor>;
 
 constexpr int64_t kStep = 4;
 constexpr int64_t kTheoryLayer = 5, kFractionsLayer = 6;
+constexpr int64_t kPopulation = 32, kDraws = 20, kSeen = 480;
 
 struct Case {
   std::string name;
@@ -113,7 +117,9 @@ void export_start(const std::string& norm, const std::filesystem::path& out) {
                        {{"gradient-distribution", 0, 1, false, Json::object()},
                         {"gradient-terms", 0, 1, false, Json::object()},
                         {"output-gradients", 0, 1, false, Json::object()},
-                        {"moments-by-depth", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}}},
+                        {"moments-by-depth", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}},
+                        {"activation-rank", 0, 1, false, {{"layers", all}, {"images", kImages}, {"places", places}}},
+                        {"effective-rate", 0, 1, false, Json::object()}},
                        out / (test.name + "-probed")));
   Tensors tensors;
   const TrainingData data(test.data, test.spec);
@@ -132,10 +138,13 @@ void export_start(const std::string& norm, const std::filesystem::path& out) {
     insert_layers("gradient-distribution", name);
   }
   for (const char* name : {"absolute", "sum"}) insert_layers("gradient-terms", name);
+  tensors.insert("rate", doubles({test.spec.optimizer.lr}));
+  for (const char* name : {"norm", "cosine", "effective_rate"}) insert_layers("effective-rate", name);
   for (const char* place : {"linear_", "", "output_"}) {
     for (const char* name : {"mean", "mean_spread", "variance", "variance_spread"}) {
       insert_layers("moments-by-depth", std::string(place) + name);
     }
+    for (const char* name : {"stable_rank", "cosine"}) insert_layers("activation-rank", std::string(place) + name);
   }
   for (const char* name : {"cosine", "largest_class", "same_answer"}) {
     tensors.insert(std::string("output-gradients.") + name,
@@ -153,6 +162,70 @@ void export_fractions(RunReader& reader, Tensors& tensors) {
     tensors.insert(std::string("fractions.") + what,
                    doubles(reader.arrays({"update-fractions", kFractionsLayer, what}).front().as_doubles()));
   }
+}
+
+at::Tensor rows_of(const std::vector<std::vector<int64_t>>& batches) {
+  std::vector<at::Tensor> rows;
+  for (const auto& batch : batches) rows.push_back(at::tensor(batch, at::kLong));
+  return at::stack(rows);
+}
+
+/// All batches of one size, a row a batch, as "sgd-noise" drew them for its form.
+at::Tensor draws_of(const TrainSpec& spec, const std::string& form, int64_t size) {
+  if (form == "batch_with") {
+    return rows_of(drawn_batches(kPopulation, size, kSeen / size, true, sgd_noise_key(spec.seed, kStep, 4)));
+  }
+  std::vector<at::Tensor> all;
+  for (int64_t alpha = 0; alpha < 3; ++alpha) {
+    const uint64_t key = sgd_noise_key(spec.seed, kStep, alpha);
+    all.push_back(rows_of(drawn_batches(kPopulation, size, kDraws, form == "fixed_with", key)));
+  }
+  return at::cat(all);
+}
+
+void export_noise_and_curvature(const std::string& norm, const std::filesystem::path& out) {
+  Case test{"noise-" + norm, testing::small_dataset(), testing::small_spec(norm), 2};
+  test.spec.data.pad_to = 0;
+  test.spec.model.name = "mlp";
+  test.spec.model.options = {{"layers", 2}, {"width", 4}};
+  const TrainingData data(test.data, test.spec);
+  const auto network = build_network(test.spec, data.shape());
+  load_network(read_file(RunPaths{run(test, kStep, {}, out / (test.name + "-before"))}.checkpoint()), *network);
+  const std::vector<int64_t> sizes = {4, 16};
+  RunReader reader(
+      run(test, kStep + 1,
+          {{"sgd-noise",
+            kStep,
+            1,
+            false,
+            {{"images", kPopulation}, {"batches", sizes}, {"draws", kDraws}, {"seen", kSeen}}},
+           {"curvature", kStep, 1, false, {{"images", kPopulation}, {"batch", kPopulation}, {"tolerance", 1e-6}}}},
+          out / (test.name + "-probed")));
+  Tensors tensors;
+  insert_parameters(*network, tensors);
+  const Batch population = data.evaluation_loader(/*train_split=*/true, kPopulation).next();
+  tensors.insert("x", population.x.contiguous());
+  tensors.insert("y", population.y);
+  const auto copy = [&](const char* probe, const std::string& name) {
+    if (const auto value = reader.scalar_at({probe, 0, name}, kStep))
+      tensors.insert(probe + ("." + name), doubles({*value}));
+  };
+  for (const char* name : {"C", "fixed_gradient", "batch_gradient", "planted"}) copy("sgd-noise", name);
+  for (const int64_t size : sizes) {
+    const std::string b = "_" + std::to_string(size);
+    for (const std::string form : {"fixed_with", "fixed_without", "batch_with"}) {
+      tensors.insert("draws." + form + b, draws_of(test.spec, form, size));
+      copy("sgd-noise", form + "_ratio" + b);
+    }
+    for (const std::string form : {"fixed", "batch"}) copy("sgd-noise", form + "_bias2" + b);
+  }
+  for (const std::string mode : {"batch", "population"}) {
+    for (const std::string kind : {"_", "_scaled_"}) {
+      for (const char* top : {"top_1", "top_2", "top_3"}) copy("curvature", mode + kind + top);
+    }
+    for (const char* name : {"_loss", "_gradient_share"}) copy("curvature", mode + name);
+  }
+  write(tensors, out / (test.name + ".pt"));
 }
 
 void export_case(const Case& test, const std::filesystem::path& out) {
@@ -228,6 +301,7 @@ int main(int argc, char** argv) {
     export_flow("relu", 40, norm, argv[1]);
     export_flow("sigmoid", 10, norm, argv[1]);
     export_start(norm, argv[1]);
+    export_noise_and_curvature(norm, argv[1]);
     export_case({"vgg-" + norm, testing::small_dataset(), testing::small_spec(norm), 8}, argv[1]);
     TrainSpec dln = testing::small_spec(norm);
     const Dataset task = make_linear_task({});

@@ -72,6 +72,18 @@ TEST(TopEigenpairs, RepeatedOnesAsOftenAsTheyRepeat) {
   expect_values(top_eigenpairs(diagonal_operator(values), {.count = 3, .tolerance = 1e-8}), {4, 4, 2}, 1e-6);
 }
 
+TEST(TopEigenpairs, ValuesThatLieDenserThanTheToleranceAreNotSearchedForEver) {
+  std::vector<double> values;
+  for (int i = 1; i < 1500; ++i) values.push_back(25 / std::sqrt(i));
+  const std::vector<double> tops(values.begin(), values.begin() + 10);
+  for (const uint64_t seed : {1, 2, 3, 4, 5}) {
+    const Eigenpairs found = top_eigenpairs(diagonal_operator(values),
+                                            {.count = 10, .tolerance = 0.01, .most_products = 2000, .seed = seed});
+    expect_values(found, tops, 0.25);
+    EXPECT_LT(found.products, 200) << seed;
+  }
+}
+
 TEST(TopEigenpairs, ASmallOperatorIsExact) {
   const at::Tensor a = matrix_of({2, 2, -1});
   expect_values(top_eigenpairs(operator_of(a), {.count = 5, .tolerance = 1e-12}), {2, 2, -1}, 1e-12);

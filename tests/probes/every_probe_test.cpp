@@ -40,12 +40,14 @@ Json example_parameters(const std::string& name) {
   if (name == "update-fractions") return {{"layers", {1, 3}}, {"points", 2}};
   if (name == "bn-theory") return {{"layers", {2}}};
   if (name == "bn-curvature") return {{"layers", {2}}, {"channels", 1}};
+  if (name == "sgd-noise") return {{"images", 16}, {"batches", {2, 16}}, {"draws", 2}, {"seen", 16}};
+  if (name == "curvature") return {{"images", 16}, {"count", 1}, {"products", 3}, {"probes", 2}, {"steps", 2}};
   return Json::object();
 }
 
 /// A normalization that draws random numbers, for every probe that can look at a network with it.
 std::string norm_for(const std::string& probe) {
-  return probe == "population-statistics" ? "batch" : "noisy-batch";
+  return probe == "population-statistics" || probe == "sgd-noise" ? "batch" : "noisy-batch";
 }
 
 struct Task {
@@ -185,6 +187,7 @@ TEST_P(EveryNetwork, NoProbeLeavesATrace) {
   std::set<std::string> expected;
   if (!rows) expected = {"bn-curvature", "bn-theory", "ics"};
   if (GetParam().norm != "batch") expected.insert("population-statistics");
+  if (GetParam().norm != "batch" && GetParam().norm != "none") expected.insert("sgd-noise");
   EXPECT_EQ(refused, expected);
 }
 

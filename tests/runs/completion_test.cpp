@@ -69,6 +69,14 @@ TEST(CompleteRunSpec, PaddingToLessThanTheImagesIsNoPadding) {
   EXPECT_EQ(complete(spec).data.pad_to, 9);
 }
 
+TEST(CompleteRunSpec, AsManyExamplesAsThereAreAreAll) {
+  TrainSpec spec = small_spec("batch");
+  spec.data.train_examples = facts().train_count;
+  EXPECT_EQ(complete(spec).data.train_examples, 0);
+  spec.data.train_examples = facts().train_count - 1;
+  EXPECT_EQ(complete(spec).data.train_examples, facts().train_count - 1);
+}
+
 TEST(CompleteRunSpec, PoolingComesBeforePadding) {
   TrainSpec spec = small_spec("batch");
   spec.model.name = "resnet20";
@@ -108,6 +116,9 @@ TEST(CompleteRunSpec, ImpossibleSpecsNameTheKey) {
   EXPECT_THAT(error([](auto& s) { s.data.pool = 16; }), HasSubstr("data.pool"));
   EXPECT_THAT(error([](auto& s) { s.data.digest = "x"; }), HasSubstr("data"));
   EXPECT_THAT(error([](auto& s) { s.batch = 65; }), HasSubstr("batch"));
+  EXPECT_THAT(error([](auto& s) { s.data.train_examples = 65; }),
+              HasSubstr("data.train_examples: expected at most the 64"));
+  EXPECT_THAT(error([](auto& s) { s.data.train_examples = s.batch - 1; }), HasSubstr("batch: expected at most the"));
   EXPECT_THAT(error([](auto& s) { s.data.draw = 1; }), HasSubstr("data"));
   EXPECT_THAT(error([](auto& s) { s.probes = {{"nope", 0, 1, false, {}}}; }), HasSubstr("known: accuracy"));
   EXPECT_THAT(error([](auto& s) {

@@ -42,6 +42,31 @@ TEST(TrainingData, IsScaledByThePooledPixels) {
   }
 }
 
+TEST(TrainingData, OfTheFirstExamplesIsScaledByAll) {
+  const Dataset dataset = dataset_of(at::tensor({0, 1, 2, 3, 4, 5}, at::kByte).view({6, 1, 1, 1}));
+  TrainSpec spec = spec_for(dataset, 1);
+  spec.batch = 2;
+  spec.data.train_examples = 3;
+  const TrainingData data(dataset, spec);
+  const auto one_epoch = [](Loader loader, int64_t most) {
+    std::vector<int64_t> labels;
+    for (int64_t seen = 0; seen < most;) {
+      const at::Tensor y = loader.next().y;
+      labels.insert(labels.end(), y.data_ptr<int64_t>(), y.data_ptr<int64_t>() + y.size(0));
+      seen += y.size(0);
+    }
+    return labels;
+  };
+  EXPECT_EQ(one_epoch(data.evaluation_loader(true, 1), 3), (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(one_epoch(data.evaluation_loader(false, 1), 6), (std::vector<int64_t>{0, 1, 2, 3, 4, 5}))
+      << "the test split";
+  for (const int64_t label : one_epoch(data.training_loader(), 20)) EXPECT_LT(label, 3);
+  const at::Tensor x = data.evaluation_loader(true, 1).next().x;  // 0, of mean 2.5 and variance 35/12
+  EXPECT_FLOAT_EQ(x.item<float>(), static_cast<float>(-2.5 / std::sqrt(35.0 / 12)));
+  spec.batch = 4;
+  EXPECT_THROW(TrainingData(dataset, spec), DataError);
+}
+
 TEST(TrainingData, PadsWhatIsPooled) {
   const Dataset dataset = dataset_of(at::full({1, 1, 4, 4}, 7, at::kByte));
   TrainSpec spec = spec_for(dataset, 2);

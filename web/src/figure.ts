@@ -77,7 +77,7 @@ export function figureElement(figure: Figure, place = ""): HTMLElement {
   const caption = el(
     "figcaption",
     {},
-    figure.title === "" ? null : el("strong", {}, `${figure.title.replace(/\.$/, "")}. `),
+    figure.title === "" ? null : el("strong", {}, `${figure.title.replace(/([^.?!])$/, "$1.")} `),
     figure.caption,
     ...notesOf(figure.spec).map((note) => el("p", { class: "figure-note" }, note)),
   );

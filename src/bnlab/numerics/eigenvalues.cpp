@@ -67,9 +67,7 @@ class ThickRestartLanczos {
         return false;
       }
       if (basis_.size() == capacity_) {
-        if (!confirming_ || !all_converged()) return false;
-        if (nothing_higher()) return found_ = true;
-        return false;
+        return found_ = confirming_ && nothing_higher();
       }
       outside_[basis_.size() - 1] = 0;
       append_next();
@@ -131,11 +129,19 @@ class ThickRestartLanczos {
     append_next();
   }
 
+  /// The wanted vectors. At the end of a search that confirmed them they are still the first of the basis, and not
+  /// mixed with what the search came to of values that are as high to within the tolerance.
+  at::Tensor wanted() const {
+    const int64_t count = std::min(count_, basis_.size());
+    if (found_ && confirming_ && !whole_space()) return basis_.rows().slice(0, 0, count);
+    return ritz_.vectors.slice(1, 0, count).t().mm(basis_.rows());
+  }
+
   /// Each wanted pair with the residual of a product of its own.
   Eigenpairs pairs() {
     Eigenpairs result;
-    const int64_t count = std::min(count_, basis_.size());
-    const at::Tensor vectors = ritz_.vectors.slice(1, 0, count).t().mm(basis_.rows());
+    const at::Tensor vectors = wanted();
+    const int64_t count = vectors.size(0);
     for (int64_t i = 0; i < count; ++i) {
       const at::Tensor v = vectors[i] / vectors[i].norm(), image = products_.of(v);
       const double value = image.dot(v).item<double>();

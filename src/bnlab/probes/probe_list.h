@@ -45,6 +45,10 @@ struct ProbeKind {
 /// long.
 double forward_cost(int64_t images, const ProbeSetting& setting);
 
+/// A forward and a backward pass of `images`, in training steps, where passes are so small that what their calls cost
+/// counts.
+double pass_cost(int64_t images, const ProbeSetting& setting);
+
 /// The share of a network of `layers` layers that stands from layer `number` on, layers taken as equally dear.
 inline double share_from(int64_t number, int64_t layers) {
   return 1 - static_cast<double>(number - 1) / static_cast<double>(layers);

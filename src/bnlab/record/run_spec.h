@@ -24,6 +24,7 @@ struct DataSpec {
   std::string augment = "none";  ///< "none" or "flip-crop"
   int64_t draw = 0;              ///< which draw of a synthetic set, e.g. one a seed
   int64_t pool = 1;              ///< images are reduced to the means of pool x pool pixels, before the rest
+  int64_t train_examples = 0;    ///< train on the first so many; 0: on all. The scaling is fitted on all
   bool operator==(const DataSpec&) const = default;
 };
 

@@ -112,6 +112,8 @@ inline auto of(const DataSpec*) {
           "none, z-score, min-max, equalize (the histogram) or equalize-image (of each image)"),
       key("pad_to", &S::pad_to, between(0, 4096), "--pad-to", "Pad images to this size; 0: leave them as they are"),
       key("augment", &S::augment, one_of({"none", "flip-crop"}), "--augment", "none or flip-crop"),
+      key("train_examples", &S::train_examples, at_least(0), "--train-examples",
+          "Train on the first so many examples; 0: on all"),
   };
 }
 

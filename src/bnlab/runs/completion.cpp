@@ -50,6 +50,10 @@ void check_pool(int64_t pool, int64_t size) {
                                    join_or(divisors));
 }
 
+int64_t trained_on(const TrainSpec& spec, const DataFacts& data) {
+  return spec.data.train_examples > 0 ? spec.data.train_examples : data.train_count;
+}
+
 /// Of the data that `spec` is about, if it can be trained on.
 const DataFacts& checked_data(const TrainSpec& spec, const DataFacts& at_hand) {
   const DataFacts& data = facts_for(spec, at_hand);
@@ -62,8 +66,13 @@ const DataFacts& checked_data(const TrainSpec& spec, const DataFacts& at_hand) {
     throw SpecError("data.draw", "expected 0: " + data.title + " is no synthetic set and is not drawn, got " +
                                      std::to_string(spec.data.draw));
   }
-  if (spec.batch > data.train_count) {
-    throw SpecError("batch", "expected at most the " + std::to_string(data.train_count) + " training images of " +
+  if (spec.data.train_examples > data.train_count) {
+    throw SpecError("data.train_examples", "expected at most the " + std::to_string(data.train_count) +
+                                               " training images of " + data.title + ", got " +
+                                               std::to_string(spec.data.train_examples));
+  }
+  if (spec.batch > trained_on(spec, data)) {
+    throw SpecError("batch", "expected at most the " + std::to_string(trained_on(spec, data)) + " training images of " +
                                  data.title + ", got " + std::to_string(spec.batch));
   }
   check_pool(spec.data.pool, data.shape.size);
@@ -111,6 +120,7 @@ void fill_probes(TrainSpec& spec, const ProbeSetting& setting) {
 TrainSpec full_train(TrainSpec spec, const DataFacts& at_hand) {
   const DataFacts& data = checked_data(spec, at_hand);
   if (spec.data.pad_to <= data.shape.size / spec.data.pool) spec.data.pad_to = 0;  // pads nothing: one id
+  if (spec.data.train_examples == data.train_count) spec.data.train_examples = 0;
   fill_model(spec.model);
   spec.optimizer = complete_optimizer(std::move(spec.optimizer));
   const NetworkFacts network = network_facts(spec, data);
@@ -167,7 +177,7 @@ AnalysisSpec without_defaults(AnalysisSpec full) {
 
 ProbeSetting probe_setting(const TrainSpec& spec, const NetworkFacts& network, const DataFacts& at_hand) {
   const DataFacts& data = facts_for(spec, at_hand);
-  return {spec, network, task_of(spec, data), data.train_count, data.test_count};
+  return {spec, network, task_of(spec, data), trained_on(spec, data), data.test_count};
 }
 
 RunSpec full_run_spec(RunSpec spec, const DataFacts& data) {

@@ -18,10 +18,12 @@ TrainingData::TrainingData(Dataset dataset, const TrainSpec& spec) : dataset_(st
                     "same data with --data, or choose another --out",
                     dataset_.title, dataset_.digest, spec.data.set, spec.data.digest));
   }
-  if (spec.batch > dataset_.train.count()) {
+  const int64_t all = dataset_.train.count();
+  const int64_t examples = spec.data.train_examples > 0 ? std::min(spec.data.train_examples, all) : all;
+  if (spec.batch > examples) {
     throw DataError(
         fmt::format("a batch of {} is larger than the training split of {} ({} images); choose a smaller one",
-                    spec.batch, dataset_.title, dataset_.train.count()));
+                    spec.batch, dataset_.title, examples));
   }
   dataset_ = mean_pooled(std::move(dataset_), spec.data.pool);
   const std::string& scaling = spec.data.scaling;
@@ -34,6 +36,7 @@ TrainingData::TrainingData(Dataset dataset, const TrainSpec& spec) : dataset_(st
   options_.channels_last = spec.memory_format == "channels-last";
   if (scaling == "z-score") options_.scale = ChannelScale::z_score(dataset_.train.images, spec.data.pad_to);
   if (scaling == "min-max") options_.scale = ChannelScale::min_max(dataset_.train.images, spec.data.pad_to);
+  dataset_.train = {dataset_.train.images.slice(0, 0, examples), dataset_.train.labels.slice(0, 0, examples)};
 }
 
 TaskShape TrainingData::shape() const {

@@ -11,14 +11,18 @@
 
 namespace bnlab {
 
-Experiment bjorck_fig1();    ///< is it the higher learning rate that makes networks with BN learn better?
-Experiment bjorck_fig2();    ///< how are the elements of a layer's gradient distributed before training?
-Experiment bjorck_fig3();    ///< up to which step size does the loss fall along a gradient?
-Experiment bjorck_fig4();    ///< what becomes of the activations while a diverging update is made?
-Experiment bjorck_fig5();    ///< how do activations grow with depth, and how alike are the outputs' gradients?
-Experiment bjorck_table1();  ///< do the terms of a gradient cancel?
-Experiment bjorck_fig7();    ///< how do the singular values of products of random matrices spread?
-Experiment rebuttals();      ///< what later papers found: rank, gradients, effective learning rate
+Experiment bjorck_fig1();        ///< is it the higher learning rate that makes networks with BN learn better?
+Experiment bjorck_fig2();        ///< how are the elements of a layer's gradient distributed before training?
+Experiment bjorck_fig3();        ///< up to which step size does the loss fall along a gradient?
+Experiment bjorck_fig4();        ///< what becomes of the activations while a diverging update is made?
+Experiment bjorck_fig5();        ///< how do activations grow with depth, and how alike are the outputs' gradients?
+Experiment bjorck_table1();      ///< do the terms of a gradient cancel?
+Experiment bjorck_fig7();        ///< how do the singular values of products of random matrices spread?
+Experiment bjorck_noise();       ///< how large is the noise of SGD's update, and is its mean 0?
+Experiment bjorck_sharpness();   ///< do noisier updates end in flatter places, and do those generalize?
+Experiment curvature_modes();    ///< is the curvature in evaluation mode that in training mode?
+Experiment edge_of_stability();  ///< how sharp is the loss where gradient descent runs?
+Experiment rebuttals();          ///< what later papers found: rank, gradients, effective learning rate
 
 namespace bjorck {
 

@@ -67,8 +67,8 @@ double recorded(RunReader& run, int64_t layer, const std::string& name) {
   return std::isfinite(*value) ? *value : INFINITY;
 }
 
-/// ln of large / small as it counts: at most kMostCounted, since else the mean over the seeds would be that of the one in
-/// which values grow the most; NaN where one is missing or both are beyond all numbers.
+/// ln of large / small as it counts: at most kMostCounted, since else the mean over the seeds would be that of the one
+/// in which values grow the most; NaN where one is missing or both are beyond all numbers.
 double counted(double large, double small) {
   return std::min(std::log(large / small), kMostCounted);  // of NaN, min gives its first argument
 }
