@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "bnlab/kernels/instruction_set.h"
+#include "bnlab/kernels/range.h"
 #include "tests/kernels/batch_case.h"
 #include "tests/oracle/error_bounds.h"
 
@@ -40,6 +41,22 @@ class Checks {
     std::fprintf(stderr, "%s, %s, %s, %zu-byte elements: %s\n", instruction_set(), name_of(t_.shape).c_str(),
                  name_of(t_.fusion).c_str(), sizeof(E), what);
     std::abort();
+  }
+
+  /// Of a forward pass in training: out of range where a channel clearly is, and not where all are clearly within.
+  void range(Status status) const {
+    const auto exact = oracle::statistics(batch_, eps_);
+    const auto finite = finite_channels(places_, t_.x);
+    bool within = true, beyond = false;
+    for (std::size_t c = 0; c < finite.size(); ++c) {
+      if (!finite[c]) continue;
+      constexpr double kMost = kMostRstd<Compute<E>>;
+      const double rstd = exact.rstd[c];
+      within = within && rstd < 0.9 * kMost && rstd > 1.1 / kMost;
+      beyond = beyond || (exact.var_biased[c] > 0 && (rstd > 1.1 * kMost || rstd < 0.9 / kMost));
+    }
+    expect(status != Status::kOutOfRange || !within, "out of range is reported of channels within it");
+    expect(status == Status::kOutOfRange || !beyond, "a channel out of range is not reported");
   }
 
   /// After a forward pass in training.

@@ -58,6 +58,7 @@ enum class Kind : std::uint8_t {
   kOneNan,
   kOneInfinity,
   kManySpecial,
+  kBeyondRange,
   kCount,
 };
 
@@ -78,6 +79,8 @@ class Source {
         return std::copysign(std::pow(10, 2 + 5 * std::abs(std::fmod(level_, 1))), level_) + normal;
       case Kind::kHuge:
         return normal * kHuge;
+      case Kind::kBeyondRange:
+        return normal * kBeyondRange;
       case Kind::kSmall:
         return normal * 1e-12;
       case Kind::kDenormal:
@@ -104,7 +107,8 @@ class Source {
   }
 
  private:
-  static constexpr double kHuge = sizeof(T) == 8 ? 1e145 : 1e14;
+  static constexpr double kHuge = sizeof(T) == 8 ? 1e118 : 2e11;         // near the end of the range
+  static constexpr double kBeyondRange = sizeof(T) == 8 ? 1e160 : 1e19;  // squares overflow
   Kind kind_;
   std::mt19937 random_;
   std::normal_distribution<double> normal_;

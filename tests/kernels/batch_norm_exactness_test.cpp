@@ -88,7 +88,7 @@ TYPED_TEST(BatchNormExactness, SmallIntegersGiveExactResults) {
   }
 }
 
-// The promise of the documentation: |y - y_ideal| <= 2 ulp of m = max(1, |gamma*xhat|, |beta|), an ulp of m being
+// Half of what the documentation allows: |y - y_ideal| <= 2 ulp of m = max(1, |gamma*xhat|, |beta|), an ulp of m being
 // 2^-23*m, at mean/std <= 1e4 and in both layouts, against statistics computed in long double. Without fused
 // multiply-add the product has a rounding of its own: 3 ulp.
 TEST(BatchNormExactnessOfFloat, WithinTwoUlpAtLargeMeans) {

@@ -30,10 +30,6 @@ class Inputs(NamedTuple):
     bias: Optional[torch.Tensor] = None
     addend: Optional[torch.Tensor] = None
 
-    def like(self):
-        """Other values of the same kinds."""
-        return Inputs(*(None if value is None else torch.randn_like(value) for value in self))
-
 
 def inputs(form, sizes=(6, 3, 4, 4), dtype=torch.float64):
     channels = sizes[1]
@@ -45,14 +41,31 @@ def inputs(form, sizes=(6, 3, 4, 4), dtype=torch.float64):
     )
 
 
+def given(values):
+    """The positions of those that are not None, and their values."""
+    return tuple(i for i, value in enumerate(values) if value is not None), [v for v in values if v is not None]
+
+
+def placed(function, positions):
+    """function of the arguments at these positions, the others None."""
+
+    def call(*values):
+        arguments = [None] * 4
+        for position, value in zip(positions, values):
+            arguments[position] = value
+        return function(*arguments)
+
+    return call
+
+
 def running_statistics(channels, dtype=torch.float64):
     return torch.linspace(-0.5, 0.5, channels, dtype=dtype), torch.linspace(0.7, 1.9, channels, dtype=dtype)
 
 
-def ours(form):
+def ours(form, eps=EPS, statistics=None):
     def call(x, weight=None, bias=None, addend=None):
-        statistics = (None, None) if form.training else running_statistics(x.shape[1])
-        arguments = (*statistics, weight, bias, form.training, 0.1, EPS)
+        by = (None, None) if form.training else statistics or running_statistics(x.shape[1])
+        arguments = (*by, weight, bias, form.training, 0.1, eps)
         if form.fusion == "add_relu":
             return bnlab.functional.batch_norm_add_relu(x, addend, *arguments)
         function = bnlab.functional.batch_norm_relu if form.fusion == "relu" else bnlab.functional.batch_norm
@@ -61,7 +74,7 @@ def ours(form):
     return call
 
 
-def formula(form):
+def formula(form, eps=EPS, statistics=None):
     """The same by its definition, in operators whose derivatives PyTorch knows to any order."""
 
     def call(x, weight=None, bias=None, addend=None):
@@ -71,8 +84,8 @@ def formula(form):
             mean = x.mean(dims, keepdim=True)
             var_biased = ((x - mean) ** 2).mean(dims, keepdim=True)
         else:
-            mean, var_biased = (values.reshape(shape) for values in running_statistics(x.shape[1]))
-        z = (x - mean) / (var_biased + EPS).sqrt()
+            mean, var_biased = (v.reshape(shape) for v in statistics or running_statistics(x.shape[1]))
+        z = (x - mean) / (var_biased + eps).sqrt()
         if weight is not None:
             z = z * weight.reshape(shape) + bias.reshape(shape)
         if addend is not None:

@@ -6,29 +6,12 @@ from torch.autograd import forward_ad
 from torch.autograd import functional as autograd
 
 import bnlab
-from forms import EPS, FORMS, formula, inputs, ours, running_statistics
+from forms import EPS, FORMS, formula, given, inputs, ours, placed, running_statistics
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-10}
 SMALL = (4, 2, 3)
 
 each_form = pytest.mark.parametrize("form", FORMS, ids=str)
-
-
-def given(values):
-    """The positions of those that are not None, and their values."""
-    return tuple(i for i, value in enumerate(values) if value is not None), [v for v in values if v is not None]
-
-
-def placed(function, positions):
-    """function of the arguments at these positions, the others None."""
-
-    def call(*values):
-        arguments = [None] * 4
-        for position, value in zip(positions, values):
-            arguments[position] = value
-        return function(*arguments)
-
-    return call
 
 
 def same(form, compute, sizes=(6, 3, 4, 4), **tolerance):

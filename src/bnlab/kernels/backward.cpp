@@ -1,5 +1,6 @@
 #include "bnlab/kernels/batch_norm.h"
 #include "bnlab/kernels/passes.h"
+#include "bnlab/kernels/range.h"
 
 namespace bnlab::kernels {
 namespace {
@@ -86,6 +87,7 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
   if (!shape.valid()) return Status::kBadShape;
   if (shape.c == 0) return Status::kOk;
   if (shape.count() == 0) return Status::kEmptyBatch;
+  if (!all_in_range<T>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
@@ -120,6 +122,7 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
     write_zeros(args);
     return Status::kOk;
   }
+  if (!all_in_range<Compute<E>>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 

@@ -12,7 +12,11 @@
 // flushed. C = 0 and, in evaluation, an empty batch are done at once. All results are bitwise the same for any number
 // of threads.
 //
-// Every function can return kBadShape, kOutOfMemory and kBadInstructionSet; further errors are named.
+// Range. rstd is served from 2^-40 to 2^40, in double from 2^-400 to 2^400, and means up to a thousandth of the largest
+// number; a constant channel up to 1e150 always. Beyond, squares overflow and coefficients lose digits: kOutOfRange
+// (range.h).
+//
+// Every function can return kBadShape, kOutOfRange, kOutOfMemory and kBadInstructionSet; further errors are named.
 #pragma once
 
 #include <cstddef>

@@ -2,6 +2,7 @@
 
 #include "bnlab/kernels/batch_norm.h"
 #include "bnlab/kernels/moments_pass.h"
+#include "bnlab/kernels/range.h"
 
 namespace bnlab::kernels {
 namespace {
@@ -53,19 +54,23 @@ Status forward_training(const ForwardTraining<E>& args, TaskRunner& runner) noex
     const MomentsPass<E> pass(parts, *inner);
     const SlotCoefficients<Compute<E>, 3> coefficients(parts);
     if (!pass || !coefficients) return Status::kOutOfMemory;
+    bool serves = true;
     const auto finish = [&] {
       pass.join(args.mean, args.var_biased);
       const ChannelRange range(parts);
       for (std::int64_t c = range.first; c < range.last; ++c) {
         args.var_biased[c] /= count;
         args.rstd[c] = 1.0 / std::sqrt(args.var_biased[c] + args.eps);
+        serves = serves && statistics_in_range(shape, args.x, c, args.mean[c], args.var_biased[c], args.rstd[c]);
       }
       coefficients.fill(parts, normalization(args));
     };
     two_passes(
         parts, threads, [&](const Place& place) { pass.reduce(place, args.x); }, finish,
-        [&](const Place& place) { normalize(args, place, coefficients, *inner); });
-    return Status::kOk;
+        [&](const Place& place) {
+          if (serves) normalize(args, place, coefficients, *inner);
+        });
+    return serves ? Status::kOk : Status::kOutOfRange;
   });
 }
 
@@ -73,6 +78,7 @@ template <class E>
 Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) noexcept {
   if (!args.shape.valid()) return Status::kBadShape;
   if (args.shape.elements() == 0) return Status::kOk;
+  if (!all_in_range<Compute<E>>(args.shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
   const Cut parts = in_memory_order(cut(args.shape, sizeof(E)));

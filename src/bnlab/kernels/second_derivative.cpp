@@ -1,5 +1,6 @@
 #include "bnlab/kernels/batch_norm.h"
 #include "bnlab/kernels/passes.h"
+#include "bnlab/kernels/range.h"
 
 namespace bnlab::kernels {
 namespace {
@@ -156,6 +157,7 @@ class SecondDerivativePass {
 
 template <class E, class F>
 Status run_second_derivative(const SecondDerivative<E>& args, TaskRunner& runner, const F& of_channel) noexcept {
+  if (!all_in_range<Compute<E>>(args.shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
   return for_slabs(cut(args.shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {

@@ -8,6 +8,7 @@ enum class Status {
   kBadShape,           ///< a negative size
   kEmptyBatch,         ///< training statistics of channels that have no element (N*S == 0 with C > 0)
   kBadEps,             ///< eps is negative, infinite or NaN
+  kOutOfRange,         ///< a standard deviation that the arithmetic does not serve; the outputs are unspecified
   kOutOfMemory,        ///< no memory for the partial results; the outputs are unspecified
   kBadInstructionSet,  ///< BNLAB_FORCE_ISA, or a call, names instructions that do not exist or that the processor lacks
 };
@@ -23,6 +24,8 @@ enum class Status {
       return "the batch holds no element per channel, so it has no mean and no variance";
     case Status::kBadEps:
       return "eps must be finite and not negative";
+    case Status::kOutOfRange:
+      return "a channel's mean or standard deviation is outside of the range that its type can be normalized in";
     case Status::kOutOfMemory:
       return "out of memory for the partial results of the channels";
     case Status::kBadInstructionSet:

@@ -28,23 +28,34 @@ struct Normalized {
   at::Tensor xhat, mean, var_biased, rstd;
 };
 
-/// 2^-k, with 2^k near the largest of a channel's |x| and sqrt(eps): squares of what is scaled by it are in range.
-/// Batch normalization does not change if x is scaled, and eps with it. Of a type whose squares a double holds: 1.
-at::Tensor scale_of(const at::Tensor& x, double eps) {
-  if (x.scalar_type() != at::kDouble) return at::ones({}, x.options().dtype(at::kDouble));
+/// 2^-k, with 2^k near the largest of a channel's |values| and `least`: squares of what is scaled by it are in range.
+/// 1 beside values of a type whose squares a double holds.
+at::Tensor scale_of(const at::Tensor& values, double least, at::ScalarType type) {
+  if (type != at::kDouble) return at::ones({}, values.options().dtype(at::kDouble));
   constexpr double kLeast = 0x1p-960;
-  const at::Tensor largest = x.detach().abs().amax(batch_dims(x.dim()), /*keepdim=*/true);
-  return at::exp2(-at::floor(at::log2(largest.clamp_min(std::max(kLeast, std::sqrt(eps))))));
+  const at::Tensor largest = values.detach().abs().amax(batch_dims(values.dim()), /*keepdim=*/true);
+  return at::exp2(-at::floor(at::log2(largest.clamp_min(std::max(kLeast, least)))));
 }
 
+/// The first element of each channel: (1,C,1,...).
+at::Tensor first_of(const at::Tensor& x) {
+  at::Tensor first = x;
+  for (const std::int64_t dim : batch_dims(x.dim())) first = first.narrow(dim, 0, 1);
+  return first;
+}
+
+/// Batch normalization does not change if a channel's first element is taken off, which makes a constant channel 0, nor
+/// if the rest is scaled, and eps with it. It is halved first, so that no difference overflows.
 Normalized normalized_by_batch(const at::Tensor& x, double eps) {
-  const at::Tensor scale = scale_of(x, eps), scaled = wide(x) * scale, near_mean = mean_of(scaled);
-  const at::Tensor about = scaled - near_mean, rest = mean_of(about), centered = about - rest;
-  const at::Tensor var = mean_of(centered * centered), rstd = (var + eps * scale * scale).rsqrt();
+  const at::Tensor shift = wide(first_of(x.detach())), half = wide(x) * 0.5 - shift * 0.5;
+  const double half_eps = std::sqrt(eps) * 0.5;
+  const at::Tensor scale = scale_of(half, half_eps, x.scalar_type()), about = half * scale;
+  const at::Tensor rest = mean_of(about), centered = about - rest, eps_scaled = scale * half_eps;
+  const at::Tensor var = mean_of(centered * centered), rstd = (var + eps_scaled * eps_scaled).rsqrt();
   return {.xhat = centered * rstd,
-          .mean = (near_mean + rest) / scale,
-          .var_biased = var / scale / scale,
-          .rstd = rstd * scale};
+          .mean = shift + rest / scale * 2,
+          .var_biased = var / scale * 2 / scale * 2,
+          .rstd = rstd * scale * 0.5};
 }
 
 Normalized normalized_by(const at::Tensor& x, const at::Tensor& mean, const at::Tensor& rstd) {
@@ -231,8 +242,8 @@ void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_bia
   check_update(mean, var_biased, count, momentum, running_mean, running_var, num_batches_tracked, window_mean,
                window_var, skipped);
   TORCH_CHECK(!window_mean.has_value() && !skipped.has_value(),
-              "bnlab::update_running_statistics: expected neither window nor skip_nonfinite under vmap, got one; leave"
-              " out these options, or update the statistics outside of vmap.");
+              "bnlab::update_running_statistics: expected neither window nor skip_nonfinite under vmap and"
+              " functionalization, got one; leave out these options, or update the statistics outside of these.");
   const at::Tensor weight =
       momentum.has_value() ? at::full({}, *momentum, mean.options()) : 1 / (num_batches_tracked->to(at::kDouble) + 1);
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);

@@ -4,6 +4,7 @@
 
 #include "bnlab/kernels/batch_norm.h"
 #include "bnlab/ops/batch_layout.h"
+#include "bnlab/ops/batch_norm_composed.h"
 #include "bnlab/ops/caching_allocator.h"
 #include "bnlab/ops/checks.h"
 #include "bnlab/ops/element_type.h"
@@ -18,6 +19,13 @@ at::Tensor empty_statistics(const at::Tensor& x) {
   return at::empty({x.size(1)}, x.options().dtype(at::kDouble));
 }
 
+/// Whether the composed operators must do what the kernels do not serve; other errors are thrown.
+bool out_of_range(const char* name, kernels::Status status) {
+  if (status == kernels::Status::kOutOfRange) return true;
+  check_status(name, status);
+  return false;
+}
+
 at::Tensor empty_parameter(const at::Tensor& x) {
   return at::empty({x.size(1)}, x.options().dtype(compute_type(x.scalar_type())));
 }
@@ -25,6 +33,13 @@ at::Tensor empty_parameter(const at::Tensor& x) {
 /// gamma, beta, ddgamma or ddbeta as kernels read it; undefined where not given.
 at::Tensor dense_parameter(const OptionalTensor& values, const at::Tensor& x) {
   return values.has_value() ? values->to(compute_type(x.scalar_type())).contiguous() : at::Tensor();
+}
+
+/// Copies what the composed operators return to the results as the kernels lay them out; undefined ones are left out.
+void take(at::TensorList results, at::TensorList composed) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].defined()) results[i].copy_(composed[i]);
+  }
 }
 
 at::Tensor dense_or_undefined(const OptionalTensor& values, const DenseBatch& batch) {
@@ -60,6 +75,15 @@ class ForwardTensors {
     args.addend = data_or_null<const E>(addend_);
     args.y = data_or_null<E>(y);
     args.relu_mask = relu_mask.numel() > 0 ? data_or_null<std::uint8_t>(relu_mask) : nullptr;
+  }
+
+  /// The mask of a y that was computed without kernels, if one is to be saved: that of y's own normalization by 0
+  /// and 1.
+  void take_mask_from_y() const {
+    if (relu_mask.numel() == 0) return;
+    const auto channel = [&](double value) { return at::full({y.size(1)}, value, y.options().dtype(at::kDouble)); };
+    relu_mask.copy_(std::get<1>(batch_norm_evaluation(y, c10::nullopt, c10::nullopt, channel(0), channel(1),
+                                                      c10::nullopt, /*relu=*/true, /*save_mask=*/true)));
   }
 
   at::Tensor y, relu_mask;
@@ -104,7 +128,7 @@ class SavedTensors {
 
 template <Mode mode>
 Quadruple backward(const char* name, const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
-                   const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask,
+                   const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask, double eps,
                    WantedGradients wanted) {
   const SavedTensors saved(name, dy, x, gamma, mean, rstd, relu_mask);
   at::Tensor dx, dgamma, dbeta, daddend;
@@ -112,6 +136,7 @@ Quadruple backward(const char* name, const at::Tensor& dy, const at::Tensor& x, 
   if (wanted[1]) dgamma = empty_parameter(x);
   if (wanted[2]) dbeta = empty_parameter(x);
   if (wanted[3]) daddend = empty_like_kept(saved.batch.tensor);
+  bool beyond = false;
   if (!x.is_meta()) {
     with_element(x.scalar_type(), [&](auto element) {
       using E = decltype(element);
@@ -122,9 +147,16 @@ Quadruple backward(const char* name, const at::Tensor& dy, const at::Tensor& x, 
       args.dbeta = data_or_null<kernels::Compute<E>>(dbeta);
       args.daddend = data_or_null<E>(daddend);
       AtTaskRunner runner;
-      check_status(name, mode == Mode::kTraining ? kernels::backward_training(args, runner)
-                                                 : kernels::backward_evaluation(args, runner));
+      beyond = out_of_range(name, mode == Mode::kTraining ? kernels::backward_training(args, runner)
+                                                          : kernels::backward_evaluation(args, runner));
     });
+  }
+  if (beyond) {
+    const auto [dx_, dgamma_, dbeta_, daddend_] =
+        mode == Mode::kTraining
+            ? composed::batch_norm_training_backward(dy, x, gamma, mean, rstd, relu_mask, eps, wanted)
+            : composed::batch_norm_evaluation_backward(dy, x, gamma, mean, rstd, relu_mask, wanted);
+    take({dx, dgamma, dbeta, daddend}, {dx_, dgamma_, dbeta_, daddend_});
   }
   return {dx, dgamma, dbeta, daddend};
 }
@@ -133,13 +165,14 @@ template <Mode mode>
 Triple second_derivative(const char* name, const OptionalTensor& ddx, const OptionalTensor& ddgamma,
                          const OptionalTensor& ddbeta, const OptionalTensor& ddaddend, const at::Tensor& dy,
                          const at::Tensor& x, const OptionalTensor& gamma, const at::Tensor& mean,
-                         const at::Tensor& rstd, const OptionalTensor& relu_mask, WantedSecond wanted) {
+                         const at::Tensor& rstd, const OptionalTensor& relu_mask, double eps, WantedSecond wanted) {
   const SavedTensors saved(name, dy, x, gamma, mean, rstd, relu_mask);
   check_cotangents(name, ddx, ddgamma, ddbeta, ddaddend, x);
   at::Tensor grad_dy, grad_x, grad_gamma;
   if (wanted[0]) grad_dy = empty_like_kept(saved.batch.tensor);
   if (wanted[1]) grad_x = empty_like_kept(saved.batch.tensor);
   if (wanted[2]) grad_gamma = empty_parameter(x);
+  bool beyond = false;
   if (!x.is_meta()) {
     const at::Tensor dense_ddx = dense_or_undefined(ddx, saved.batch);
     const at::Tensor dense_ddaddend = dense_or_undefined(ddaddend, saved.batch);
@@ -156,9 +189,17 @@ Triple second_derivative(const char* name, const OptionalTensor& ddx, const Opti
       args.grad_x = data_or_null<E>(grad_x);
       args.grad_gamma = data_or_null<kernels::Compute<E>>(grad_gamma);
       AtTaskRunner runner;
-      check_status(name, mode == Mode::kTraining ? kernels::second_derivative_training(args, runner)
-                                                 : kernels::second_derivative_evaluation(args, runner));
+      beyond = out_of_range(name, mode == Mode::kTraining ? kernels::second_derivative_training(args, runner)
+                                                          : kernels::second_derivative_evaluation(args, runner));
     });
+  }
+  if (beyond) {
+    const auto [by_dy, by_x, by_gamma] =
+        mode == Mode::kTraining ? composed::batch_norm_training_second_derivative(
+                                      ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd, relu_mask, eps, wanted)
+                                : composed::batch_norm_evaluation_second_derivative(
+                                      ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd, relu_mask, wanted);
+    take({grad_dy, grad_x, grad_gamma}, {by_dy, by_x, by_gamma});
   }
   return {grad_dy, grad_x, grad_gamma};
 }
@@ -172,6 +213,7 @@ Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, 
   check_eps(kName, eps);
   check_enough_values(kName, x);
   const at::Tensor mean = empty_statistics(x), rstd = empty_statistics(x), var_biased = empty_statistics(x);
+  bool beyond = false;
   if (!x.is_meta()) {
     with_element(x.scalar_type(), [&](auto element) {
       kernels::ForwardTraining<decltype(element)> args;
@@ -181,8 +223,14 @@ Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, 
       args.rstd = data_or_null<double>(rstd);
       args.var_biased = data_or_null<double>(var_biased);
       AtTaskRunner runner;
-      check_status(kName, kernels::forward_training(args, runner));
+      beyond = out_of_range(kName, kernels::forward_training(args, runner));
     });
+  }
+  if (beyond) {
+    const auto [y_, mean_, rstd_, var_biased_, no_mask] =
+        composed::batch_norm_training(x, gamma, beta, addend, relu, eps, /*save_mask=*/false);
+    take({tensors.y, mean, rstd, var_biased}, {y_, mean_, rstd_, var_biased_});
+    tensors.take_mask_from_y();
   }
   return {tensors.y, mean, rstd, var_biased, tensors.relu_mask};
 }
@@ -194,6 +242,7 @@ Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, con
   const ForwardTensors tensors(kName, x, gamma, beta, addend, relu, save_mask);
   check_statistics(kName, "mean", mean, x);
   check_statistics(kName, "rstd", rstd, x);
+  bool beyond = false;
   if (!x.is_meta()) {
     const at::Tensor dense_mean = mean.contiguous(), dense_rstd = rstd.contiguous();
     with_element(x.scalar_type(), [&](auto element) {
@@ -202,33 +251,40 @@ Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, con
       args.mean = data_or_null<const double>(dense_mean);
       args.rstd = data_or_null<const double>(dense_rstd);
       AtTaskRunner runner;
-      check_status(kName, kernels::forward_evaluation(args, runner));
+      beyond = out_of_range(kName, kernels::forward_evaluation(args, runner));
     });
+  }
+  if (beyond) {
+    const auto [y_, no_mask] =
+        composed::batch_norm_evaluation(x, gamma, beta, mean, rstd, addend, relu, /*save_mask=*/false);
+    take({tensors.y}, {y_});
+    tensors.take_mask_from_y();
   }
   return {tensors.y, tensors.relu_mask};
 }
 
 Quadruple batch_norm_training_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
                                        const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask,
-                                       double /*eps*/, WantedGradients wanted) {
-  return backward<Mode::kTraining>("bnlab::batch_norm_training_backward", dy, x, gamma, mean, rstd, relu_mask, wanted);
+                                       double eps, WantedGradients wanted) {
+  return backward<Mode::kTraining>("bnlab::batch_norm_training_backward", dy, x, gamma, mean, rstd, relu_mask, eps,
+                                   wanted);
 }
 
 Quadruple batch_norm_evaluation_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
                                          const at::Tensor& mean, const at::Tensor& rstd,
                                          const OptionalTensor& relu_mask, WantedGradients wanted) {
   return backward<Mode::kEvaluation>("bnlab::batch_norm_evaluation_backward", dy, x, gamma, mean, rstd, relu_mask,
-                                     wanted);
+                                     /*eps=*/0, wanted);
 }
 
 Triple batch_norm_training_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
                                              const OptionalTensor& ddbeta, const OptionalTensor& ddaddend,
                                              const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
                                              const at::Tensor& mean, const at::Tensor& rstd,
-                                             const OptionalTensor& relu_mask, double /*eps*/, WantedSecond wanted) {
+                                             const OptionalTensor& relu_mask, double eps, WantedSecond wanted) {
   constexpr const char* kName = "bnlab::batch_norm_training_second_derivative";
   return second_derivative<Mode::kTraining>(kName, ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd, relu_mask,
-                                            wanted);
+                                            eps, wanted);
 }
 
 Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const OptionalTensor& ddgamma,
@@ -238,7 +294,7 @@ Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const 
                                                const OptionalTensor& relu_mask, WantedSecond wanted) {
   constexpr const char* kName = "bnlab::batch_norm_evaluation_second_derivative";
   return second_derivative<Mode::kEvaluation>(kName, ddx, ddgamma, ddbeta, ddaddend, dy, x, gamma, mean, rstd,
-                                              relu_mask, wanted);
+                                              relu_mask, /*eps=*/0, wanted);
 }
 
 }  // namespace bnlab::ops::native

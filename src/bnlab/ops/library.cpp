@@ -97,6 +97,10 @@ TORCH_LIBRARY_IMPL(bnlab, FuncTorchDynamicLayerFrontMode, m) {
   m.impl("batch_norm_add_relu", &batch_norm_add_relu);
 }
 
+TORCH_LIBRARY_IMPL(bnlab, Functionalize, m) {
+  BNLAB_REGISTER(m, composed, update_running_statistics);
+}
+
 TORCH_LIBRARY_IMPL(bnlab, FuncTorchBatched, m) {
   BNLAB_REGISTER(m, composed, update_running_statistics);
 }

@@ -1,0 +1,64 @@
+// The range of values that the kernels' arithmetic serves. Beyond it squares overflow or coefficients lose their digits
+// below the smallest normal number, and results would be wrong without a NaN to show it.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "bnlab/kernels/element.h"
+#include "bnlab/kernels/shape.h"
+
+namespace bnlab::kernels {
+
+/// rstd is served from 1/kMostRstd to kMostRstd: coefficients hold its square beside gradients that may be small.
+template <class T>
+inline constexpr double kMostRstd = std::is_same_v<T, double> ? 0x1p400 : 0x1p40;
+
+/// Whether statistics can be computed with. NaN, infinities and rstd = 0 can: they show in the results.
+template <class T>
+[[nodiscard]] inline bool in_range(double mean, double rstd) noexcept {
+  constexpr double kMost = kMostRstd<T>, kMostMean = std::numeric_limits<T>::max() / 1024;
+  const bool rstd_serves = rstd == 0 || (std::abs(rstd) <= kMost && std::abs(rstd) >= 1 / kMost);
+  const bool mean_serves = std::abs(mean) <= kMostMean;
+  return (rstd_serves || !std::isfinite(rstd)) && (mean_serves || !std::isfinite(mean));
+}
+
+/// The same for all channels. mean, rstd: (C).
+template <class T>
+[[nodiscard]] bool all_in_range(std::int64_t channels, const double* mean, const double* rstd) noexcept {
+  bool all = true;
+  for (std::int64_t c = 0; c < channels; ++c) all &= in_range<T>(mean[c], rstd[c]);
+  return all;
+}
+
+/// Whether holds(value) for all of a channel's elements, as double.
+template <class E, class F>
+[[nodiscard]] bool all_of_channel(const Shape& shape, const E* x, std::int64_t channel, const F& holds) noexcept {
+  const bool first = shape.layout == Layout::kChannelsFirst;
+  for (std::int64_t n = 0; n < shape.n; ++n) {
+    for (std::int64_t s = 0; s < shape.s; ++s) {
+      const std::int64_t at = first ? (n * shape.c + channel) * shape.s + s : (n * shape.s + s) * shape.c + channel;
+      if (!holds(static_cast<double>(x[at]))) return false;
+    }
+  }
+  return true;
+}
+
+/// Whether a batch's own statistics, as the kernels found them, are those of its elements. Where they look odd the
+/// elements decide: a variance that is not finite is right if they are not, and a tiny rstd^-1 if they are constant.
+template <class E>
+[[nodiscard]] bool statistics_in_range(const Shape& shape, const E* x, std::int64_t channel, double mean,
+                                       double var_biased, double rstd) noexcept {
+  if (!std::isfinite(var_biased)) {
+    return !all_of_channel(shape, x, channel, [](double value) { return std::isfinite(value); });
+  }
+  if (var_biased == 0 && rstd > kMostRstd<Compute<E>>) {
+    const double any = mean;
+    return all_of_channel(shape, x, channel, [any](double value) { return value == any; });
+  }
+  return in_range<Compute<E>>(/*mean=*/0, rstd);  // elements lie near their own mean
+}
+
+}  // namespace bnlab::kernels
