@@ -12,6 +12,9 @@ target_compile_options(bnlab_flags INTERFACE -Wall -Wextra -Wno-unknown-pragmas)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False alarms about std::string's own code (GCC bugs 105329 and 105651).
   target_compile_options(bnlab_flags INTERFACE -Wno-restrict -Wno-stringop-overflow)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # ... about std::vector<bool>, which libtorch's autograd functions use (GCC bug 110498).
+  target_compile_options(bnlab_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
 endif()
 if(BNLAB_WERROR AND NOT BNLAB_SANITIZE)  # instrumented code brings warnings of its own
   target_compile_options(bnlab_flags INTERFACE -Werror)

@@ -22,8 +22,8 @@ _TORCH = {d: getattr(nn, f"BatchNorm{d}") for d in _DIMENSIONS}
 _PLAIN = {_TORCH[d]: getattr(modules, f"BatchNorm{d}") for d in _DIMENSIONS}
 _WITH_RELU = {_TORCH[d]: getattr(modules, f"BatchNormReLU{d}") for d in _DIMENSIONS}
 _BACK = {ours: theirs for kinds in (_PLAIN, _WITH_RELU) for theirs, ours in kinds.items()}
-_OPTIONS = ("window", "skip_nonfinite", "once_per_step", "_tracked_step")
-_OPTION_BUFFERS = ("window_mean", "window_var", "skipped")
+_OPTIONS = ("window", "skip_nonfinite", "once_per_step")
+_OPTION_BUFFERS = ("window_mean", "window_var", "skipped", "last_step")
 
 # What would see other values after fusing: hooks that get a layer's output or its gradient.
 _OUTPUT_HOOKS = ("_forward_hooks", "_backward_hooks", "_backward_pre_hooks")

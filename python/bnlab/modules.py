@@ -2,6 +2,7 @@
 
 Each is a torch.nn.BatchNormNd (isinstance holds) with the same arguments, parameters, buffers and state_dict.
 """
+import os
 from typing import Optional
 
 import torch
@@ -12,14 +13,14 @@ from bnlab.functional import check_enough_values
 
 _UNFILLED = -1.0  # in window_var: this slot holds no batch yet
 
-# Names the current step; an object, so that no step of another process, read from a file, is taken for it.
-_step = object()
+# The current step, a tensor, so that compiled graphs read it; from a random number on, so that no step of another
+# process, read from a file, is taken for it.
+_step = torch.tensor(int.from_bytes(os.urandom(7), "little"))
 
 
 def advance_step() -> None:
     """Begins the next step for all layers with once_per_step. Until it is called first, all is one step."""
-    global _step
-    _step = object()
+    _step.add_(1)
 
 
 def eps_of(layer: _TorchBatchNorm) -> float:
@@ -63,7 +64,7 @@ class _Norm(_TorchBatchNorm):
         once_per_step: the running statistics take at most one batch between two calls of bnlab.advance_step(): for
             gradient accumulation and for checkpointing, which run a layer several times a step. Not in TorchScript.
 
-    The buffers that these options need (window_mean, window_var: (K,C) float64; skipped: int64) are not in the
+    The buffers that these options need (window_mean, window_var: (K,C) float64; skipped, last_step: int64) are not in the
     state_dict. Loading one empties the window, as does reset_running_stats().
     """
 
@@ -94,17 +95,19 @@ class _Norm(_TorchBatchNorm):
         self.window = window
         self.skip_nonfinite = skip_nonfinite
         self.once_per_step = once_per_step
-        self._tracked_step = None
-        window_mean, window_var, skipped = None, None, None
+        window_mean, window_var, skipped, last_step = None, None, None, None
         if window:
             sizes = (window, self.num_features)
             window_mean = torch.zeros(sizes, dtype=torch.float64, device=self.running_mean.device)
             window_var = torch.full(sizes, _UNFILLED, dtype=torch.float64, device=self.running_mean.device)
         if skip_nonfinite:
             skipped = torch.zeros((), dtype=torch.int64, device=self.running_mean.device)
+        if once_per_step:
+            last_step = torch.full((), -1, dtype=torch.int64, device=self.running_mean.device)
         self.register_buffer("window_mean", window_mean, persistent=False)
         self.register_buffer("window_var", window_var, persistent=False)
         self.register_buffer("skipped", skipped, persistent=False)
+        self.register_buffer("last_step", last_step, persistent=False)
 
     def _empty_window(self) -> None:
         if self._buffers.get("window_var") is not None:
@@ -120,6 +123,11 @@ class _Norm(_TorchBatchNorm):
         super()._load_from_state_dict(state_dict, prefix, *args)
         if prefix + "running_mean" in state_dict:
             self._empty_window()
+
+    def __setstate__(self, state) -> None:
+        super().__setstate__(state)
+        if self._buffers.get("last_step") is not None:
+            self.last_step = torch.full_like(self.last_step, -1)  # a copy takes its first batch
 
     def extra_repr(self) -> str:
         text = (
@@ -163,11 +171,6 @@ class _Norm(_TorchBatchNorm):
         return torch.ops.bnlab.batch_norm(input, weight, bias, mean, var, False, 0.0, eps)
 
     def _track(self, mean: Tensor, var_biased: Tensor, count: int) -> None:
-        if self.once_per_step:
-            if torch.jit.is_scripting():
-                raise RuntimeError("bnlab: TorchScript cannot train with once_per_step; create the layer without it")
-            elif not self._is_first_of_step():
-                return
         if self.running_mean is not None and self.running_var is not None:
             torch.ops.bnlab.update_running_statistics(
                 mean,
@@ -180,13 +183,20 @@ class _Norm(_TorchBatchNorm):
                 self.window_mean,
                 self.window_var,
                 self.skipped,
+                self._current_step(),
+                self.last_step,
             )
 
+    def _current_step(self) -> Optional[Tensor]:
+        if not self.once_per_step:
+            return None
+        if torch.jit.is_scripting():
+            raise RuntimeError("bnlab: TorchScript cannot train with once_per_step; create the layer without it")
+        return self._global_step()
+
     @torch.jit.unused
-    def _is_first_of_step(self) -> bool:
-        first = self._tracked_step is not _step
-        self._tracked_step = _step
-        return first
+    def _global_step(self) -> Tensor:
+        return _step
 
 
 class _Plain(_Norm):

@@ -40,7 +40,7 @@ TEST(BatchNormLibrary, OnlyStatisticsAreMutated) {
     return names;
   };
   EXPECT_EQ(written("update_running_statistics"),
-            "running_mean running_var num_batches_tracked window_mean window_var skipped ");
+            "running_mean running_var num_batches_tracked window_mean window_var skipped last_step ");
   for (const char* name : {"batch_norm", "batch_norm_relu", "batch_norm_add_relu"}) {
     EXPECT_EQ(written(name), "running_mean running_var ") << name;
   }

@@ -7,7 +7,9 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
 
+#include "bnlab/ops/batch_norm_composed.h"
 #include "tests/ops/differences.h"
 
 namespace bnlab::ops {
@@ -19,15 +21,16 @@ constexpr double kUnbiased = 1.25;  // 5/4
 struct Running {
   at::Tensor mean = at::zeros({kChannels}, at::kDouble), var = at::ones({kChannels}, at::kDouble);
   at::Tensor batches = at::zeros({}, at::kLong);
-  OptionalTensor window_mean, window_var, skipped;
+  OptionalTensor window_mean, window_var, skipped, step, last_step;
 
   void use_window(std::int64_t size) {
     window_mean = at::zeros({size, kChannels}, at::kDouble);
     window_var = at::full({size, kChannels}, -1.0, at::kDouble);
   }
-  void take(const at::Tensor& batch_mean, const at::Tensor& batch_var, c10::optional<double> momentum) {
-    update_running_statistics(batch_mean, batch_var, kCount, momentum, mean, var, batches, window_mean, window_var,
-                              skipped);
+  void take(const at::Tensor& batch_mean, const at::Tensor& batch_var, c10::optional<double> momentum,
+            RunningUpdate* update = &update_running_statistics) {
+    update(batch_mean, batch_var, kCount, momentum, mean, var, batches, window_mean, window_var, skipped, step,
+           last_step);
   }
 };
 
@@ -132,6 +135,64 @@ TEST(RunningStatistics, WhatIsNotFiniteIsSkippedAndCountedWhereAsked) {
   EXPECT_TRUE(running.mean.isinf().all().item<bool>());
 }
 
+TEST(RunningStatistics, ASecondBatchOfAStepIsLeftOut) {
+  for (const bool window : {false, true}) {
+    Running running, once;
+    if (window) running.use_window(2);
+    if (window) once.use_window(2);
+    once.step = at::full({}, 7, at::kLong);
+    once.last_step = at::full({}, -1, at::kLong);
+    for (int i = 0; i < 3; ++i) {
+      running.take(mean_of(i), var_of(i), 0.25);
+      once.take(mean_of(i), var_of(i), 0.25);
+      once.take(mean_of(5), var_of(5), 0.25);
+      once.step->add_(1);
+    }
+    EXPECT_TRUE(at::equal(running.mean, once.mean));
+    EXPECT_TRUE(at::equal(running.var, once.var));
+    EXPECT_EQ(once.batches.item<int>(), 3);
+    EXPECT_EQ(once.last_step->item<int>(), 9);
+  }
+}
+
+TEST(RunningStatistics, ComposedOfOperatorsTheyAreTheSameInAllModes) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    for (const int options : {0, 1, 2, 3, 4, 5, 6, 7}) {
+      for (const bool momentum : {true, false}) {
+        Running one, other;
+        for (Running* running : {&one, &other}) {
+          running->mean = running->mean.to(type);
+          running->var = running->var.to(type);
+          if (options & 1) running->use_window(3);
+          if (options & 2) running->skipped = at::zeros({}, at::kLong);
+          if (options & 4) running->step = at::full({}, 1, at::kLong);
+          if (options & 4) running->last_step = at::full({}, -1, at::kLong);
+        }
+        for (int i = 0; i < 14; ++i) {
+          const at::Tensor mean = mean_of(i), var = var_of(i) + 1;
+          if (i % 5 == 3 && (options & 2)) mean[1] = infinity;
+          if (i % 5 == 4 && (options & 2) && type != at::kDouble) var[2] = 1e39;
+          const c10::optional<double> weight = momentum ? c10::optional<double>(0.25) : c10::nullopt;
+          one.take(mean, var, weight);
+          other.take(mean, var, weight, &composed::update_running_statistics);
+          for (Running* running : {&one, &other}) {
+            if (running->step && i % 3 != 0) running->step->add_(1);
+          }
+        }
+        const std::string what = std::string(at::toString(type)) + ", options " + std::to_string(options);
+        const double tolerance = type == at::kDouble ? 1e-14 : type == at::kFloat ? 1e-6 : 1e-2;
+        expect_close(other.mean.to(at::kDouble), one.mean.to(at::kDouble), tolerance, ("mean, " + what).c_str());
+        expect_close(other.var.to(at::kDouble), one.var.to(at::kDouble), tolerance, ("var, " + what).c_str());
+        EXPECT_TRUE(at::equal(one.batches, other.batches)) << what;
+        EXPECT_TRUE(!(options & 2) || at::equal(*one.skipped, *other.skipped)) << what;
+        EXPECT_TRUE(!(options & 4) || at::equal(*one.last_step, *other.last_step)) << what;
+        if (options & 1) expect_close(*other.window_mean, *one.window_mean, 1e-14, ("window, " + what).c_str());
+      }
+    }
+  }
+}
+
 TEST(RunningStatistics, AreRoundedOnceToTheirType) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     Running running;
@@ -204,7 +265,7 @@ TEST(RunningStatistics, WrongArgumentsChangeNothing) {
     change(running, mean, var, count, momentum, batches);
     try {
       update_running_statistics(mean, var, count, momentum, running.mean, running.var, batches, running.window_mean,
-                                running.window_var, running.skipped);
+                                running.window_var, running.skipped, c10::nullopt, c10::nullopt);
     } catch (const c10::Error& error) {
       EXPECT_TRUE(at::equal(running.batches, at::zeros({}, at::kLong)));
       return error.what_without_backtrace();

@@ -101,7 +101,7 @@ def test_saved_models_open_in_a_fresh_process(tmp_path, run_python):
         """
 import bnlab, torch
 x, y, state = torch.load("expected.pt")
-scripted, model = torch.jit.load("script.pt"), torch.load("module.pt")
+scripted, model = torch.jit.load("script.pt"), torch.load("module.pt", weights_only=False)
 assert torch.equal(scripted(x), model.eval()(x))
 bnlab.advance_step()
 model.train()(x)

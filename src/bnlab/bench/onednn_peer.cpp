@@ -31,11 +31,12 @@ OneDnnPeer::OneDnnPeer(const NamedShape& shape, const std::string& layout, memor
   y_ = memory_of(own_, y_bytes_);
   dx_ = memory_of(own_, dx_bytes_);
   const auto c = static_cast<std::size_t>(channels_);
-  scale_shift_ = Buffer<float>(2 * c);
-  dscale_shift_ = Buffer<float>(2 * c);
-  std::copy_n(inputs.gamma, c, scale_shift_.data());
-  std::copy_n(inputs.beta, c, scale_shift_.data() + c);
-  for (Buffer<float>* values : {&mean_, &var_biased_, &running_mean_, &running_var_}) *values = Buffer<float>(c);
+  for (Buffer<float>* values :
+       {&scale_, &shift_, &dscale_, &dshift_, &mean_, &var_biased_, &running_mean_, &running_var_}) {
+    *values = Buffer<float>(c);
+  }
+  std::copy_n(inputs.gamma, c, scale_.data());
+  std::copy_n(inputs.beta, c, shift_.data());
   std::transform(inputs.running_mean, inputs.running_mean + c, running_mean_.data(),
                  [](double value) { return static_cast<float>(value); });
   std::transform(inputs.running_var, inputs.running_var + c, running_var_.data(),
@@ -56,45 +57,60 @@ memory OneDnnPeer::memory_of(const memory::desc& description, Buffer<char>& buff
   return {description, engine_, buffer.data()};
 }
 
-// Scale and shift are given in one memory (use_scale_shift): oneDNN 2.6 runs the same code for both forms, and every
-// 2.x knows this one.
+#if DNNL_VERSION_MAJOR >= 3
+batch_normalization_forward::primitive_desc OneDnnPeer::forward(prop_kind kind, float eps, normalization_flags flags) {
+  return {engine_, kind, own_, own_, eps, flags};
+}
+batch_normalization_backward::primitive_desc OneDnnPeer::backward(
+    float eps, normalization_flags flags, const batch_normalization_forward::primitive_desc& training) {
+  return {engine_, prop_kind::backward, own_, own_, own_, eps, flags, training};
+}
+#else
+batch_normalization_forward::primitive_desc OneDnnPeer::forward(prop_kind kind, float eps, normalization_flags flags) {
+  return {{kind, own_, eps, flags}, engine_};
+}
+batch_normalization_backward::primitive_desc OneDnnPeer::backward(
+    float eps, normalization_flags flags, const batch_normalization_forward::primitive_desc& training) {
+  return {{prop_kind::backward, own_, own_, eps, flags}, engine_, training};
+}
+#endif
+
 void OneDnnPeer::prepare_primitives(bool relu, double eps) {
-  const auto flags = relu ? normalization_flags::use_scale_shift | normalization_flags::fuse_norm_relu
-                          : normalization_flags::use_scale_shift;
+  auto flags = normalization_flags::use_scale | normalization_flags::use_shift;
+  if (relu) flags = flags | normalization_flags::fuse_norm_relu;
   const auto epsilon = static_cast<float>(eps);
-  const batch_normalization_forward::primitive_desc training({prop_kind::forward_training, own_, epsilon, flags},
-                                                             engine_);
-  const batch_normalization_forward::primitive_desc evaluation(
-      {prop_kind::forward_inference, own_, epsilon, flags | normalization_flags::use_global_stats}, engine_);
-  const batch_normalization_backward::primitive_desc backward({prop_kind::backward, own_, own_, epsilon, flags},
-                                                              engine_, training);
+  const auto training = forward(prop_kind::forward_training, epsilon, flags);
+  const auto evaluation = forward(prop_kind::forward_inference, epsilon, flags | normalization_flags::use_global_stats);
+  const auto backward_of = backward(epsilon, flags, training);
   training_ = batch_normalization_forward(training);
   evaluation_ = batch_normalization_forward(evaluation);
-  backward_ = batch_normalization_backward(backward);
+  backward_ = batch_normalization_backward(backward_of);
   implementation_ = training.impl_info_str();
 
-  const memory::desc pairs({2, channels_}, memory::data_type::f32, memory::format_tag::nc);
-  const auto vector = [&](const memory::desc& description, const Buffer<float>& values) {
-    return memory(description, engine_, values.data());
-  };
-  const memory scale_shift = vector(pairs, scale_shift_);
+  const memory::desc channels({channels_}, memory::data_type::f32, memory::format_tag::x);
+  const auto vector = [&](const Buffer<float>& values) { return memory(channels, engine_, values.data()); };
+  const memory scale = vector(scale_), shift = vector(shift_);
   training_args_ = {{DNNL_ARG_SRC, x_},
                     {DNNL_ARG_DST, y_},
-                    {DNNL_ARG_MEAN, vector(training.mean_desc(), mean_)},
-                    {DNNL_ARG_VARIANCE, vector(training.variance_desc(), var_biased_)},
-                    {DNNL_ARG_SCALE_SHIFT, scale_shift}};
+                    {DNNL_ARG_MEAN, vector(mean_)},
+                    {DNNL_ARG_VARIANCE, vector(var_biased_)},
+                    {DNNL_ARG_SCALE, scale},
+                    {DNNL_ARG_SHIFT, shift}};
   evaluation_args_ = {{DNNL_ARG_SRC, x_},
                       {DNNL_ARG_DST, y_},
-                      {DNNL_ARG_MEAN, vector(evaluation.mean_desc(), running_mean_)},
-                      {DNNL_ARG_VARIANCE, vector(evaluation.variance_desc(), running_var_)},
-                      {DNNL_ARG_SCALE_SHIFT, scale_shift}};
+                      {DNNL_ARG_MEAN, vector(running_mean_)},
+                      {DNNL_ARG_VARIANCE, vector(running_var_)},
+                      {DNNL_ARG_SCALE, scale},
+                      {DNNL_ARG_SHIFT, shift}};
   backward_args_ = {{DNNL_ARG_SRC, x_},
                     {DNNL_ARG_DIFF_DST, dy_},
                     {DNNL_ARG_DIFF_SRC, dx_},
                     {DNNL_ARG_MEAN, training_args_.at(DNNL_ARG_MEAN)},
                     {DNNL_ARG_VARIANCE, training_args_.at(DNNL_ARG_VARIANCE)},
-                    {DNNL_ARG_SCALE_SHIFT, scale_shift},
-                    {DNNL_ARG_DIFF_SCALE_SHIFT, vector(pairs, dscale_shift_)}};
+                    {DNNL_ARG_SCALE, scale},
+                    {DNNL_ARG_SHIFT, shift},
+                    {DNNL_ARG_DIFF_SCALE, vector(dscale_)},
+                    {DNNL_ARG_DIFF_SHIFT, vector(dshift_)}};
   if (relu) {
     const memory workspace = memory_of(training.workspace_desc(), workspace_bytes_);
     training_args_[DNNL_ARG_WORKSPACE] = workspace;

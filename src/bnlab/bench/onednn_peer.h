@@ -38,8 +38,8 @@ class OneDnnPeer {
   /// Copies an output of the last calls to plain NCHW, elements of the type of x.
   void get_y(void* to) const { reorder_out(y_, to); }
   void get_dx(void* to) const { reorder_out(dx_, to); }
-  [[nodiscard]] const float* dgamma() const { return dscale_shift_.data(); }
-  [[nodiscard]] const float* dbeta() const { return dscale_shift_.data() + channels_; }
+  [[nodiscard]] const float* dgamma() const { return dscale_.data(); }
+  [[nodiscard]] const float* dbeta() const { return dshift_.data(); }
 
  private:
   using Arguments = std::unordered_map<int, dnnl::memory>;
@@ -48,6 +48,10 @@ class OneDnnPeer {
   void reorder_in(const void* from, dnnl::memory& to);
   void reorder_out(const dnnl::memory& from, void* to) const;
   void describe(const NamedShape& shape, const std::string& layout, dnnl::memory::data_type type);
+  dnnl::batch_normalization_forward::primitive_desc forward(dnnl::prop_kind kind, float eps,
+                                                            dnnl::normalization_flags flags);
+  dnnl::batch_normalization_backward::primitive_desc backward(
+      float eps, dnnl::normalization_flags flags, const dnnl::batch_normalization_forward::primitive_desc& training);
   void prepare_primitives(bool relu, double eps);
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
@@ -55,7 +59,7 @@ class OneDnnPeer {
   std::int64_t channels_ = 0;
   dnnl::memory::desc plain_, own_;
   Buffer<char> x_bytes_, dy_bytes_, y_bytes_, dx_bytes_, workspace_bytes_;
-  Buffer<float> scale_shift_, dscale_shift_, mean_, var_biased_, running_mean_, running_var_;
+  Buffer<float> scale_, shift_, dscale_, dshift_, mean_, var_biased_, running_mean_, running_var_;
   dnnl::memory x_, dy_, y_, dx_;
   dnnl::batch_normalization_forward training_, evaluation_;
   dnnl::batch_normalization_backward backward_;

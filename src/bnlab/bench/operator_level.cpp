@@ -94,7 +94,7 @@ class OurOperators final : public Operators {
         /*save_mask=*/in_.relu());
     ops::dispatched::update_running_statistics.call(std::get<1>(outputs), std::get<3>(outputs),
                                                     in_.x.numel() / in_.x.size(1), kMomentum, running_mean_,
-                                                    running_var_, {}, {}, {}, {});
+                                                    running_var_, {}, {}, {}, {}, {}, {});
     return outputs;
   }
 

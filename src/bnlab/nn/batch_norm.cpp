@@ -87,8 +87,8 @@ void BatchNorm::track(const at::Tensor& mean, const at::Tensor& var_biased, std:
   c10::optional<double> momentum;
   if (options_.momentum) momentum = *options_.momentum;
   ops::update_running_statistics(mean, var_biased, count, momentum, running_mean_, running_var_, num_batches_tracked_,
-                                 ops::if_defined(window_mean_), ops::if_defined(window_var_),
-                                 ops::if_defined(skipped_));
+                                 ops::if_defined(window_mean_), ops::if_defined(window_var_), ops::if_defined(skipped_),
+                                 c10::nullopt, c10::nullopt);
 }
 
 NormKind batch_norm_kind() {

@@ -44,7 +44,7 @@ Moments moments_of(const at::Tensor& x, double p) {
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), kName, [&] {
     const kernels::LpMoments out{moments.mean.data_ptr<double>(), moments.norm.data_ptr<double>()};
     ops::check_status(kName,
-                      kernels::lp_moments(batch.shape, power_of(p), batch.tensor.data_ptr<scalar_t>(), out, runner));
+                      kernels::lp_moments(batch.shape(), power_of(p), batch.tensor.data_ptr<scalar_t>(), out, runner));
   });
   return moments;
 }
@@ -66,7 +66,7 @@ class LpNormOfBatch : public torch::autograd::Function<LpNormOfBatch> {
     at::Tensor y = at::empty_like(batch.tensor);
     ops::AtTaskRunner runner;
     AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), kName, [&] {
-      const kernels::LpAffine<scalar_t> args{.shape = batch.shape,
+      const kernels::LpAffine<scalar_t> args{.shape = batch.shape(),
                                              .x = batch.tensor.data_ptr<scalar_t>(),
                                              .mean = moments.mean.data_ptr<double>(),
                                              .scale = scale.data_ptr<double>(),
@@ -88,7 +88,7 @@ class LpNormOfBatch : public torch::autograd::Function<LpNormOfBatch> {
     at::Tensor dx = at::empty_like(batch.tensor), dgamma = at::empty_like(factors), dbeta = at::empty_like(factors);
     ops::AtTaskRunner runner;
     AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), kName, [&] {
-      const kernels::LpBackward<scalar_t> args{.shape = batch.shape,
+      const kernels::LpBackward<scalar_t> args{.shape = batch.shape(),
                                                .power = power_of(p),
                                                .eps = eps,
                                                .x = batch.tensor.data_ptr<scalar_t>(),

@@ -46,7 +46,7 @@ at::Tensor noisy(const at::Tensor& x, const NoiseDraw& draw, bool shift) {
   at::Tensor y = at::empty_like(batch.tensor);
   const auto key = static_cast<uint64_t>(draw.key);
   ops::AtTaskRunner runner;
-  const kernels::AffineNoise noise{.shape = batch.shape,
+  const kernels::AffineNoise noise{.shape = batch.shape(),
                                    .x = batch.tensor.data_ptr<float>(),
                                    .scale = draw.scale.data_ptr<float>(),
                                    .mean = shift ? draw.mean.data_ptr<float>() : nullptr,

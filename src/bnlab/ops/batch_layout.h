@@ -12,17 +12,27 @@
 namespace bnlab::ops {
 
 /// The layout of a tensor that kernels can read where it lies; nothing if it has gaps or another order.
-/// x: rank 2 to 5.
-[[nodiscard]] std::optional<kernels::Shape> dense_shape(const at::Tensor& x);
+/// x: rank 2 to 5; sizes and strides may be symbolic.
+[[nodiscard]] std::optional<kernels::Layout> dense_layout(const at::Tensor& x);
 
 /// A batch in a layout that kernels can read.
 struct DenseBatch {
   at::Tensor tensor;
-  kernels::Shape shape;
+  kernels::Layout layout;
+
+  /// Of a tensor without symbolic sizes.
+  [[nodiscard]] kernels::Shape shape() const;
 };
 
-/// x itself where it is dense, else a contiguous copy. x: rank 2 to 5.
+/// x itself where it is dense, else a contiguous copy. x: rank 2 to 5; sizes may be symbolic.
 [[nodiscard]] DenseBatch dense_batch(const at::Tensor& x);
+
+/// x's elements over its channels; 0 without channels.
+[[nodiscard]] c10::SymInt values_per_channel(const at::Tensor& x);
+
+/// The bytes of a ReLU's mask as the operators hand it on: the kernels' (relu_mask_bytes(), rounded up to whole bytes
+/// per row of a layout, so that symbolic sizes have it too), and a last one that names the layout.
+[[nodiscard]] c10::SymInt mask_bytes(const at::Tensor& x, kernels::Layout layout);
 
 /// `other`, of the same sizes, with the strides of batch: itself or a copy.
 [[nodiscard]] at::Tensor laid_out_like(const DenseBatch& batch, const at::Tensor& other);

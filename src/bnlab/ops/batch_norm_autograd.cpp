@@ -297,11 +297,12 @@ Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& run
   return dispatched::evaluation_statistics.call(running_mean, running_var, eps);
 }
 
-void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, c10::SymInt count,
                                c10::optional<double> momentum, const at::Tensor& running_mean,
                                const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
                                const OptionalTensor& window_mean, const OptionalTensor& window_var,
-                               const OptionalTensor& skipped) {
+                               const OptionalTensor& skipped, const OptionalTensor& step,
+                               const OptionalTensor& last_step) {
   constexpr const char* kName = "bnlab::update_running_statistics";
   check_constant(kName, "mean", mean);
   check_constant(kName, "var_biased", var_biased);
@@ -310,7 +311,7 @@ void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_bia
   if (window_var.has_value()) check_constant(kName, "window_var", *window_var);
   const BelowAutograd guard;
   dispatched::update_running_statistics.call(mean, var_biased, count, momentum, running_mean, running_var,
-                                             num_batches_tracked, window_mean, window_var, skipped);
+                                             num_batches_tracked, window_mean, window_var, skipped, step, last_step);
 }
 
 }  // namespace bnlab::ops::autograd

@@ -234,22 +234,47 @@ Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& run
   return {wide(running_mean), (wide(running_var) + eps).rsqrt()};
 }
 
-void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, c10::SymInt count,
                                c10::optional<double> momentum, const at::Tensor& running_mean,
                                const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
                                const OptionalTensor& window_mean, const OptionalTensor& window_var,
-                               const OptionalTensor& skipped) {
+                               const OptionalTensor& skipped, const OptionalTensor& step,
+                               const OptionalTensor& last_step) {
   check_update(mean, var_biased, count, momentum, running_mean, running_var, num_batches_tracked, window_mean,
-               window_var, skipped);
-  TORCH_CHECK(!window_mean.has_value() && !skipped.has_value(),
-              "bnlab::update_running_statistics: expected neither window nor skip_nonfinite under vmap and"
-              " functionalization, got one; leave out these options, or update the statistics outside of these.");
-  const at::Tensor weight =
-      momentum.has_value() ? at::full({}, *momentum, mean.options()) : 1 / (num_batches_tracked->to(at::kDouble) + 1);
-  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-  running_mean.copy_(wide(running_mean) * (1 - weight) + mean * weight);
-  running_var.copy_(wide(running_var) * (1 - weight) + var_biased * unbiased * weight);
-  if (num_batches_tracked.has_value()) num_batches_tracked->add_(1);
+               window_var, skipped, step, last_step);
+  const auto values = static_cast<double>(count.guard_int(__FILE__, __LINE__));
+  const at::Tensor var_unbiased = var_biased * (values / (values - 1));
+  const auto options = mean.options().dtype(at::kBool);
+  at::Tensor takes = step.has_value() ? step->ne(*last_step) : at::ones({}, options);
+  if (last_step.has_value()) last_step->copy_(*step);
+  if (skipped.has_value()) {
+    const double most = largest_of(running_mean.scalar_type());
+    const at::Tensor good = mean.abs().le(most).logical_and(var_unbiased.abs().le(most)).all();
+    skipped->add_(takes.logical_and(good.logical_not()));
+    takes = takes.logical_and(good);
+  }
+  const auto replace = [](const at::Tensor& where, const at::Tensor& old, const at::Tensor& by) {
+    old.copy_(at::where(where, by, wide(old)));
+  };
+  if (window_mean.has_value()) {
+    const std::int64_t length = window_mean->size(0);
+    const at::Tensor slots = at::arange(length, num_batches_tracked->options()).unsqueeze(-1);
+    const at::Tensor here = slots.eq(num_batches_tracked->remainder(length)).logical_and(takes);
+    replace(here, *window_mean, mean);
+    replace(here, *window_var, var_unbiased);
+    const at::Tensor filled = slots.le(*num_batches_tracked).logical_and(window_var->lt(0).logical_not());
+    const auto average = [&](const at::Tensor& window) {
+      return at::where(filled, wide(window), at::zeros({}, mean.options())).sum(0) / filled.sum(0);
+    };
+    replace(takes, running_mean, average(*window_mean));
+    replace(takes, running_var, average(*window_var));
+  } else {
+    const at::Tensor weight =
+        momentum.has_value() ? at::full({}, *momentum, mean.options()) : 1 / (num_batches_tracked->to(at::kDouble) + 1);
+    replace(takes, running_mean, wide(running_mean) * (1 - weight) + mean * weight);
+    replace(takes, running_var, wide(running_var) * (1 - weight) + var_unbiased * weight);
+  }
+  if (num_batches_tracked.has_value()) num_batches_tracked->add_(takes);
 }
 
 }  // namespace bnlab::ops::composed

@@ -23,7 +23,7 @@ EvaluationSecondDerivative batch_norm_evaluation_second_derivative;
 
 EvaluationStatistics evaluation_statistics;
 
-/// Refused: window and skipped, which go by the statistics' values.
+/// Finite statistics beyond the running ones' type become infinite: no error can depend on values here.
 RunningUpdate update_running_statistics;
 
 }  // namespace bnlab::ops::composed

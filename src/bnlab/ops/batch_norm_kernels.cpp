@@ -16,7 +16,7 @@ namespace {
 enum class Mode { kTraining, kEvaluation };
 
 at::Tensor empty_statistics(const at::Tensor& x) {
-  return at::empty({x.size(1)}, x.options().dtype(at::kDouble));
+  return at::empty_symint({x.sym_size(1)}, x.options().dtype(at::kDouble));
 }
 
 /// Whether the composed operators must do what the kernels do not serve; other errors are thrown.
@@ -27,7 +27,7 @@ bool out_of_range(const char* name, kernels::Status status) {
 }
 
 at::Tensor empty_parameter(const at::Tensor& x) {
-  return at::empty({x.size(1)}, x.options().dtype(compute_type(x.scalar_type())));
+  return at::empty_symint({x.sym_size(1)}, x.options().dtype(compute_type(x.scalar_type())));
 }
 
 /// gamma, beta, ddgamma or ddbeta as kernels read it; undefined where not given.
@@ -46,6 +46,49 @@ at::Tensor dense_or_undefined(const OptionalTensor& values, const DenseBatch& ba
   return values.has_value() ? laid_out_like(batch, *values) : at::Tensor();
 }
 
+std::uint8_t* last_byte(const at::Tensor& mask) {
+  return static_cast<std::uint8_t*>(mask.data_ptr()) + mask.numel() - 1;
+}
+
+/// A mask with its layout noted, and 0 in the bytes that no kernel writes; a batch without elements has no other.
+at::Tensor empty_mask(const DenseBatch& batch) {
+  const at::Tensor& x = batch.tensor;
+  at::Tensor mask = at::empty_symint({mask_bytes(x, batch.layout)}, x.options().dtype(at::kByte));
+  if (!x.is_meta()) {
+    constexpr std::size_t kReadAhead = 8;
+    const std::size_t read = kernels::relu_mask_bytes(batch.shape());
+    mask.slice(0, read > 0 ? static_cast<std::int64_t>(read - kReadAhead) : 0).zero_();
+    *last_byte(mask) = static_cast<std::uint8_t>(batch.layout);
+  }
+  return mask;
+}
+
+/// The mask of a forward pass whose result is y = 0 where the ReLU stopped it.
+at::Tensor mask_of_result(const at::Tensor& y) {
+  const auto channel = [&](double value) { return at::full({y.size(1)}, value, y.options().dtype(at::kDouble)); };
+  return std::get<1>(batch_norm_evaluation(y, c10::nullopt, c10::nullopt, channel(0), channel(1), c10::nullopt,
+                                           /*relu=*/true, /*save_mask=*/true));
+}
+
+/// A forward pass's mask, as kernels read it beside this batch. Where x was laid out in another way in between, as
+/// compilers do, it is written anew.
+at::Tensor mask_beside(const char* name, const DenseBatch& batch, const at::Tensor& mask) {
+  const at::Tensor& x = batch.tensor;
+  if (x.is_meta()) return mask;
+  const auto layout = static_cast<kernels::Layout>(*last_byte(mask));
+  const bool same = layout == batch.layout;
+  at::Tensor ones = same ? x : at::ones(x.sizes(), x.options());
+  if (!same && layout == kernels::Layout::kChannelsLast) ones = ones.movedim(1, -1).contiguous().movedim(-1, 1);
+  TORCH_CHECK(dense_layout(ones) == layout && mask.numel() == mask_bytes(x, layout), name,
+              ": expected relu_mask as the forward pass gives it for x of these sizes, got other bytes.");
+  if (same) return mask;
+  const at::Tensor zeros = at::zeros({x.size(1)}, x.options().dtype(at::kDouble));
+  constexpr WantedGradients kOnlyAddend{false, false, false, true};
+  const at::Tensor passes =
+      std::get<3>(batch_norm_evaluation_backward(ones, ones, c10::nullopt, zeros, zeros, mask, kOnlyAddend));
+  return mask_of_result(laid_out_like(batch, passes));
+}
+
 /// What both forward passes read and write, as kernels take it.
 class ForwardTensors {
  public:
@@ -60,14 +103,13 @@ class ForwardTensors {
     beta_ = dense_parameter(beta, x);
     addend_ = dense_or_undefined(addend, batch_);
     y = empty_like_kept(batch_.tensor);
-    const std::size_t mask_bytes = relu && save_mask ? kernels::relu_mask_bytes(batch_.shape) : 0;
-    relu_mask = at::empty({static_cast<std::int64_t>(mask_bytes)}, x.options().dtype(at::kByte));
+    relu_mask = relu && save_mask ? empty_mask(batch_) : at::empty({0}, x.options().dtype(at::kByte));
   }
 
   /// Sets all fields but the statistics.
   template <class E, template <class> class Arguments>
   void fill(Arguments<E>& args) const {
-    args.shape = batch_.shape;
+    args.shape = batch_.shape();
     args.x = data_or_null<const E>(batch_.tensor);
     args.gamma = data_or_null<const kernels::Compute<E>>(gamma_);
     args.beta = data_or_null<const kernels::Compute<E>>(beta_);
@@ -77,13 +119,9 @@ class ForwardTensors {
     args.relu_mask = relu_mask.numel() > 0 ? data_or_null<std::uint8_t>(relu_mask) : nullptr;
   }
 
-  /// The mask of a y that was computed without kernels, if one is to be saved: that of y's own normalization by 0
-  /// and 1.
+  /// The mask of a y that was computed without kernels, if one is to be saved.
   void take_mask_from_y() const {
-    if (relu_mask.numel() == 0) return;
-    const auto channel = [&](double value) { return at::full({y.size(1)}, value, y.options().dtype(at::kDouble)); };
-    relu_mask.copy_(std::get<1>(batch_norm_evaluation(y, c10::nullopt, c10::nullopt, channel(0), channel(1),
-                                                      c10::nullopt, /*relu=*/true, /*save_mask=*/true)));
+    if (relu_mask.numel() > 0) relu_mask.copy_(mask_of_result(y));
   }
 
   at::Tensor y, relu_mask;
@@ -101,17 +139,17 @@ class SavedTensors {
                const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask) {
     check_saved(name, dy, x, gamma, mean, rstd);
     batch = dense_batch(x);
-    check_mask(name, relu_mask, batch.shape, x);
+    check_mask(name, relu_mask, x);
     dy_ = laid_out_like(batch, dy);
     gamma_ = dense_parameter(gamma, x);
     mean_ = mean.contiguous();
     rstd_ = rstd.contiguous();
-    relu_mask_ = value_or_undefined(relu_mask);
+    if (relu_mask.has_value()) relu_mask_ = mask_beside(name, batch, *relu_mask);
   }
 
   template <class E, template <class> class Arguments>
   void fill(Arguments<E>& args) const {
-    args.shape = batch.shape;
+    args.shape = batch.shape();
     args.x = data_or_null<const E>(batch.tensor);
     args.dy = data_or_null<const E>(dy_);
     args.gamma = data_or_null<const kernels::Compute<E>>(gamma_);

@@ -204,8 +204,9 @@ struct CachingAllocator final : c10::Allocator {
 }  // namespace
 
 at::Tensor empty_like_kept(const at::Tensor& like) {
+  if (like.is_meta()) return at::empty_like(like);
   const auto bytes = static_cast<std::size_t>(like.numel()) * like.element_size();
-  if (like.is_meta() || bytes < kLarge) return at::empty_like(like);
+  if (bytes < kLarge) return at::empty_like(like);
   c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, allocate_large(bytes, &free_large_block),
                        c10::GetCPUAllocator(), /*resizable=*/true);
   at::Tensor empty = at::empty({0}, like.options());

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "bnlab/kernels/batch_norm.h"
+#include "bnlab/ops/batch_layout.h"
 
 namespace bnlab::ops {
 
@@ -15,7 +16,7 @@ void check_status(const char* name, kernels::Status status) {
 void check_batch(const char* name, const at::Tensor& x) {
   TORCH_CHECK(x.defined(), name, ": expected a batch x, got an undefined tensor.");
   TORCH_CHECK(x.dim() >= 2 && x.dim() <= 5, name, ": expected x of rank 2 to 5, (N,C) or (N,C,*), got sizes ",
-              x.sizes(), ".");
+              x.sym_sizes(), ".");
   TORCH_CHECK(x.layout() == at::kStrided, name, ": expected a dense x, got ", x.layout(), ".");
   const at::ScalarType type = x.scalar_type();
   TORCH_CHECK(type == at::kFloat || type == at::kDouble || type == at::kBFloat16, name,
@@ -23,8 +24,8 @@ void check_batch(const char* name, const at::Tensor& x) {
 }
 
 void check_vector(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {
-  TORCH_CHECK(values.dim() == 1 && values.size(0) == x.size(1), name, ": expected ", what, " of size (", x.size(1),
-              "), one value per channel of x, got ", values.sizes(), ".");
+  TORCH_CHECK(values.dim() == 1 && values.sym_size(0) == x.sym_size(1), name, ": expected ", what, " of size (",
+              x.sym_size(1), "), one value per channel of x, got ", values.sym_sizes(), ".");
   TORCH_CHECK(values.device() == x.device(), name, ": expected ", what, " on x's device ", x.device(), ", got ",
               values.device(), ".");
 }
@@ -45,8 +46,8 @@ void check_statistics(const char* name, const char* what, const at::Tensor& valu
 }
 
 void check_like(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {
-  TORCH_CHECK(values.sizes() == x.sizes(), name, ": expected ", what, " of x's sizes ", x.sizes(), ", got ",
-              values.sizes(), ".");
+  TORCH_CHECK(values.sym_sizes() == x.sym_sizes(), name, ": expected ", what, " of x's sizes ", x.sym_sizes(), ", got ",
+              values.sym_sizes(), ".");
   TORCH_CHECK(values.scalar_type() == x.scalar_type(), name, ": expected ", what, " of x's type ", x.scalar_type(),
               ", got ", values.scalar_type(), ".");
   TORCH_CHECK(values.layout() == at::kStrided && values.device() == x.device(), name, ": expected a dense ", what,
@@ -96,21 +97,23 @@ void check_eps(const char* name, double eps) {
 }
 
 void check_enough_values(const char* name, const at::Tensor& x) {
-  const std::int64_t count = x.size(1) == 0 ? 0 : x.numel() / x.size(1);
-  TORCH_CHECK(x.size(1) == 0 || count > 1, name, ": expected at least 2 values per channel, got ", count,
-              " in x of sizes ", x.sizes(),
+  const c10::SymInt channels = x.sym_size(1), count = values_per_channel(x);
+  TORCH_CHECK(channels == 0 || count > 1, name, ": expected at least 2 values per channel, got ", count,
+              " in x of sizes ", x.sym_sizes(),
               "; a single value has no variance. Use larger batches, drop the last incomplete batch of an epoch, or"
               " normalize by running statistics, as a layer that tracks them does in evaluation mode.");
 }
 
-void check_mask(const char* name, const OptionalTensor& relu_mask, const kernels::Shape& shape, const at::Tensor& x) {
+void check_mask(const char* name, const OptionalTensor& relu_mask, const at::Tensor& x) {
   if (!relu_mask.has_value()) return;
-  const auto bytes = static_cast<std::int64_t>(kernels::relu_mask_bytes(shape));
-  TORCH_CHECK(relu_mask->scalar_type() == at::kByte && relu_mask->numel() == bytes && relu_mask->is_contiguous() &&
-                  relu_mask->device() == x.device(),
-              name, ": expected relu_mask as the forward pass gives it for x of these sizes and strides, ", bytes,
-              " contiguous bytes, or none without a ReLU; got ", relu_mask->numel(), " of type ",
-              relu_mask->scalar_type(), ".");
+  const at::Tensor& mask = *relu_mask;
+  const c10::SymInt first = mask_bytes(x, kernels::Layout::kChannelsFirst);
+  const c10::SymInt last = mask_bytes(x, kernels::Layout::kChannelsLast);
+  TORCH_CHECK(mask.scalar_type() == at::kByte && mask.dim() == 1 && mask.is_contiguous() &&
+                  mask.device() == x.device() && (mask.sym_size(0) == first || mask.sym_size(0) == last),
+              name, ": expected relu_mask as the forward pass gives it for x of these sizes, ", first, " or ", last,
+              " contiguous bytes, or none without a ReLU; got ", mask.sym_numel(), " of type ", mask.scalar_type(),
+              ".");
 }
 
 }  // namespace bnlab::ops

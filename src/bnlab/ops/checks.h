@@ -1,10 +1,9 @@
 // What the operators ask of their arguments. Each function throws c10::Error with one sentence that begins with `name`,
-// the operator's, and says what was expected and what came.
+// the operator's, and says what was expected and what came. Sizes may be symbolic.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include "bnlab/kernels/shape.h"
 #include "bnlab/kernels/status.h"
 #include "bnlab/ops/signatures.h"
 
@@ -51,7 +50,7 @@ void check_eps(const char* name, double eps);
 /// At least two values per channel.
 void check_enough_values(const char* name, const at::Tensor& x);
 
-/// Not given, or the bytes that the forward pass saves for a batch of this shape.
-void check_mask(const char* name, const OptionalTensor& relu_mask, const kernels::Shape& shape, const at::Tensor& x);
+/// Not given, or as many bytes as a forward pass saves for a batch of x's sizes, in either layout.
+void check_mask(const char* name, const OptionalTensor& relu_mask, const at::Tensor& x);
 
 }  // namespace bnlab::ops

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "bnlab/kernels/instruction_set.h"
+#include "bnlab/ops/batch_layout.h"
 #include "bnlab/ops/batch_norm.h"
 #include "bnlab/ops/checks.h"
 #include "bnlab/ops/library.h"
@@ -27,9 +28,10 @@ at::Tensor fused_batch_norm(const char* name, const at::Tensor& x, const Optiona
     check_constant(name, "running_var", *running_var);
   }
   const BatchNormOutput out = batch_norm_training(x, gamma, beta, eps, epilogue);
-  if (running_mean.has_value() && x.size(1) > 0) {
-    dispatched::update_running_statistics.call(out.mean, out.var_biased, x.numel() / x.size(1), momentum, *running_mean,
-                                               *running_var, c10::nullopt, c10::nullopt, c10::nullopt, c10::nullopt);
+  if (running_mean.has_value() && x.sym_size(1) > 0) {
+    dispatched::update_running_statistics.call(out.mean, out.var_biased, values_per_channel(x), momentum, *running_mean,
+                                               *running_var, c10::nullopt, c10::nullopt, c10::nullopt, c10::nullopt,
+                                               c10::nullopt, c10::nullopt);
   }
   return out.y;
 }

@@ -1,6 +1,9 @@
 #include "bnlab/ops/library.h"
 
 #include <torch/library.h>
+#include <torch/version.h>
+
+#include <vector>
 
 #include "bnlab/ops/batch_norm_autograd.h"
 #include "bnlab/ops/batch_norm_composed.h"
@@ -10,47 +13,69 @@
 #include "bnlab/ops/running_statistics.h"
 
 namespace bnlab::ops {
+namespace {
+
+/// torch.compile may trust these operators, and keeps the order of strides that their arguments were traced with.
+const std::vector<at::Tag> kTags = {
+#if TORCH_VERSION_MAJOR >= 2
+    at::Tag::pt2_compliant_tag, at::Tag::needs_fixed_stride_order
+#endif
+};
+
+}  // namespace
 
 TORCH_LIBRARY(bnlab, m) {
   m.def(
       "batch_norm_training(Tensor x, Tensor? gamma, Tensor? beta, Tensor? addend, bool relu, float eps, bool save_mask)"
-      " -> (Tensor y, Tensor mean, Tensor rstd, Tensor var_biased, Tensor relu_mask)");
+      " -> (Tensor y, Tensor mean, Tensor rstd, Tensor var_biased, Tensor relu_mask)",
+      kTags);
   m.def(
       "batch_norm_training_backward(Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask,"
-      " float eps, bool[4] wanted) -> (Tensor dx, Tensor dgamma, Tensor dbeta, Tensor daddend)");
+      " float eps, bool[4] wanted) -> (Tensor dx, Tensor dgamma, Tensor dbeta, Tensor daddend)",
+      kTags);
   m.def(
       "batch_norm_training_second_derivative(Tensor? ddx, Tensor? ddgamma, Tensor? ddbeta, Tensor? ddaddend, Tensor dy,"
       " Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask, float eps, bool[3] wanted)"
-      " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)");
+      " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)",
+      kTags);
   m.def(
       "batch_norm_evaluation(Tensor x, Tensor? gamma, Tensor? beta, Tensor mean, Tensor rstd, Tensor? addend, bool "
       "relu,"
-      " bool save_mask) -> (Tensor y, Tensor relu_mask)");
+      " bool save_mask) -> (Tensor y, Tensor relu_mask)",
+      kTags);
   m.def(
       "batch_norm_evaluation_backward(Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask,"
-      " bool[4] wanted) -> (Tensor dx, Tensor dgamma, Tensor dbeta, Tensor daddend)");
+      " bool[4] wanted) -> (Tensor dx, Tensor dgamma, Tensor dbeta, Tensor daddend)",
+      kTags);
   m.def(
       "batch_norm_evaluation_second_derivative(Tensor? ddx, Tensor? ddgamma, Tensor? ddbeta, Tensor? ddaddend,"
       " Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask, bool[3] wanted)"
-      " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)");
-  m.def("evaluation_statistics(Tensor running_mean, Tensor running_var, float eps) -> (Tensor mean, Tensor rstd)");
+      " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)",
+      kTags);
+  m.def("evaluation_statistics(Tensor running_mean, Tensor running_var, float eps) -> (Tensor mean, Tensor rstd)",
+        kTags);
   m.def(
-      "update_running_statistics(Tensor mean, Tensor var_biased, int count, float? momentum, Tensor(a!) running_mean,"
+      "update_running_statistics(Tensor mean, Tensor var_biased, SymInt count, float? momentum, Tensor(a!) "
+      "running_mean,"
       " Tensor(b!) running_var, Tensor(c!)? num_batches_tracked, Tensor(d!)? window_mean, Tensor(e!)? window_var,"
-      " Tensor(f!)? skipped) -> ()");
+      " Tensor(f!)? skipped, Tensor? step=None, Tensor(g!)? last_step=None) -> ()",
+      kTags);
 
   m.def(
       "batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor(a!)? running_mean, Tensor(b!)? running_var,"
       " bool training, float momentum, float eps) -> Tensor",
-      &batch_norm);
+      kTags);
+  m.impl("batch_norm", &batch_norm);
   m.def(
       "batch_norm_relu(Tensor x, Tensor? weight, Tensor? bias, Tensor(a!)? running_mean, Tensor(b!)? running_var,"
       " bool training, float momentum, float eps) -> Tensor",
-      &batch_norm_relu);
+      kTags);
+  m.impl("batch_norm_relu", &batch_norm_relu);
   m.def(
       "batch_norm_add_relu(Tensor x, Tensor addend, Tensor? weight, Tensor? bias, Tensor(a!)? running_mean,"
       " Tensor(b!)? running_var, bool training, float momentum, float eps) -> Tensor",
-      &batch_norm_add_relu);
+      kTags);
+  m.impl("batch_norm_add_relu", &batch_norm_add_relu);
 
   m.def("version() -> str", &version);
   m.def("instruction_set() -> str", &instruction_set);
@@ -97,9 +122,12 @@ TORCH_LIBRARY_IMPL(bnlab, FuncTorchDynamicLayerFrontMode, m) {
   m.impl("batch_norm_add_relu", &batch_norm_add_relu);
 }
 
+#if TORCH_VERSION_MAJOR < 2
+// Later, torch.compile makes mutating operators functional itself, if nothing is registered here.
 TORCH_LIBRARY_IMPL(bnlab, Functionalize, m) {
   BNLAB_REGISTER(m, composed, update_running_statistics);
 }
+#endif
 
 TORCH_LIBRARY_IMPL(bnlab, FuncTorchBatched, m) {
   BNLAB_REGISTER(m, composed, update_running_statistics);

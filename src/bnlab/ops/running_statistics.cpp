@@ -17,16 +17,16 @@ constexpr const char* kName = "bnlab::update_running_statistics";
 constexpr const char* kStatistics = "bnlab::evaluation_statistics";
 
 void check_channels(const char* what, const at::Tensor& values, const at::Tensor& mean, at::ScalarType type) {
-  TORCH_CHECK(values.dim() == 1 && values.size(0) == mean.size(0) && values.scalar_type() == type, kName, ": expected ",
-              what, " of size (", mean.size(0), ") and type ", type, ", got ", values.sizes(), " of type ",
-              values.scalar_type(), ".");
+  TORCH_CHECK(values.dim() == 1 && values.sym_size(0) == mean.sym_size(0) && values.scalar_type() == type, kName,
+              ": expected ", what, " of size (", mean.sym_size(0), ") and type ", type, ", got ", values.sym_sizes(),
+              " of type ", values.scalar_type(), ".");
   TORCH_CHECK(values.device() == mean.device(), kName, ": expected ", what, " on mean's device ", mean.device(),
               ", got ", values.device(), ".");
 }
 
 void check_counter(const char* what, const OptionalTensor& counter) {
-  TORCH_CHECK(!counter.has_value() || counter->numel() == 1, kName, ": expected ", what,
-              " to be one number, got sizes ", counter->sizes(), ".");
+  TORCH_CHECK(!counter.has_value() || counter->sym_numel() == 1, kName, ": expected ", what,
+              " to be one number, got sizes ", counter->sym_sizes(), ".");
 }
 
 void check_window(const OptionalTensor& window_mean, const OptionalTensor& window_var, const at::Tensor& mean,
@@ -35,10 +35,10 @@ void check_window(const OptionalTensor& window_mean, const OptionalTensor& windo
               ": expected window_mean and window_var, or neither; got one of them.");
   if (!window_mean.has_value()) return;
   for (const at::Tensor& window : {*window_mean, *window_var}) {
-    TORCH_CHECK(window.dim() == 2 && window.size(0) > 0 && window.size(1) == mean.size(0) &&
-                    window.sizes() == window_mean->sizes(),
-                kName, ": expected window_mean and window_var of one size (K,", mean.size(0), ") with K > 0, got ",
-                window_mean->sizes(), " and ", window_var->sizes(), ".");
+    TORCH_CHECK(window.dim() == 2 && window.sym_size(0) > 0 && window.sym_size(1) == mean.sym_size(0) &&
+                    window.sym_sizes() == window_mean->sym_sizes(),
+                kName, ": expected window_mean and window_var of one size (K,", mean.sym_size(0), ") with K > 0, got ",
+                window_mean->sym_sizes(), " and ", window_var->sym_sizes(), ".");
     TORCH_CHECK(window.scalar_type() == at::kDouble || window.scalar_type() == type, kName,
                 ": expected a window of type Double or the running statistics' ", type, ", got ", window.scalar_type(),
                 ".");
@@ -60,8 +60,11 @@ bool has_own_elements(const at::Tensor& values) {
   return true;
 }
 
-/// What is changed is written once, and apart from the rest.
+/// What is changed is written once, and apart from the rest. Nothing is known of symbolic sizes, which no memory has.
 void check_memory(const std::vector<std::pair<const char*, at::Tensor>>& changed) {
+  for (const auto& [what, values] : changed) {
+    if (values.unsafeGetTensorImpl()->has_symbolic_sizes_strides()) return;
+  }
   for (std::size_t i = 0; i < changed.size(); ++i) {
     const auto& [what, values] = changed[i];
     TORCH_CHECK(has_own_elements(values), kName, ": expected ", what,
@@ -75,11 +78,6 @@ void check_memory(const std::vector<std::pair<const char*, at::Tensor>>& changed
                   other, " and ", what, " apart in memory, got tensors that overlap; clone one of them.");
     }
   }
-}
-
-double largest_of(at::ScalarType type) {
-  return AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, type, kName,
-                                        [] { return static_cast<double>(std::numeric_limits<scalar_t>::max()); });
 }
 
 /// The first channel whose statistics are those of finite values, but beyond the range of a type; -1 for none. Of
@@ -151,16 +149,21 @@ void for_each(const at::Tensor& values, const F& f) {
 
 }  // namespace
 
+double largest_of(at::ScalarType type) {
+  return AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, type, kName,
+                                        [] { return static_cast<double>(std::numeric_limits<scalar_t>::max()); });
+}
+
 void check_running(const at::Tensor& running_mean, const at::Tensor& running_var) {
-  TORCH_CHECK(running_mean.dim() == 1 && running_var.sizes() == running_mean.sizes(), kStatistics,
-              ": expected running_mean and running_var of one size (C), got ", running_mean.sizes(), " and ",
-              running_var.sizes(), ".");
+  TORCH_CHECK(running_mean.dim() == 1 && running_var.sym_sizes() == running_mean.sym_sizes(), kStatistics,
+              ": expected running_mean and running_var of one size (C), got ", running_mean.sym_sizes(), " and ",
+              running_var.sym_sizes(), ".");
 }
 
 Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {
   check_running(running_mean, running_var);
   const auto options = running_mean.options().dtype(at::kDouble);
-  const at::Tensor mean = at::empty(running_mean.sizes(), options), rstd = at::empty(running_mean.sizes(), options);
+  const at::Tensor mean = at::empty_symint(running_mean.sym_sizes(), options), rstd = at::empty_like(mean);
   if (!mean.is_meta()) {
     auto* const to_mean = mean.data_ptr<double>();
     auto* const to_rstd = rstd.data_ptr<double>();
@@ -170,20 +173,25 @@ Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& run
   return {mean, rstd};
 }
 
-void check_update(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+void check_update(const at::Tensor& mean, const at::Tensor& var_biased, c10::SymInt count,
                   c10::optional<double> momentum, const at::Tensor& running_mean, const at::Tensor& running_var,
                   const OptionalTensor& num_batches_tracked, const OptionalTensor& window_mean,
-                  const OptionalTensor& window_var, const OptionalTensor& skipped) {
-  TORCH_CHECK(mean.dim() == 1, kName, ": expected mean of size (C), got ", mean.sizes(), ".");
+                  const OptionalTensor& window_var, const OptionalTensor& skipped, const OptionalTensor& step,
+                  const OptionalTensor& last_step) {
+  TORCH_CHECK(mean.dim() == 1, kName, ": expected mean of size (C), got ", mean.sym_sizes(), ".");
   check_channels("mean", mean, mean, at::kDouble);
   check_channels("var_biased", var_biased, mean, at::kDouble);
   check_channels("running_mean", running_mean, mean, running_mean.scalar_type());
   check_channels("running_var", running_var, mean, running_mean.scalar_type());
   check_counter("num_batches_tracked", num_batches_tracked);
   check_counter("skipped", skipped);
+  TORCH_CHECK(step.has_value() == last_step.has_value(), kName,
+              ": expected step and last_step, or neither; got one of them.");
+  check_counter("step", step);
+  check_counter("last_step", last_step);
   check_window(window_mean, window_var, mean, running_mean.scalar_type());
-  TORCH_CHECK(count > 1 || mean.size(0) == 0, kName, ": expected a count of at least 2 values per channel, got ", count,
-              "; a single value has no variance.");
+  TORCH_CHECK(count > 1 || mean.sym_size(0) == 0, kName, ": expected a count of at least 2 values per channel, got ",
+              count, "; a single value has no variance.");
   TORCH_CHECK(!momentum.has_value() || (*momentum >= 0 && *momentum <= 1), kName,
               ": expected a momentum from 0 to 1, or none for the mean over all batches; got ", *momentum, ".");
   TORCH_CHECK(num_batches_tracked.has_value() || (momentum.has_value() && !window_mean.has_value()), kName,
@@ -194,22 +202,27 @@ void check_update(const at::Tensor& mean, const at::Tensor& var_biased, std::int
   if (window_mean.has_value()) changed.emplace_back("window_mean", *window_mean);
   if (window_var.has_value()) changed.emplace_back("window_var", *window_var);
   if (skipped.has_value()) changed.emplace_back("skipped", *skipped);
+  if (last_step.has_value()) changed.emplace_back("last_step", *last_step);
   check_memory(changed);
 }
 
-void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_biased, c10::SymInt count,
                                c10::optional<double> momentum, const at::Tensor& running_mean,
                                const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
                                const OptionalTensor& window_mean, const OptionalTensor& window_var,
-                               const OptionalTensor& skipped) {
+                               const OptionalTensor& skipped, const OptionalTensor& step,
+                               const OptionalTensor& last_step) {
   check_update(mean, var_biased, count, momentum, running_mean, running_var, num_batches_tracked, window_mean,
-               window_var, skipped);
+               window_var, skipped, step, last_step);
   if (mean.is_meta()) return;
 
-  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  if (step.has_value() && step->item<std::int64_t>() == last_step->item<std::int64_t>()) return;
+  const auto values = static_cast<double>(count.guard_int(__FILE__, __LINE__));
+  const double unbiased = values / (values - 1);
   const std::int64_t beyond = beyond_range(mean, var_biased, unbiased, running_mean.scalar_type());
   if (skipped.has_value() && !(beyond < 0 && all_finite(mean) && all_finite(var_biased))) {
     skipped->add_(1);
+    if (last_step.has_value()) last_step->copy_(*step);
     return;
   }
   TORCH_CHECK(beyond < 0, kName, ": expected a mean and a variance that running statistics of type ",
@@ -228,6 +241,7 @@ void update_running_statistics(const at::Tensor& mean, const at::Tensor& var_bia
     blend(running_var, var_biased, unbiased, weight);
   }
   if (num_batches_tracked.has_value()) num_batches_tracked->add_(1);
+  if (last_step.has_value()) last_step->copy_(*step);
 }
 
 }  // namespace bnlab::ops

@@ -15,6 +15,7 @@ namespace bnlab::ops {
 /// - `num_batches_tracked`: one number, or none; counts the batches taken.
 /// - `window_mean, window_var`: (K,C), both of running_mean's type or double, or none.
 /// - `skipped`: one number, or none.
+/// - `last_step`: one number, or none; then `step`, which is not changed, too.
 ///
 /// Three modes:
 ///
@@ -29,6 +30,9 @@ namespace bnlab::ops {
 /// changes nothing but skipped += 1. Without, NaN and infinities go in, and finite values whose statistics are beyond
 /// the type are an error.
 ///
+/// With `step` and `last_step`, nothing is changed if they are equal; else last_step = step, and the rest as above: one
+/// batch a step is taken, in graphs too, which hold no Python.
+///
 /// mean, var_biased: (C) double; count: values per channel, at least 2. Computed in double and rounded once. Nothing is
 /// changed if an argument is wrong (c10::Error). What is changed must not overlap in memory.
 RunningUpdate update_running_statistics;
@@ -36,6 +40,9 @@ RunningUpdate update_running_statistics;
 /// What an evaluation takes: (C) double, mean = running_mean and rstd = 1/sqrt(running_var + eps). No gradients.
 /// running_mean, running_var: (C) float, double or bfloat16.
 EvaluationStatistics evaluation_statistics;
+
+/// The largest number of a type that running statistics may have.
+double largest_of(at::ScalarType type);
 
 /// The arguments of evaluation_statistics: their sizes.
 void check_running(const at::Tensor& running_mean, const at::Tensor& running_var);

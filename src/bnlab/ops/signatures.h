@@ -3,10 +3,12 @@
 // bnlab/kernels/batch_norm.h; their schemas stand in library.cpp.
 //
 // x, dy, addend, y, dx, ...: batches (N,C,*). gamma, beta: (C) of the compute type, which is x's own, or float for a
-// bfloat16 x. mean, rstd, var_biased: (C) double. relu_mask: uint8, kernels::relu_mask_bytes() of x's layout.
+// bfloat16 x. mean, rstd, var_biased: (C) double. relu_mask: uint8, mask_bytes() of batch_layout.h.
+// Sizes may be symbolic where tensors have no values (the meta device, PyTorch's fake tensors).
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/SymInt.h>
 #include <c10/util/Optional.h>
 
 #include <array>
@@ -59,11 +61,11 @@ using EvaluationSecondDerivative = Triple(const OptionalTensor& ddx, const Optio
 /// (mean, rstd); see running_statistics.h.
 using EvaluationStatistics = Pair(const at::Tensor& running_mean, const at::Tensor& running_var, double eps);
 /// See running_statistics.h.
-using RunningUpdate = void(const at::Tensor& mean, const at::Tensor& var_biased, std::int64_t count,
+using RunningUpdate = void(const at::Tensor& mean, const at::Tensor& var_biased, c10::SymInt count,
                            c10::optional<double> momentum, const at::Tensor& running_mean,
                            const at::Tensor& running_var, const OptionalTensor& num_batches_tracked,
                            const OptionalTensor& window_mean, const OptionalTensor& window_var,
-                           const OptionalTensor& skipped);
+                           const OptionalTensor& skipped, const OptionalTensor& step, const OptionalTensor& last_step);
 
 /// Whether the tensor carries a derivative in forward mode.
 inline bool has_tangent(const at::Tensor& tensor) {

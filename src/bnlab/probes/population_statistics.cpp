@@ -61,7 +61,7 @@ struct Kept {
     const auto count = static_cast<double>(batch.count());
     ops::update_running_statistics(batch.mean(), batch.var_unbiased() * ((count - 1) / count), batch.count(),
                                    estimator.momentum, mean, var, batches, ops::if_defined(window_mean),
-                                   ops::if_defined(window_var), c10::nullopt);
+                                   ops::if_defined(window_var), c10::nullopt, c10::nullopt, c10::nullopt);
   }
 
   std::vector<at::Tensor> tensors() const {
