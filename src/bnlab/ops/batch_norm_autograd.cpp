@@ -92,6 +92,9 @@ std::array<bool, count> wanted_of(AutogradContext* ctx, const std::array<bool, c
   return wanted;
 }
 
+/// For PyTorch 2's compiled autograd: the nodes' backward functions read what they saved, and nothing else.
+constexpr bool kTraceable = true;
+
 /// x, gamma, beta and addend are the first inputs of both nodes below.
 void save_forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
                   const OptionalTensor& addend, const at::Tensor& mean, const at::Tensor& rstd,
@@ -115,36 +118,37 @@ variable_list forward_gradients(AutogradContext* ctx, const at::Tensor& dy, std:
   return gradients;
 }
 
+/// The node of a forward pass that is computed already. Its only output is y: the statistics and the mask are
+/// constants.
 struct TrainingNode : Function<TrainingNode> {
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& gamma,
-                               const OptionalTensor& beta, const OptionalTensor& addend, bool relu, double eps) {
-    const BelowAutograd guard;
-    const auto [y, mean, rstd, var_biased, relu_mask] =
-        dispatched::batch_norm_training.call(x, gamma, beta, addend, relu, eps, /*save_mask=*/true);
+  static constexpr bool is_traceable = kTraceable;
+
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& gamma,
+                            const OptionalTensor& beta, const OptionalTensor& addend, const Quintuple& computed,
+                            bool relu, double eps) {
+    const auto& [y, mean, rstd, var_biased, relu_mask] = computed;
     save_forward(ctx, x, gamma, beta, addend, mean, rstd, relu_mask, relu, eps);
-    ctx->mark_non_differentiable({mean, rstd, var_biased, relu_mask});
-    return {y, mean, rstd, var_biased, relu_mask};
+    return y;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& dys) {
-    return forward_gradients<Training>(ctx, dys[0], /*inputs=*/6);
+    return forward_gradients<Training>(ctx, dys[0], /*inputs=*/7);
   }
 };
 
 struct EvaluationNode : Function<EvaluationNode> {
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& gamma,
-                               const OptionalTensor& beta, const OptionalTensor& addend, const at::Tensor& mean,
-                               const at::Tensor& rstd, bool relu) {
-    const BelowAutograd guard;
-    const auto [y, relu_mask] =
-        dispatched::batch_norm_evaluation.call(x, gamma, beta, mean, rstd, addend, relu, /*save_mask=*/true);
+  static constexpr bool is_traceable = kTraceable;
+
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& gamma,
+                            const OptionalTensor& beta, const OptionalTensor& addend, const at::Tensor& mean,
+                            const at::Tensor& rstd, const Pair& computed, bool relu) {
+    const auto& [y, relu_mask] = computed;
     save_forward(ctx, x, gamma, beta, addend, mean, rstd, relu_mask, relu, /*eps=*/0);
-    ctx->mark_non_differentiable({relu_mask});
-    return {y, relu_mask};
+    return y;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& dys) {
-    return forward_gradients<Evaluation>(ctx, dys[0], /*inputs=*/7);
+    return forward_gradients<Evaluation>(ctx, dys[0], /*inputs=*/8);
   }
 };
 
@@ -152,6 +156,8 @@ struct EvaluationNode : Function<EvaluationNode> {
 /// only the wanted gradients are returned.
 template <class Mode>
 struct BackwardNode : Function<BackwardNode<Mode>> {
+  static constexpr bool is_traceable = kTraceable;
+
   static variable_list forward(AutogradContext* ctx, const at::Tensor& dy, const at::Tensor& x,
                                const OptionalTensor& gamma, const at::Tensor& mean, const at::Tensor& rstd,
                                const OptionalTensor& relu_mask, double eps, WantedGradients wanted) {
@@ -238,12 +244,14 @@ Quintuple batch_norm_training(const at::Tensor& x, const OptionalTensor& gamma, 
   if (any_tangent(x, gamma, beta, addend)) {
     return composed::batch_norm_training(x, gamma, beta, addend, relu, eps, save_mask);
   }
-  if (!needs_graph(x, gamma, beta, addend)) {
+  const bool graph = needs_graph(x, gamma, beta, addend);
+  Quintuple computed;
+  {
     const BelowAutograd guard;
-    return dispatched::batch_norm_training.call(x, gamma, beta, addend, relu, eps, save_mask);
+    computed = dispatched::batch_norm_training.call(x, gamma, beta, addend, relu, eps, save_mask || graph);
   }
-  const variable_list outputs = TrainingNode::apply(x, gamma, beta, addend, relu, eps);
-  return {outputs[0], outputs[1], outputs[2], outputs[3], outputs[4]};
+  if (graph) std::get<0>(computed) = TrainingNode::apply(x, gamma, beta, addend, computed, relu, eps);
+  return computed;
 }
 
 Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, const OptionalTensor& beta,
@@ -254,12 +262,14 @@ Pair batch_norm_evaluation(const at::Tensor& x, const OptionalTensor& gamma, con
   if (any_tangent(x, gamma, beta, addend)) {
     return composed::batch_norm_evaluation(x, gamma, beta, mean, rstd, addend, relu, save_mask);
   }
-  if (!needs_graph(x, gamma, beta, addend)) {
+  const bool graph = needs_graph(x, gamma, beta, addend);
+  Pair computed;
+  {
     const BelowAutograd guard;
-    return dispatched::batch_norm_evaluation.call(x, gamma, beta, mean, rstd, addend, relu, save_mask);
+    computed = dispatched::batch_norm_evaluation.call(x, gamma, beta, mean, rstd, addend, relu, save_mask || graph);
   }
-  const variable_list outputs = EvaluationNode::apply(x, gamma, beta, addend, mean, rstd, relu);
-  return {outputs[0], outputs[1]};
+  if (graph) std::get<0>(computed) = EvaluationNode::apply(x, gamma, beta, addend, mean, rstd, computed, relu);
+  return computed;
 }
 
 Quadruple batch_norm_training_backward(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
