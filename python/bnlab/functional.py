@@ -25,6 +25,30 @@ def check_enough_values(input: Tensor, else_do: str = "normalize by running stat
         )
 
 
+def in_onnx_export() -> bool:
+    """Whether torch.onnx.export() looks on: it is shown torch's operators, which ONNX has."""
+    return torch.jit.is_tracing() and torch.onnx.is_in_onnx_export()
+
+
+def by_torch(
+    input: Tensor,
+    addend: Optional[Tensor],
+    relu: bool,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """What the functions below compute, in torch's operators."""
+    z = torch.nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if addend is not None:
+        z = z + addend
+    return torch.relu(z) if relu else z
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Optional[Tensor],
@@ -40,6 +64,11 @@ def batch_norm(
     Training: normalizes by the batch's own statistics and moves the running ones, if given, by momentum (0 to 1). Else
     by the running ones, which must then be given.
     """
+    if not torch.jit.is_scripting():
+        if in_onnx_export():
+            return by_torch(
+                input, None, False, running_mean, running_var, weight, bias, training, momentum, eps
+            )
     if training:
         check_enough_values(input)
     return torch.ops.bnlab.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
@@ -56,6 +85,11 @@ def batch_norm_relu(
     eps: float = 1e-5,
 ) -> Tensor:
     """relu(batch_norm(input, ...)) in one pass; keeps input and a bit per element for the backward pass."""
+    if not torch.jit.is_scripting():
+        if in_onnx_export():
+            return by_torch(
+                input, None, True, running_mean, running_var, weight, bias, training, momentum, eps
+            )
     if training:
         check_enough_values(input)
     return torch.ops.bnlab.batch_norm_relu(input, weight, bias, running_mean, running_var, training, momentum, eps)
@@ -73,6 +107,11 @@ def batch_norm_add_relu(
     eps: float = 1e-5,
 ) -> Tensor:
     """relu(batch_norm(input, ...) + addend) in one pass. addend: input's sizes and type, not broadcast."""
+    if not torch.jit.is_scripting():
+        if in_onnx_export():
+            return by_torch(
+                input, addend, True, running_mean, running_var, weight, bias, training, momentum, eps
+            )
     if training:
         check_enough_values(input)
     return torch.ops.bnlab.batch_norm_add_relu(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm as _TorchBatchNorm
 
-from bnlab.functional import check_enough_values
+from bnlab.functional import by_torch, check_enough_values, in_onnx_export
 
 _UNFILLED = -1.0  # in window_var: this slot holds no batch yet
 
@@ -145,6 +145,11 @@ class _Norm(_TorchBatchNorm):
     def _normalize(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:
         self._check_input_dim(input)
         has_statistics = self.running_mean is not None and self.running_var is not None
+        if not torch.jit.is_scripting():
+            if in_onnx_export():
+                mean, var = self.running_mean, self.running_var
+                by_batch = self.training or not has_statistics
+                return by_torch(input, addend, relu, mean, var, self.weight, self.bias, by_batch, 0.0, eps)
         if not self.training and has_statistics:
             return self._evaluate(input, addend, relu, eps)
         if has_statistics:
