@@ -1,8 +1,8 @@
-# bnlab on Debian 12. `make run` and `make test` do everything, from the packages on.
+# bnlab on Debian 12 and 13. `make run` and `make test` do everything, from the packages on.
 
 JOBS ?= $(shell nproc)
 
-.PHONY: run test build setup clean check test-release test-asan test-asan-all test-tsan fuzz
+.PHONY: run test build setup clean check test-release test-toolkit test-debian13 test-asan test-asan-all test-tsan fuzz
 
 run: build
 	build/bnlab reproduce
@@ -30,6 +30,17 @@ test-release:
 	cmake --build build -j $(JOBS)
 	ctest --test-dir build --output-on-failure -j $(JOBS)
 
+# What other programs use: the kernels, the operators, the Python package and the installed library.
+test-toolkit:
+	tools/setup.sh build test
+	cmake --preset test
+	cmake --build build -j $(JOBS) --target kernels_test ops_test bnlab_torch
+	ctest --test-dir build --output-on-failure -R '^(kernels|ops|python|install_example)$$'
+
+# The same on Debian 13, in a system of its own below build-debian13.
+test-debian13:
+	tools/debian13.sh
+
 # libtorch keeps what it allocates at start-up, and its libraries repeat each other's symbols.
 ASAN = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0
 ASAN_TESTS = kernels_test ops_test nn_test record_test data_test charts_test launch_test
@@ -54,7 +65,7 @@ test-tsan:
 # The inputs that once failed, then about a minute of random ones, from the same seed every time.
 fuzz:
 	tools/setup.sh build fuzz
-	cmake -S fuzz -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++-14
+	cmake -S fuzz -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=$$(command -v clang++-14 clang++-19 | head -n 1)
 	cmake --build build-fuzz -j $(JOBS)
 	build-fuzz/batch_norm_fuzz fuzz/regressions/*
 	build-fuzz/batch_norm_fuzz -seed=1 -runs=600 -max_len=256 -len_control=0 -print_final_stats=1 -artifact_prefix=build-fuzz/

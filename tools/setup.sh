@@ -8,12 +8,27 @@ packages_of() {
   awk -v section="[$1]" '/^#/ || !NF { next } /^\[/ { inside = ($0 == section); next } inside' "$here/apt-packages.txt"
 }
 
+installed() {
+  dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+# The first of a|b|c that this Debian has; the last if it has none, which apt-get then names.
+available() {
+  for package in ${1//|/ }; do
+    apt-cache show "$package" >/dev/null 2>&1 && break
+  done
+  echo "$package"
+}
+
 missing=()
 for section in "$@"; do
   found=$(packages_of "$section")
   [ -n "$found" ] || { echo "setup.sh: tools/apt-packages.txt has no section [$section]" >&2; exit 2; }
-  for package in $found; do
-    dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  for names in $found; do
+    for package in ${names//|/ }; do
+      installed "$package" && continue 2
+    done
+    missing+=("$names")
   done
 done
 command -v node >/dev/null || command -v nodejs >/dev/null || missing+=(nodejs)
@@ -28,4 +43,5 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+for names in "${missing[@]}"; do packages+=("$(available "$names")"); done
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null

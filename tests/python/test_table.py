@@ -5,14 +5,20 @@ The table is that of docs/transforms.md; a difference prints the new one.
 import re
 from pathlib import Path
 
-import functorch
 import pytest
 import torch
-from functorch.experimental import functionalize
 from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from forms import EPS
+
+try:
+    from torch import func as functorch
+    from torch.func import functionalize
+except ImportError:  # PyTorch before 2
+    import functorch
+    from functorch.experimental import functionalize
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "transforms.md"
 OPS = torch.ops.bnlab
@@ -234,7 +240,7 @@ def fake(function, arguments):
 
 def traced(**options):
     def run(function, arguments):
-        graph = functorch.make_fx(function, **options)(*(value.clone() for value in arguments))
+        graph = make_fx(function, **options)(*(value.clone() for value in arguments))
         return graph(*(value + 0.125 for value in arguments))
 
     return run
@@ -286,6 +292,33 @@ TRANSFORMS = {
     "float16": (of_type(torch.float16), lambda f, a: f(*(value.half().double() for value in a))),
     "int64": (of_type(torch.int64), lambda f, a: f(*(value.long().double() for value in a))),
 }
+
+
+def compiled(run=lambda f, a: f(*a), **options):
+    """run of a function compiled by what torch.compile traces with; tests/python/test_compile.py has inductor."""
+
+    def through(function, arguments):
+        torch._dynamo.reset()
+        return run(torch.compile(function, backend="aot_eager", fullgraph=True, **options), arguments)
+
+    return through, run
+
+
+def exported(function, arguments):
+    class Module(torch.nn.Module):
+        def forward(self, *values):
+            return tuple(function(*values))
+
+    return torch.export.export(Module(), tuple(arguments)).module()(*arguments)
+
+
+if torch.__version__ >= "2":
+    TRANSFORMS |= {
+        "compile": compiled(),
+        "compile, dynamic": compiled(dynamic=True),
+        "compile, grad": compiled(grad),
+        "export": (exported, lambda f, a: f(*a)),
+    }
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
 
 
