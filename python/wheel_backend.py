@@ -2,17 +2,19 @@
 cmake and writes the wheel. Needs nothing but Python and what `make setup` installs, so `pip install .` works without a
 network.
 
-The wheel has no Requires-Dist: the library works only with the libtorch it was built with, so pip must not fetch
-another one.
+The library works only with the PyTorch that it was built with: that of the Python that pip runs in, Debian's or pip's.
+The wheel says which one that was, and is refused by another; it has no Requires-Dist, so that pip fetches none.
 """
 import base64
 import hashlib
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LIBRARY = "libbnlab_torch.so"
@@ -22,18 +24,23 @@ _TIME = (2020, 1, 1, 0, 0, 0)  # of the files in the wheel: the same content giv
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     """The package with the library in it.
 
-    Builds in build/, as make does, or in the folder named by --config-settings=build-dir=... or $BNLAB_BUILD_DIR.
+    Builds in build/ where make has built with the same PyTorch, else in build-wheel/; or in the folder named by
+    --config-settings=build-dir=... or $BNLAB_BUILD_DIR.
     """
-    folder = (config_settings or {}).get("build-dir") or os.environ.get("BNLAB_BUILD_DIR") or "build"
-    library = _build_library(_ROOT / folder)
+    torch = _find_torch()
+    folder = (config_settings or {}).get("build-dir") or os.environ.get("BNLAB_BUILD_DIR")
+    if not folder:
+        folder = "build" if _uses(_ROOT / "build", torch) else "build-wheel"
+    library = _build_library(_ROOT / folder, torch)
     files = {f"bnlab/{source.name}": source.read_bytes() for source in sorted((_ROOT / "python/bnlab").glob("*.py"))}
     files[f"bnlab/{_LIBRARY}"] = library.read_bytes()
+    files["bnlab/_built_for.py"] = f'TORCH = "{torch.version}"\n'.encode()
     return _write_wheel(Path(wheel_directory), files)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     """A pointer to the package in this clone, which finds the library in build/."""
-    _build_library(_ROOT / "build")  # the one folder where the package looks
+    _build_library(_ROOT / "build", _find_torch())  # the one folder where the package looks
     return _write_wheel(Path(wheel_directory), {"bnlab.pth": f"{_ROOT / 'python'}\n".encode()})
 
 
@@ -45,9 +52,48 @@ class UnsupportedOperation(Exception):
     """What PEP 517 has a backend raise that cannot make an sdist."""
 
 
-def _build_library(folder: Path) -> Path:
+class _Torch(NamedTuple):
+    version: str
+    cmake: str  # where its CMake package lies; empty for Debian's, which CMake finds itself
+
+
+def _find_torch() -> _Torch:
+    """The PyTorch of the Python that pip runs in. pip hides it from this process by PYTHONPATH, but not from another.
+
+    A Python without one takes Debian's, as the package does.
+    """
+    code = (
+        "import sys; sys.path.append('/usr/lib/python3/dist-packages'); import torch; "
+        "print(torch.__version__); print(torch.utils.cmake_prefix_path)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    if found.returncode != 0:
+        reason = (found.stderr.strip() or "no reason given").splitlines()[-1]
+        raise SystemExit(f"bnlab: {sys.executable} cannot import torch ({reason}). Install PyTorch for it, then try again.")
+    version, cmake = found.stdout.split("\n")[:2]
+    return _Torch(version, cmake if (Path(cmake) / "Torch").is_dir() else "")
+
+
+def _uses(folder: Path, torch: _Torch) -> bool:
+    """Whether the build folder is configured for that PyTorch."""
+    cache = folder / "CMakeCache.txt"
+    if not cache.is_file():
+        return False
+    used = re.search(r"^Torch_DIR:PATH=(.*)$", cache.read_text(), re.M)
+    return used is not None and used.group(1).startswith(torch.cmake or "/usr/")
+
+
+def _build_library(folder: Path, torch: _Torch) -> Path:
     if not (folder / "CMakeCache.txt").is_file():
-        _run("cmake", "--preset", "release", "-B", str(folder))
+        prefix = [f"-DCMAKE_PREFIX_PATH={torch.cmake}"] if torch.cmake else []
+        toolkit = [] if folder == _ROOT / "build" else ["-DBNLAB_TOOLKIT=ON"]  # there make builds the rest later
+        _run("cmake", "--preset", "release", "-B", str(folder), *toolkit, *prefix)
+    if not _uses(folder, torch):
+        raise SystemExit(
+            f"bnlab: {folder} is set up for another PyTorch than {torch.version}, which this Python has. Delete the folder, "
+            "or name another one in BNLAB_BUILD_DIR."
+        )
     _run("cmake", "--build", str(folder), "--target", "bnlab_torch")
     return folder / _LIBRARY
 

@@ -49,6 +49,19 @@ def _import_torch():
     return torch
 
 
+def _check_built_for(torch) -> None:
+    """ImportError if this is an installed wheel that was built for another PyTorch."""
+    try:
+        from bnlab._built_for import TORCH
+    except ImportError:
+        return  # used from a clone, or with a library of its own
+    if torch.__version__ != TORCH and not os.environ.get(_OVERRIDE):
+        raise ImportError(
+            f"bnlab: it was installed for PyTorch {TORCH}, and this Python has PyTorch {torch.__version__}. Install it "
+            "again from a clone of bnlab: pip install --force-reinstall ."
+        )
+
+
 def load() -> None:
     """Loads the library unless its operators are there already. ImportError that says what to do."""
     try:
@@ -58,6 +71,7 @@ def load() -> None:
             f"bnlab: this Python cannot import torch ({_first_line(error)}). On Debian, install python3-torch and use "
             "/usr/bin/python3."
         ) from error
+    _check_built_for(torch)
     if not hasattr(torch.ops.bnlab, "version"):
         library = _find()
         try:
