@@ -1,9 +1,7 @@
 // Compiles loops-inl.h over BNLAB_ELEMENT for every instruction set, and lists those that the processor has.
 // Included by the loops_*.cpp only, once each.
-//
-// The sets are AVX-512, AVX2 with FMA, SSE4, and Highway's portable code. Highway's others would differ from these in
-// name, not in the loops' speed.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include "bnlab/kernels/targets.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bnlab/kernels/loops-inl.h"
 #include <hwy/foreach_target.h>  // before all others of Highway

@@ -1,6 +1,7 @@
 // Compiled with -ffp-contract=off (CMakeLists.txt): a fused multiply-add where an instruction set has one would give
 // other bits than elsewhere.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include "bnlab/kernels/targets.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bnlab/kernels/noise.cpp"
 #include "bnlab/kernels/noise.h"

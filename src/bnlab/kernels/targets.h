@@ -1,0 +1,12 @@
+// The instruction sets that the loops are compiled for: AVX-512, AVX2 with FMA, SSE4, and Highway's portable code.
+// Included before all of Highway.
+//
+// Highway's others would differ from these in name, not in the loops' speed, which memory sets: SSSE3, and since 1.1
+// AVX3_ZEN4 (1 << 6, bfloat16 conversions of its own) and AVX3_SPR (1 << 4).
+#pragma once
+
+#ifdef BNLAB_WITHOUT_AVX512
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | (1LL << 6) | (1LL << 4) | HWY_AVX3)
+#else
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | (1LL << 6) | (1LL << 4))
+#endif
