@@ -62,3 +62,53 @@ def test_relu_keeps_one_tensor_and_a_bit_per_element():
             layer(*([x] if isinstance(layer, bnlab.BatchNormReLU2d) else [x, x.detach().clone()]))
         tensor, bits = x.numel() * 4, x.numel() / 8
         assert tensor + bits <= sum(kept.values()) <= tensor + 1.1 * bits
+
+
+SIZES = {
+    "images": (6, 5, 7, 9),
+    "odd channels": (3, 13, 3, 3),
+    "wide": (2, 64, 2, 2),
+    "rank 3": (4, 6, 11),
+    "rank 5": (2, 3, 4, 3, 5),
+    "one channel": (4, 1, 5, 5),
+    "one position": (9, 7, 1, 1),
+    "rows": (33, 10),
+}
+
+
+def channels_last(x):
+    return x.movedim(1, -1).contiguous().movedim(-1, 1)
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize("training", (True, False), ids=("training", "evaluation"))
+@pytest.mark.parametrize("there,back", ((torch.clone, channels_last), (channels_last, torch.clone)), ids=("last", "first"))
+def test_a_mask_goes_with_x_in_another_layout(sizes, training, there, back):
+    """Compilers lay x out anew between forward and backward; what autograd saves is given to the operators as it comes."""
+    ops, x, dy = torch.ops.bnlab, torch.randn(sizes).double(), torch.randn(sizes).double()
+    gamma, beta = torch.randn(sizes[1]).double(), torch.randn(sizes[1]).double()
+    _, mean, rstd, _, mask = ops.batch_norm_training(there(x), gamma, beta, None, True, 0.1, True)
+    results = []
+    for again in (there(x), back(x).contiguous() if back is torch.clone else back(x)):
+        saved, wanted = (dy, again, gamma, mean, rstd, mask), [True, True, True, True]
+        if training:
+            first = ops.batch_norm_training_backward(*saved, 0.1, wanted)
+            second = ops.batch_norm_training_second_derivative(dy, gamma, beta, None, *saved, 0.1, wanted[:3])
+        else:
+            first = ops.batch_norm_evaluation_backward(*saved, wanted)
+            second = ops.batch_norm_evaluation_second_derivative(dy, gamma, beta, None, *saved, wanted[:3])
+        results.append([*first, *second])
+    for one, other in zip(*results):
+        torch.testing.assert_close(other, one, **EXACT)
+
+
+@pytest.mark.parametrize("change", ("size", "layout", "unknown layout"))
+def test_a_mask_of_something_else_is_refused(change):
+    x = torch.randn(4, 1, 5, 5)
+    _, mean, rstd, _, mask = torch.ops.bnlab.batch_norm_training(x, None, None, None, True, 0.1, True)
+    if change == "size":
+        mask = mask[:-1].contiguous()
+    else:
+        mask[-1] = 1 if change == "layout" else 7
+    with pytest.raises(RuntimeError, match="expected relu_mask as the forward pass gives it"):
+        torch.ops.bnlab.batch_norm_training_backward(x, x, None, mean, rstd, mask, 0.1, [True] * 4)
