@@ -48,12 +48,12 @@ MODELS = {
 
 
 class Pytorch:
-    def __init__(self, network, channels, batch, memory_format):
+    def __init__(self, network, channels, batch, memory_format, size=SIZE):
         self.network = network.to(memory_format=memory_format)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.1)
         self.loss = nn.CrossEntropyLoss()
         self.batches = [
-            (torch.randn(batch, channels, SIZE, SIZE).to(memory_format=memory_format), torch.randint(10, (batch,)))
+            (torch.randn(batch, channels, size, size).to(memory_format=memory_format), torch.randint(10, (batch,)))
             for _ in range(8)
         ]
 

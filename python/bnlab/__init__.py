@@ -12,7 +12,7 @@ _library.load()
 import torch  # noqa: E402  (after _library, which says what to do if it is missing)
 
 from bnlab import functional  # noqa: E402
-from bnlab.conversion import convert, convert_back  # noqa: E402
+from bnlab.conversion import convert, convert_back, fusion_report  # noqa: E402
 from bnlab.modules import (  # noqa: E402
     BatchNorm1d,
     BatchNorm2d,
@@ -47,6 +47,7 @@ __all__ = [
     "empty_cache",
     "eps_of",
     "functional",
+    "fusion_report",
     "instruction_set",
     "use_caching_allocator",
     "use_instruction_set",

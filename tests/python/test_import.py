@@ -42,9 +42,9 @@ def test_the_build_folder_of_the_clone_is_found(tmp_path, run_python):
     clone = tmp_path / "clone"
     (clone / "build").mkdir(parents=True)
     (clone / "python").mkdir()
-    for name in ("__init__", "_library", "functional", "modules", "conversion"):
-        (clone / "python/bnlab").mkdir(exist_ok=True)
-        (clone / f"python/bnlab/{name}.py").write_bytes((ROOT / f"python/bnlab/{name}.py").read_bytes())
+    (clone / "python/bnlab").mkdir()
+    for source in (ROOT / "python/bnlab").glob("*.py"):
+        (clone / "python/bnlab" / source.name).write_bytes(source.read_bytes())
     (clone / "bnlab").symlink_to("python/bnlab")
     missing = run_python("import bnlab", PYTHONPATH=str(clone), BNLAB_TORCH_LIBRARY=None)
     assert re.match(r"ImportError: bnlab: the operator library is missing: .*make run.*pip install", last_line(missing))

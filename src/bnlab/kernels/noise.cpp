@@ -4,13 +4,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bnlab/kernels/noise.cpp"
-#include "bnlab/kernels/noise.h"
-
 #include <hwy/foreach_target.h>  // before all others of Highway
 
 #include <cstring>
 
 #include "bnlab/kernels/lanes-inl.h"
+#include "bnlab/kernels/noise.h"
 
 #ifndef BNLAB_KERNELS_NOISE_ONCE
 #define BNLAB_KERNELS_NOISE_ONCE
