@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kMost = 64;  // times epsilon, of any batch within the stated |mean|/std
 
-__attribute__((section("__libfuzzer_extra_counters"))) std::uint8_t reached[256];
+__attribute__((used, section("__libfuzzer_extra_counters"))) volatile std::uint8_t reached[256];
 
 /// The largest error so far, told at the end.
 struct Record {
