@@ -1,5 +1,5 @@
-// Hunts for inaccuracy: float batches whose y in training is farther from the ideal than docs/batch-norm.md states. Every
-// larger error is new coverage, so that the fuzzer keeps what came closest and goes on from there.
+// Hunts for inaccuracy: float batches whose y in training is farther from the ideal than docs/batch-norm.md states.
+// Every larger error is new coverage, so that the fuzzer keeps what came closest and goes on from there.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -70,7 +70,8 @@ double error_of(const Shape& shape, std::int64_t channels, const std::vector<std
     gammas[static_cast<std::size_t>(c)] = gamma;
     betas[static_cast<std::size_t>(c)] = beta;
   }
-  ForwardTraining<float> args{.shape = shape, .x = x.data(), .gamma = gammas.data(), .beta = betas.data(), .y = y.data()};
+  ForwardTraining<float> args{
+      .shape = shape, .x = x.data(), .gamma = gammas.data(), .beta = betas.data(), .y = y.data()};
   args.eps = 0;
   args.mean = mean.data();
   args.rstd = rstd.data();

@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bnlab/kernels/batch_norm.h"
 #include "bnlab/kernels/instruction_set.h"
+#include "bnlab/ops/batch_layout.h"
 #include "bnlab/ops/conveniences.h"
 #include "bnlab/ops/task_runner.h"
 #include "tests/ops/cases.h"
@@ -29,6 +31,22 @@ std::string message(const F& f) {
     return error.what_without_backtrace();
   }
   return "no error";
+}
+
+TEST(BatchNormLibrary, AMaskHasRoomForWhatTheKernelsWrite) {
+  const std::int64_t sizes[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 129, 257, 1000};
+  for (const std::int64_t n : sizes) {
+    for (const std::int64_t c : sizes) {
+      for (const std::int64_t s : sizes) {
+        const at::Tensor x = at::empty({n, c, s}, at::TensorOptions().device(at::kMeta));
+        for (const auto layout : {kernels::Layout::kChannelsFirst, kernels::Layout::kChannelsLast}) {
+          const auto written = kernels::relu_mask_bytes({.n = n, .c = c, .s = s, .layout = layout});
+          ASSERT_GT(mask_bytes(x, layout).expect_int(), static_cast<std::int64_t>(written))
+              << n << ' ' << c << ' ' << s;
+        }
+      }
+    }
+  }
 }
 
 TEST(BatchNormLibrary, OnlyStatisticsAreMutated) {
