@@ -7,6 +7,7 @@
 #include "bnlab/record/hash.h"
 #include "bnlab/train/checkpoint.h"
 #include "bnlab/train/optimizer.h"
+#include "bnlab/train/state_key.h"
 #include "bnlab/train/trainer.h"
 #include "tests/kill.h"
 #include "tests/small_run.h"
@@ -68,7 +69,7 @@ std::string state_in(const std::filesystem::path& folder, const TrainSpec& spec)
                                  loader.position().position, probes[0]->state());
   for (const auto& parameter : parameters) {
     text += digest(parameter);
-    const auto of_parameter = optimizer->state().find(c10::guts::to_string(parameter.unsafeGetTensorImpl()));
+    const auto of_parameter = optimizer->state().find(state_key(parameter));
     if (of_parameter == optimizer->state().end()) continue;
     text += digest(static_cast<torch::optim::SGDParamState&>(*of_parameter->second).momentum_buffer());
   }

@@ -6,6 +6,8 @@
 #include <torch/serialize/input-archive.h>
 #include <torch/serialize/output-archive.h>
 
+#include "bnlab/train/state_key.h"
+
 namespace bnlab {
 namespace {
 
@@ -59,7 +61,7 @@ class Adadelta : public torch::optim::Optimizer {
 
  private:
   AdadeltaState& state_of(const at::Tensor& parameter) {
-    auto& state = state_[c10::guts::to_string(parameter.unsafeGetTensorImpl())];
+    auto& state = state_[state_key(parameter)];
     if (!state) {
       auto begun = std::make_unique<AdadeltaState>();
       begun->gradients = at::zeros_like(parameter);
