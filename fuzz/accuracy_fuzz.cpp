@@ -87,7 +87,7 @@ double error_of(const Shape& shape, std::int64_t channels, const std::vector<std
       const long double unit = std::max({1.0L, std::abs(gamma * xhat), std::abs(static_cast<long double>(gamma)),
                                          std::abs(static_cast<long double>(beta))});
       const auto error = static_cast<double>(std::abs(y[at] - z) / (unit * 0x1p-23L));
-      worst = error <= worst ? worst : error;  // NaN counts as the worst
+      worst = std::max(worst, std::isnan(error) ? HUGE_VAL : error);
     });
   }
   return worst;
