@@ -22,6 +22,9 @@ if [ ! -e "$folder/etc/debian_version" ]; then
   cp -r /etc/apt/apt.conf.d/. "$folder/etc/apt/apt.conf.d/"
 fi
 cp /etc/resolv.conf "$folder/etc/resolv.conf"
+# Where this system trusts more certificates than Debian's, so do apt and npm in there.
+certificates=etc/ssl/certs/ca-certificates.crt
+[ ! -e "/$certificates" ] || cp "/$certificates" "$folder/$certificates"
 
 mounted=()
 leave() {
@@ -44,4 +47,4 @@ else
   git clone -q --no-hardlinks "$PWD" "$clone"
 fi
 chroot "$folder" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-  BNLAB_WERROR="${BNLAB_WERROR:-}" sh -c 'cd /root/bnlab && exec "$@"' sh "$@"
+  NODE_EXTRA_CA_CERTS="/$certificates" BNLAB_WERROR="${BNLAB_WERROR:-}" sh -c 'cd /root/bnlab && exec "$@"' sh "$@"

@@ -1,5 +1,6 @@
 #include "bnlab/analyses/evaluation.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -2,6 +2,7 @@
 #include "bnlab/nn/models/resnet.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/function.h>
 

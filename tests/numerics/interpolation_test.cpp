@@ -1,5 +1,6 @@
 #include "bnlab/numerics/interpolation.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -1,5 +1,6 @@
 // The derivatives of the operators, judged by finite differences, by ATen, and the second by the composed fallback.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "bnlab/ops/batch_layout.h"

@@ -1,5 +1,6 @@
 #include "bnlab/probes/activation_rank.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

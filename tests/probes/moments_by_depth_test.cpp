@@ -1,5 +1,6 @@
 #include "bnlab/probes/moments_by_depth.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "bnlab/probes/population_statistics.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

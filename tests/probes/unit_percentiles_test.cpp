@@ -1,5 +1,6 @@
 #include "bnlab/probes/unit_percentiles.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

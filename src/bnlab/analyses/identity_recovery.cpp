@@ -1,7 +1,7 @@
 #include "bnlab/analyses/identity_recovery.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 #include "bnlab/analyses/loss_surfaces.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>

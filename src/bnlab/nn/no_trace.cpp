@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 namespace bnlab {
 

@@ -1,6 +1,7 @@
 #include "bnlab/numerics/interpolation.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace bnlab {
 namespace {

@@ -1,6 +1,7 @@
 #include "bnlab/numerics/population_statistics.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bnlab/nn/lp_norm.h"
 #include "bnlab/nn/no_trace.h"

@@ -1,6 +1,7 @@
 #include "bnlab/numerics/spectral_density.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

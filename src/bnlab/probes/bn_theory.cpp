@@ -1,6 +1,6 @@
 #include "bnlab/probes/bn_theory.h"
 
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>

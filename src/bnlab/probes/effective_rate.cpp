@@ -1,7 +1,7 @@
 #include "bnlab/probes/effective_rate.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bnlab/probes/layer_weights.h"
 #include "bnlab/probes/probe.h"

@@ -1,6 +1,6 @@
 #include "bnlab/probes/gradient_sketch.h"
 
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 

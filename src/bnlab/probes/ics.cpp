@@ -1,6 +1,6 @@
 #include "bnlab/probes/ics.h"
 
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>

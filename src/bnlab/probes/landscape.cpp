@@ -1,7 +1,7 @@
 #include "bnlab/probes/landscape.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "bnlab/probes/moment_changes.h"
 
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <map>
 #include <string>

@@ -1,7 +1,7 @@
 #include "bnlab/probes/moments_by_depth.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bnlab/probes/by_channel.h"
 #include "bnlab/probes/places.h"

@@ -1,7 +1,7 @@
 #include "bnlab/probes/unit_percentiles.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

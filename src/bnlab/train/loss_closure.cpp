@@ -1,6 +1,6 @@
 #include "bnlab/train/loss_closure.h"
 
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace bnlab {

@@ -1,7 +1,7 @@
 #include "bnlab/train/trainer.h"
 
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/optim/optimizer.h>
 
 #include <algorithm>

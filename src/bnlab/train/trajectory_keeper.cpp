@@ -1,6 +1,6 @@
 #include "bnlab/train/trajectory_keeper.h"
 
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
