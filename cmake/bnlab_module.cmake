@@ -14,7 +14,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   target_compile_options(bnlab_flags INTERFACE -Wno-restrict -Wno-stringop-overflow)
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # ... about std::vector<bool>, which libtorch's autograd functions use (GCC bug 110498).
-  target_compile_options(bnlab_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
+  target_compile_options(bnlab_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow -Wno-dangling-reference)
 endif()
 if(BNLAB_WERROR AND NOT BNLAB_SANITIZE)  # instrumented code brings warnings of its own
   target_compile_options(bnlab_flags INTERFACE -Werror)

@@ -91,7 +91,7 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
-  const auto count = static_cast<double>(shape.count());
+  const double part = 1.0 / static_cast<double>(shape.count());
   return for_slabs(cut(shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
     const GradientSumsPass<E> pass(args, parts, *inner);
     const SlotCoefficients<T, 4> coefficients(parts);
@@ -103,8 +103,8 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
         const SplitMean<T> mean(args.mean[c]);
         const auto& [dz, dz_xhat] = pass.of_channel(c);
         const double scale = value_or(args.gamma, c, 1.0) * args.rstd[c];
-        const double slope = -scale * args.rstd[c] * dz_xhat / count;
-        return std::array<double, 4>{mean.rounded, scale, slope, -scale * dz / count - slope * mean.rest};
+        const double slope = -scale * args.rstd[c] * dz_xhat * part;
+        return std::array<double, 4>{mean.rounded, scale, slope, -scale * dz * part - slope * mean.rest};
       });
     };
     two_passes(

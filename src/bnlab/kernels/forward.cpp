@@ -58,9 +58,9 @@ Status forward_training(const ForwardTraining<E>& args, TaskRunner& runner) noex
     const auto finish = [&] {
       pass.join(args.mean, args.var_biased);
       const ChannelRange range(parts);
+      inner->deviations(range.last - range.first, count, args.eps, args.var_biased + range.first,
+                        args.rstd + range.first);
       for (std::int64_t c = range.first; c < range.last; ++c) {
-        args.var_biased[c] /= count;
-        args.rstd[c] = 1.0 / std::sqrt(args.var_biased[c] + args.eps);
         serves = serves && statistics_in_range(shape, args.x, c, args.mean[c], args.var_biased[c], args.rstd[c]);
       }
       coefficients.fill(parts, normalization(args));

@@ -150,8 +150,19 @@ HWY_INLINE void for_lanes(std::int64_t begin, std::int64_t end, const F& f) {
   }
 }
 
-/// values[0] = the sum of `count` values, a power of two; the others are destroyed. Adding halves keeps the sum of
-/// equal values exact.
+/// The sum of a group's lanes. Adding halves keeps the sum of equal values exact.
+template <class D>
+HWY_INLINE hn::TFromD<D> sum_of_lanes(D, V<D> values) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kLanesOf < D >> 1) {
+    const hn::Half<D> half;
+    return sum_of_lanes(half, hn::Add(hn::LowerHalf(half, values), hn::UpperHalf(half, values)));
+  }
+#endif
+  return hn::GetLane(values);
+}
+
+/// The same of `count` values in memory, a power of two, in values[0]; the others are destroyed.
 template <class T>
 HWY_INLINE void sum_by_halves(T* values, std::int64_t count) {
   for (std::int64_t half = count / 2; half > 0; half /= 2) {

@@ -171,9 +171,17 @@ void join_moments(std::int64_t slots, double run, double rows_before, double row
   }
 }
 
+void deviations(std::int64_t channels, double count, double eps, double* m2, double* rstd) noexcept {
+  for_lanes<double>(0, channels, [&](auto d, std::int64_t c) BNLAB_INLINE_LAMBDA {
+    const auto var = hn::Div(load(d, m2 + c), hn::Set(d, count));
+    store(d, var, m2 + c);
+    store(d, hn::Div(hn::Set(d, 1.0), hn::Sqrt(hn::Add(var, hn::Set(d, eps)))), rstd + c);
+  });
+}
+
 const Loops<E>* table() {
-  static constexpr Loops<E> kTable = {kInstructionSet, moments,     normalize,        gradient_sums,
-                                      input_gradient,  second_sums, second_gradients, join_moments};
+  static constexpr Loops<E> kTable = {kInstructionSet, moments,          normalize,    gradient_sums, input_gradient,
+                                      second_sums,     second_gradients, join_moments, deviations};
   return &kTable;
 }
 

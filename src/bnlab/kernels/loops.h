@@ -91,6 +91,9 @@ struct Loops {
   /// Joins the moments of `slots` slots over `rows` more rows to those over `rows_before`; each row has `run` elements.
   void (*join_moments)(std::int64_t slots, double run, double rows_before, double rows, const double* mean,
                        const double* m2, double* all_mean, double* all_m2) noexcept;
+
+  /// var_biased, in place of m2, and rstd of `channels` channels of `count` elements each.
+  void (*deviations)(std::int64_t channels, double count, double eps, double* m2, double* rstd) noexcept;
 };
 
 /// The versions that this processor runs, the fastest first; never empty.

@@ -87,12 +87,7 @@ struct Sums {
   /// total[k] = sum k.
   HWY_INLINE void join(T (&total)[K]) {
     end_strip();
-    alignas(64) T lanes[static_cast<std::size_t>(kLanes<T>)];
-    for (std::size_t k = 0; k < K; ++k) {
-      hn::Store(strips[k], Full(), lanes);
-      sum_by_halves(lanes, kLanes<T>);
-      total[k] = lanes[0] + hn::GetLane(ends[k]);
-    }
+    for (std::size_t k = 0; k < K; ++k) total[k] = sum_of_lanes(Full(), strips[k]) + hn::GetLane(ends[k]);
   }
 
   V<Full> chains[kChains][K];
@@ -131,8 +126,8 @@ HWY_INLINE void sum_block(const Patch& patch, const Block& block, std::int64_t s
         strip = 0;
       }
     }
-    for (; i + kStep <= block.length; i += kStep) {
-      op(full, middle, piece + i, line, block.offset + i, sums.chains[0]);
+    for (std::size_t chain = 0; chain + 1 < kChains && i + kStep <= block.length; ++chain, i += kStep) {
+      op(full, middle, piece + i, line, block.offset + i, sums.chains[chain]);
     }
     for (; i < block.length; ++i) op(one, hn::Set(one, center), piece + i, line, block.offset + i, sums.ends);
   }
@@ -153,35 +148,60 @@ HWY_INLINE void reduce(const Patch& patch, const T* center, double* const (&tota
   }
 }
 
+/// The sum of part*x over kVectors vectors that begin at x, x + step, ..., halves added.
+template <std::int64_t kVectors, class D, class E>
+HWY_INLINE V<D> sum_of_vectors(D d, const E* x, std::int64_t step, V<D> part) {
+  if constexpr (kVectors == 1) {
+    return hn::Mul(load(d, x), part);
+  } else {
+    return hn::Add(sum_of_vectors<kVectors / 2>(d, x, 2 * step, part),
+                   sum_of_vectors<kVectors / 2>(d, x + step, 2 * step, part));
+  }
+}
+
+/// The mean of the first `used` elements, a power of two.
+template <std::int64_t kVectors, class E>
+HWY_INLINE Compute<E> mean_of_first(const E* x, std::int64_t used) {
+  using T = Compute<E>;
+  const T part = T(1) / static_cast<T>(used);
+  if constexpr (kVectors > 0) {
+    if (used < kVectors * kLanes<T>) return mean_of_first<kVectors / 2>(x, used);
+    const hn::ScalableTag<T> full;
+    return sum_of_lanes(full, sum_of_vectors<kVectors>(full, x, kLanes<T>, hn::Set(full, part)));
+  } else {
+    T values[kLanes<T>];
+    for (std::int64_t i = 0; i < used; ++i) values[i] = static_cast<T>(x[i]) * part;
+    sum_by_halves(values, used);
+    return values[0];
+  }
+}
+
 /// The mean of a block's first elements.
 template <class E>
 HWY_INLINE Compute<E> shift_of(const E* x, std::int64_t length) {
-  using T = Compute<E>;
-  const auto used =
-      static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::min(length, kShiftElements))));
-  T values[kShiftElements];
-  const T part = T(1) / static_cast<T>(used);
-  for_lanes<T>(0, used, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
-    hn::StoreU(hn::Mul(load(d, x + i), hn::Set(d, part)), d, values + i);
-  });
-  sum_by_halves(values, used);
-  return values[0];
+  const auto used = std::bit_floor(static_cast<std::uint64_t>(std::min(length, kShiftElements)));
+  return mean_of_first<kShiftElements / kLanes<Compute<E>>>(x, static_cast<std::int64_t>(used));
 }
 
 /// As Loops::moments. op as in sum_block() with the sums of x - center and of its square.
 template <class E, class Op, class Fetch>
 HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2, const Op& op, const Fetch& fetch) {
   using T = Compute<E>;
+  std::int64_t count = 0;
+  double inverse = 0;  // of count: most blocks have the same
   for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
     Moments all;
     for_blocks<T>(patch, slot, [&](const Block& block) BNLAB_INLINE_LAMBDA {
+      if (count != block.rows * block.length) {
+        count = block.rows * block.length;
+        inverse = 1.0 / static_cast<double>(count);
+      }
       const T shift = shift_of(x + block.first, block.length);
       T sums[2];
       sum_block(patch, block, slot, shift, sums, op, fetch);
-      const double sum = sums[0], count = static_cast<double>(block.rows * block.length);
-      const double block_m2 = sums[1] - sum * sum / count;
-      all = merge(all,
-                  {block.rows * block.length, static_cast<double>(shift) + sum / count, block_m2 < 0 ? 0 : block_m2});
+      const double sum = sums[0], block_m2 = sums[1] - sum * sum * inverse;
+      const Moments more{count, static_cast<double>(shift) + sum * inverse, block_m2 < 0 ? 0 : block_m2};
+      all = all.count == 0 ? more : merge(all, more);
     });
     mean[slot] = all.mean;
     m2[slot] = all.m2;
@@ -199,9 +219,11 @@ HWY_INLINE void map(const Patch& patch, const Coefficients<T, K>& coefficients, 
     for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
       const std::int64_t piece = row * patch.row_stride + slot * patch.run;
       const std::int64_t line = row * patch.mask_row + slot * patch.mask_slot;
+      T of_slot[K];  // in registers: what op writes could be the arrays
+      for (std::size_t k = 0; k < K; ++k) of_slot[k] = coefficients.at[k][slot];
       for_lanes<T>(0, patch.run, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
         V<decltype(d)> a[K];
-        for (std::size_t k = 0; k < K; ++k) a[k] = hn::Set(d, coefficients.at[k][slot]);
+        for (std::size_t k = 0; k < K; ++k) a[k] = hn::Set(d, of_slot[k]);
         if (fetches && kLanesOf<decltype(d)> == kLanes<T>) fetch(piece + i + ahead);
         op(d, a, piece + i, line, i);
       });
