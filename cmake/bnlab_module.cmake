@@ -13,7 +13,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # False alarms about std::string's own code (GCC bugs 105329 and 105651).
   target_compile_options(bnlab_flags INTERFACE -Wno-restrict -Wno-stringop-overflow)
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # ... about std::vector<bool>, which libtorch's autograd functions use (GCC bug 110498).
+  # ... about std::vector<bool>, which libtorch's autograd functions use (GCC bug 110498), and about references that a
+  # function takes out of one of its arguments.
   target_compile_options(bnlab_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow -Wno-dangling-reference)
 endif()
 if(BNLAB_WERROR AND NOT BNLAB_SANITIZE)  # instrumented code brings warnings of its own
