@@ -56,5 +56,28 @@ TEST(MoveMemory, ReadsAndWritesAllOfIt) {
   }
 }
 
+/// Slabs whose rows begin within lines, too.
+TEST(MoveSlabs, ReadsAndWritesAllOfIt) {
+  constexpr std::size_t kPerElement = 2;  // floats in a word
+  for (const Shape& shape : {Shape{32, 64, 64, Layout::kChannelsFirst}, Shape{17, 100, 49, Layout::kChannelsFirst}}) {
+    const kernels::Cut parts = kernels::cut(shape, sizeof(float));
+    ASSERT_TRUE(parts.slabs);
+    ASSERT_GT(parts.tasks(), 1);
+    const std::size_t lines = static_cast<std::size_t>(shape.elements()) * sizeof(float) / 64;
+    Buffer<std::uint64_t> a(static_cast<std::size_t>(shape.elements()) / kPerElement), b(a.size());
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] = i + 1, b[i] = (i + 1) << 32;
+    for (const bool streaming : {false, true}) {
+      for (const Traffic& way : {Traffic{1, 1, 1}, Traffic{2, 2, 1}, Traffic{1, 2, 2}}) {
+        Buffer<std::uint64_t> to(a.size()), copy(a.size());
+        move_slabs(parts, sizeof(float), way, {a.data(), b.data()}, {to.data(), copy.data()}, streaming);
+        for (std::size_t i = 0; i < lines * 8; ++i) {
+          ASSERT_EQ(to[i], way.reads == 2 ? (a[i] ^ b[i]) : a[i]) << i;
+          ASSERT_EQ(copy[i], way.writes == 2 ? b[i] : 0) << i;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bnlab::bench

@@ -112,11 +112,14 @@ TEST(Summary, TheLimitTakesTheFasterWayOfEachStepAndOnlyShapesAboveTheCache) {
   add_kernel(results, 0, kNchw, kOurs, {2, 4});
   add_kernel(results, 0, kNchw, kMemcpy, {1, 4});
   add_kernel(results, 0, kNchw, kStreaming, {3, 2});
+  add_kernel(results, 0, kNchw, kSlabs, {3, 3});
+  add_kernel(results, 0, kNchw, kStreamingSlabs, {1, 5});
   add_kernel(results, 1, kNchw, kOurs, {100, 100});
   add_kernel(results, 1, kNchw, kMemcpy, {1, 1});
   const Json summary = summary_of(results);
   EXPECT_NEAR(summary["limit"].get<double>(), 6.0 / 3, 1e-12);
   EXPECT_NEAR(summary["limit_detail"]["memcpy"].get<double>(), 6.0 / 5, 1e-12);
+  EXPECT_NEAR(summary["limit_detail"]["slabs"].get<double>(), 6.0 / 4, 1e-12);
   EXPECT_TRUE(summary["limit_detail"]["nhwc"].is_null());
   EXPECT_TRUE(summary["worst"].is_null()) << "the limit is no peer";
 }
@@ -147,10 +150,11 @@ TEST(Table, ShowsTimesRatiosAndTheShareOfTheLimit) {
   add_operator(results, 0, kNchw, kPyTorch, {5e-3, 5e-3});
   add_kernel(results, 0, kNchw, kOurs, {1e-3, 1e-3});
   add_kernel(results, 0, kNchw, kMemcpy, {0.5e-3, 0.3e-3});
+  add_kernel(results, 0, kNchw, kSlabs, {0.7e-3, 0.5e-3});
   const std::string text = table(results, compare(results));
   EXPECT_NE(text.find("net/large                4x4x8x8         nchw      5.000  4.00 [4.00, 4.00]"), text.npos)
       << text;
-  EXPECT_NE(text.find(" 40%\n"), text.npos) << text;
+  EXPECT_NE(text.find("   40%   60%\n"), text.npos) << text;
   EXPECT_EQ(text.find("net/small"), text.npos) << text;
 }
 

@@ -16,6 +16,8 @@ enum class Part { kTraining, kForwardTraining, kForwardEvaluation, kBackward };
 
 /// As a peer: the faster of kMemcpy and kStreaming, for each step.
 inline constexpr char kLimit[] = "limit";
+/// As a peer: the faster of kSlabs and kStreamingSlabs.
+inline constexpr char kSlabLimit[] = "slab-limit";
 /// As a layout: oneDNN in its fastest layout for this batch against ours in our faster one.
 inline constexpr char kBest[] = "best";
 
@@ -26,7 +28,7 @@ struct Comparison {
   std::string layout;  ///< kNchw, kNhwc, kMatrix or kBest
   kernels::Fusion fusion = kernels::Fusion::kNone;
   Part part = Part::kTraining;
-  std::string peer;  ///< kPyTorch, kPyTorchInPlace, kOneDnn, kMemcpy or kLimit
+  std::string peer;  ///< kPyTorch, kPyTorchInPlace, kOneDnn, kMemcpy, kLimit or kSlabLimit
   std::string our_layout, peer_layout;
   double our_seconds = 0, peer_seconds = 0;  ///< medians
   Interval ratio;                            ///< peer / ours: above 1, ours is faster

@@ -281,6 +281,16 @@ class KernelCase {
     if (has_streaming_stores() && above_last_level_cache(static_cast<std::int64_t>(bytes), options_.caches)) {
       add(step, ours.layout(), kStreaming, [=] { move_memory(traffic, sources, destinations, bytes, true); });
     }
+    const kernels::Cut parts = kernels::cut(ours.shape(), sizeof(E));
+    if (parts.slabs && step != Step::kForwardEvaluation) {
+      Traffic twice = traffic;
+      twice.first_reads = step == Step::kBackward ? 2 : 1;
+      for (const bool around : {false, true}) {
+        if (around && !has_streaming_stores()) continue;
+        add(step, ours.layout(), around ? kStreamingSlabs : kSlabs,
+            [=] { move_slabs(parts, sizeof(E), twice, sources, destinations, around); });
+      }
+    }
   }
 
   void measure_step(Step step) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -68,21 +69,29 @@ struct Portion {
   std::size_t begin, words;
 };
 
-Portion portion_of_this_thread(std::size_t bytes) {
-  const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-  const auto threads = static_cast<std::size_t>(omp_get_num_threads());
-  const std::size_t lines = bytes / kLine;
-  const std::size_t begin = lines * thread / threads, end = lines * (thread + 1) / threads;
-  return {begin * kWords, (end - begin) * kWords};
+Portion portion_of(std::size_t begin_line, std::size_t end_line) {
+  return {begin_line * kWords, (end_line - begin_line) * kWords};
 }
 
-void move_portion(const Traffic& traffic, const std::vector<const void*>& sources,
-                  const std::vector<void*>& destinations, const Portion& portion, bool streaming) {
+/// This thread's first of `count` things, and the first of the next one's.
+std::pair<std::size_t, std::size_t> share_of_this_thread(std::size_t count) {
+  const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+  const auto threads = static_cast<std::size_t>(omp_get_num_threads());
+  return {count * thread / threads, count * (thread + 1) / threads};
+}
+
+void read_portion(const Traffic& traffic, const std::vector<const void*>& sources, const Portion& portion) {
+  for (int i = 0; i < traffic.first_reads; ++i) {
+    read(static_cast<Words>(sources[static_cast<std::size_t>(i)]) + portion.begin, portion.words);
+  }
+}
+
+void write_portion(const Traffic& traffic, const std::vector<const void*>& sources,
+                   const std::vector<void*>& destinations, const Portion& portion, bool streaming) {
   const auto source = [&](int i) { return static_cast<Words>(sources[static_cast<std::size_t>(i)]) + portion.begin; };
   const auto destination = [&](int i) {
     return static_cast<std::uint64_t*>(destinations[static_cast<std::size_t>(i)]) + portion.begin;
   };
-  for (int i = 0; i < traffic.first_reads; ++i) read(source(i), portion.words);
   Words second = traffic.reads == 2 ? source(1) : nullptr;
   std::uint64_t* copy = traffic.writes == 2 ? destination(1) : nullptr;
 #ifdef __SSE2__
@@ -97,6 +106,12 @@ void move_portion(const Traffic& traffic, const std::vector<const void*>& source
   } else {
     combine_and_copy(source(0), second, destination(0), copy, portion.words);
   }
+}
+
+Portion row_of(const kernels::Place& slab, std::int64_t row, std::int64_t element_bytes) {
+  const std::int64_t begin = (slab.element + row * slab.patch.row_stride) * element_bytes;
+  const std::int64_t end = begin + slab.patch.slots * slab.patch.run * element_bytes;
+  return portion_of(static_cast<std::size_t>(begin) / kLine, static_cast<std::size_t>(end) / kLine);
 }
 
 }  // namespace
@@ -123,7 +138,29 @@ Traffic least_traffic(Step step, kernels::Fusion fusion, const kernels::Shape& s
 void move_memory(const Traffic& traffic, const std::vector<const void*>& sources,
                  const std::vector<void*>& destinations, std::size_t bytes, bool streaming) {
 #pragma omp parallel if (bytes >= kWorthThreads)
-  move_portion(traffic, sources, destinations, portion_of_this_thread(bytes), streaming);
+  {
+    const auto [begin, end] = share_of_this_thread(bytes / kLine);
+    const Portion portion = portion_of(begin, end);
+    read_portion(traffic, sources, portion);
+    write_portion(traffic, sources, destinations, portion, streaming);
+  }
+}
+
+void move_slabs(const kernels::Cut& parts, std::int64_t element_bytes, const Traffic& traffic,
+                const std::vector<const void*>& sources, const std::vector<void*>& destinations, bool streaming) {
+#pragma omp parallel
+  {
+    const auto [begin, end] = share_of_this_thread(static_cast<std::size_t>(parts.tasks()));
+    for (std::size_t task = begin; task < end; ++task) {
+      const kernels::Place slab = parts.place(static_cast<std::int64_t>(task));
+      for (std::int64_t row = 0; row < slab.patch.rows; ++row) {
+        read_portion(traffic, sources, row_of(slab, row, element_bytes));
+      }
+      for (std::int64_t row = slab.patch.rows - 1; row >= 0; --row) {
+        write_portion(traffic, sources, destinations, row_of(slab, row, element_bytes), streaming);
+      }
+    }
+  }
 }
 
 bool has_streaming_stores() {

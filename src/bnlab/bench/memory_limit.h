@@ -22,12 +22,16 @@
 // The speed is measured with the same tensors, in the same rounds as the kernels, with ordinary stores (memcpy where
 // one batch is copied) and, above the last-level cache, also with stores that bypass the caches, which save the
 // reading of what is overwritten.
+//
+// Channels-first memory cannot be moved once, in order: a slab's rows lie C*S elements apart, and all of them are read
+// before the first is written. How fast such a walk can be is measured as well: our kernels' slabs, without arithmetic.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
 #include "bnlab/bench/results.h"
+#include "bnlab/kernels/cut.h"
 #include "bnlab/kernels/shape.h"
 
 namespace bnlab::bench {
@@ -56,6 +60,12 @@ struct Traffic {
 /// destinations[0 … writes), of `bytes` bytes each, aligned to 64. reads: 1 or 2; writes: 1, or 2 with two reads.
 void move_memory(const Traffic& traffic, const std::vector<const void*>& sources,
                  const std::vector<void*>& destinations, std::size_t bytes, bool streaming);
+
+/// As move_memory() for each of the cut's slabs in turn: reads its rows in sources[0 … first_reads), then, the last row
+/// first, reads sources[0 … reads) and writes. Lines that rows share are left to one of them; an incomplete last line
+/// is left out. parts.slabs must hold.
+void move_slabs(const kernels::Cut& parts, std::int64_t element_bytes, const Traffic& traffic,
+                const std::vector<const void*>& sources, const std::vector<void*>& destinations, bool streaming);
 
 /// Whether this build has stores that bypass the caches; without them `streaming` changes nothing.
 [[nodiscard]] bool has_streaming_stores();

@@ -44,6 +44,7 @@ class Summary {
       summary["limit_detail"][layout] = limit([&](const Comparison& c) { return c.peer == kLimit && c.is_of(layout); });
     }
     summary["limit_detail"]["memcpy"] = limit([](const Comparison& c) { return c.peer == kMemcpy; });
+    summary["limit_detail"]["slabs"] = limit([](const Comparison& c) { return c.peer == kSlabLimit; });
     summary["worst"] = worst([](const Comparison& c) { return c.part == Part::kTraining; });
     summary["worst_pass"] = worst([](const Comparison& c) { return c.part != Part::kTraining; });
     summary["slower"] = std::count_if(comparisons_.begin(), comparisons_.end(), [](const Comparison& c) {
@@ -53,7 +54,7 @@ class Summary {
   }
 
  private:
-  static bool is_peer(const Comparison& c) { return c.peer != kLimit && c.peer != kMemcpy; }
+  static bool is_peer(const Comparison& c) { return c.peer != kLimit && c.peer != kMemcpy && c.peer != kSlabLimit; }
 
   Json mean(const Filter& belongs) const {
     std::vector<double> ratios;

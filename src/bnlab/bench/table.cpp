@@ -11,7 +11,7 @@ namespace {
 
 using kernels::Fusion;
 
-constexpr char kRow[] = "{:<24} {:<15} {:<6} {:>8}  {:<19} {:<19} {:<19} {:>5}\n";
+constexpr char kRow[] = "{:<24} {:<15} {:<6} {:>8}  {:<19} {:<19} {:<19} {:>5} {:>5}\n";
 
 std::string title(Fusion fusion) {
   switch (fusion) {
@@ -56,7 +56,7 @@ class Table {
         "[interval] (above 1: ours is faster): PyTorch under its own allocator (our operator keeps blocks for its "
         "outputs "
         "in any case)\nand under ours, oneDNN; and how much of our kernels' time the same memory traffic takes without "
-        "any arithmetic.\n",
+        "any arithmetic:\nin order (limit), and slab after slab as channels-first memory has it (slabs).\n",
         results_.rounds);
     for (const Fusion fusion : {Fusion::kNone, Fusion::kRelu, Fusion::kAddRelu}) section(fusion);
     means();
@@ -76,7 +76,7 @@ class Table {
   void section(Fusion fusion) {
     text_ += fmt::format("\n{}\n", title(fusion));
     text_ += fmt::format(kRow, "shape", "N x C x H x W", "layout", "ours ms", "PyTorch", "PyTorch, our alloc.",
-                         "oneDNN", "limit");
+                         "oneDNN", "limit", "slabs");
     for (std::size_t shape = 0; shape < results_.shapes.size(); ++shape) {
       for (const char* layout : {kNchw, kNhwc, kMatrix}) row(shape, layout, fusion);
     }
@@ -87,11 +87,14 @@ class Table {
     if (pytorch == nullptr) return;
     const Comparison* caching = find(shape, layout, fusion, AllocatorKind::kCaching, kPyTorch);
     const Comparison* onednn = find(shape, layout, fusion, AllocatorKind::kNone, kOneDnn);
-    const Comparison* limit = find(shape, layout, fusion, AllocatorKind::kNone, kLimit);
     const auto ratio = [](const Comparison* c) { return c == nullptr ? std::string("-") : cell(c->ratio); };
+    const auto share = [&](const char* traffic) {
+      const Comparison* c = find(shape, layout, fusion, AllocatorKind::kNone, traffic);
+      return c == nullptr ? std::string("-") : fmt::format("{:.0f}%", 100 * c->ratio.median);
+    };
     text_ += fmt::format(kRow, results_.shapes[shape].full_name(), sizes(results_.shapes[shape]), layout,
                          milliseconds(pytorch->our_seconds), ratio(pytorch), ratio(caching), ratio(onednn),
-                         limit == nullptr ? "-" : fmt::format("{:.0f}%", 100 * limit->ratio.median));
+                         share(kLimit), share(kSlabLimit));
   }
 
   static std::string number(const Json& value) { return value.is_number() ? ratio_text(value) : "-"; }
@@ -113,6 +116,7 @@ class Table {
     line("evaluation: PyTorch / ours", s["evaluation"]["pytorch_nchw"], s["evaluation"]["pytorch_nhwc"]);
     line("evaluation: oneDNN / ours", s["evaluation"]["onednn_nchw"], s["evaluation"]["onednn_nhwc"]);
     line("ours / the limit, above the last-level cache", s["limit_detail"][kNchw], s["limit_detail"][kNhwc]);
+    line("ours / the same traffic slab after slab", s["limit_detail"]["slabs"], {});
     worst("smallest ratio", s["worst"]);
     worst("smallest ratio of one pass", s["worst_pass"]);
   }
