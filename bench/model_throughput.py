@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Training steps of torchvision's ResNets: as they are, after bnlab.convert() and after convert(fuse=True).
 
-Eager PyTorch in both layouts, in one process; plain SGD, float32, random images. Each round times some steps of each.
+PyTorch in both layouts, in one process; plain SGD, float32, random images. Each round times some steps of each. With
+--compile (PyTorch 2) each is measured once more through torch.compile, whose code for other operators is scalar where
+inductor finds no vector instructions: torch's eager step stays what all are compared with.
 The figure is the median over the rounds of the ratio torch's step time / ours (above 1: bnlab is faster), beside the
 lowest and the highest.
 
     bench/model_throughput.py [--model resnet18 resnet50] [--batch 16 32] [--size 96] [--threads 2] [--rounds 5]
+                              [--compile]
 
 --model resnet18 --batch 16 --size 32 takes seconds.
 """
@@ -31,13 +34,23 @@ CHANGES = {
 }
 
 
-def measure(args, model, batch, layout):
-    """{what: {"ms", and of torch's time: "ratio", "lowest", "highest"}}"""
+def make_peers(args, model, batch, layout):
+    """{what: a network that trains}"""
     peers = {}
     for name, change in CHANGES.items():
-        torch.manual_seed(0)
-        network = change(getattr(torchvision.models, model)(num_classes=10))
-        peers[name] = Pytorch(network, 3, batch, LAYOUTS[layout], args.size)
+        for compiled in (False, True) if args.compile else (False,):
+            torch.manual_seed(0)
+            network = change(getattr(torchvision.models, model)(num_classes=10))
+            peer = Pytorch(network, 3, batch, LAYOUTS[layout], args.size)
+            if compiled:
+                peer.network = torch.compile(peer.network)
+            peers[name + (", compiled" if compiled else "")] = peer
+    return peers
+
+
+def measure(args, model, batch, layout):
+    """{what: {"ms", and of torch's time: "ratio", "lowest", "highest"}}"""
+    peers = make_peers(args, model, batch, layout)
     for peer in peers.values():
         peer.step_seconds(args.steps)
     seconds = {name: [] for name in peers}
@@ -61,8 +74,12 @@ def arguments():
     parser.add_argument("--threads", type=at_least(1), default=2)
     parser.add_argument("--rounds", type=at_least(1), default=5)
     parser.add_argument("--steps", type=at_least(1), default=2, help="timed in a round; the median counts")
+    parser.add_argument("--compile", action="store_true", help="through torch.compile as well")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.compile and not hasattr(torch, "compile"):
+        parser.error(f"PyTorch {torch.__version__} has no torch.compile: leave --compile out.")
+    return args
 
 
 def main():
@@ -78,7 +95,7 @@ def main():
                 report = measure(args, model, batch, layout)
                 results.append({"model": model, "batch": batch, "layout": layout, "steps": report})
                 for name, row in report.items() if not args.json else ():
-                    print(f"  {model}, batch {batch}, {layout:13}  {name:13} {row['ms']:8.1f} ms a step, "
+                    print(f"  {model}, batch {batch}, {layout:13}  {name:23} {row['ms']:8.1f} ms a step, "
                           f"{row['ratio']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})", flush=True)
     if args.json:
         print(json.dumps({"torch": torch.__version__, "threads": args.threads, "size": args.size,

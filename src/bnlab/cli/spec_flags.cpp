@@ -208,7 +208,7 @@ void SpecFlags::set_default_width(Json& spec) const {
     options[kWidth] = *width_;
   } else if (!options.contains(kWidth)) {
     for (const ModelKind& kind : model_kinds()) {
-      if (kind.name != spec["model"]["name"]) continue;
+      if (spec["model"]["name"] != kind.name) continue;
       for (const OptionInfo& option : kind.options) {
         if (option.name == kWidth && option.low < kDefaultWidth) options[kWidth] = kDefaultWidth;
       }
