@@ -111,6 +111,41 @@ describe("the report's page", () => {
     }
   });
 
+  it("shows legends whole on a phone, and two entries a row elsewhere", async () => {
+    const report = sample();
+    const figure = report.figures.find((it) => it.experiment === "santurkar-fig4" && it.id === "b");
+    const arms = ["no BN, its best rate", "BN, the same rate", "BN, three times that rate", "BN, its best rate"];
+    figure.spec = {
+      data: { values: arms.flatMap((arm, i) => [0, 1].map((x) => ({ x, y: i, arm }))) },
+      width: "container",
+      mark: "line",
+      encoding: {
+        x: { field: "x", type: "quantitative" },
+        y: { field: "y", type: "quantitative" },
+        color: { field: "arm", type: "nominal", legend: { orient: "bottom", columns: 2, labelLimit: 320, title: null } },
+      },
+    };
+    const file = pathToFileURL(pageFile(report)).href;
+    for (const width of [390, 1280]) {
+      const page = await browser.newPage({ viewport: { width, height: 900 } });
+      try {
+        await page.goto(file);
+        await page.waitForFunction(() => document.documentElement.dataset.rendered === "true");
+        await page.evaluate(() => window.bnlabRenderAll());
+        const { end, labels } = await page.evaluate(() => {
+          const svg = document.querySelector("#fig-santurkar-fig4-b svg.marks");
+          const boxes = [...svg.querySelectorAll(".role-legend-label text")].map((it) => it.getBoundingClientRect());
+          return { end: svg.getBoundingClientRect().right, labels: boxes.map(({ right, top }) => ({ right, top })) };
+        });
+        assert.equal(labels.length, arms.length);
+        for (const { right } of labels) assert.ok(right <= end, `on ${width} pixels a legend is cut at ${end} of ${right}`);
+        assert.equal(new Set(labels.map(({ top }) => Math.round(top))).size, width === 390 ? 4 : 2);
+      } finally {
+        await page.close();
+      }
+    }
+  });
+
   it("an empty report is in order", async () => {
     assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 2 })), []);
   });

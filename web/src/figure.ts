@@ -29,9 +29,28 @@ function embedOptions(figure: Figure, scheme: Scheme): EmbedOptions {
 
 const twoPanels = 560; // pixels in which two panels can be read beside each other
 
+/** The same with one entry of a legend below the other. */
+function withNarrowLegends(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(withNarrowLegends);
+  if (typeof part !== "object" || part === null) return part;
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => {
+      if (name === "legend" && value !== null) return [name, { ...value, columns: 1 }];
+      return [name, name === "data" ? value : withNarrowLegends(value)];
+    }),
+  );
+}
+
 /** A few panels stand below each other where the page is too narrow; more keep their rows, and the figure scrolls. */
-function goInColumn(spec: Record<string, unknown>, width: number): boolean {
-  return Array.isArray(spec.concat) && spec.concat.length <= 4 && width > 0 && width < twoPanels;
+function goInColumn(spec: Record<string, unknown>): boolean {
+  return Array.isArray(spec.concat) && spec.concat.length <= 4;
+}
+
+/** The chart for a page on which the drawing has `width` pixels; 0: not known. */
+function fitted(spec: Record<string, unknown>, width: number): Record<string, unknown> {
+  if (width === 0 || width >= twoPanels) return spec;
+  const narrow = withNarrowLegends(spec) as Record<string, unknown>;
+  return goInColumn(spec) ? { ...narrow, columns: 1 } : narrow;
 }
 
 async function draw(drawing: Drawing, scheme: Scheme): Promise<void> {
@@ -39,10 +58,9 @@ async function draw(drawing: Drawing, scheme: Scheme): Promise<void> {
   drawing.result?.finalize();
   drawing.result = null;
   try {
-    const chart = inScheme(drawing.figure.spec, scheme);
-    const column = goInColumn(chart, drawing.plot.clientWidth);
-    drawing.plot.classList.toggle("in-column", column);
-    const spec = column ? { ...chart, columns: 1 } : chart;
+    const width = drawing.plot.clientWidth;
+    const spec = fitted(inScheme(drawing.figure.spec, scheme), width);
+    drawing.plot.classList.toggle("in-column", width > 0 && width < twoPanels && goInColumn(spec));
     drawing.result = await embed(drawing.plot, spec as unknown as VisualizationSpec, embedOptions(drawing.figure, scheme));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
