@@ -139,15 +139,18 @@ void run(Bytes& bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bnlab::kernels;  // NOLINT(google-build-using-namespace)
   fuzz::Bytes bytes(data, size);
-  switch (bytes.byte() % 3) {
+  switch (bytes.byte() % 4) {
     case 0:
       fuzz::run<float>(bytes);
       break;
     case 1:
       fuzz::run<double>(bytes);
       break;
-    default:
+    case 2:
       fuzz::run<BFloat16>(bytes);
+      break;
+    default:
+      fuzz::run<Float16>(bytes);
   }
   return 0;
 }

@@ -38,8 +38,8 @@ class Checks {
 
   void expect(bool good, const char* what) const {
     if (good) return;
-    std::fprintf(stderr, "%s, %s, %s, %zu-byte elements: %s\n", instruction_set(), name_of(t_.shape).c_str(),
-                 name_of(t_.fusion).c_str(), sizeof(E), what);
+    std::fprintf(stderr, "%s, %s, %s, elements of %s: %s\n", instruction_set(), name_of(t_.shape).c_str(),
+                 name_of(t_.fusion).c_str(), kStorage<E>.name, what);
     std::abort();
   }
 
@@ -197,7 +197,7 @@ class Checks {
   void near(double found, double expected, double bound, const char* what, std::size_t i) const {
     if (std::isinf(bound)) return;
     const double allowed = 1.01 * bound + storage_error<E>(expected);
-    if (std::abs(found - expected) <= allowed) return;
+    if (stored_distance<E>(found, expected) <= allowed) return;
     std::fprintf(stderr, "%s[%zu] is %.17g, expected %.17g within %.3g\n", what, i, found, expected, allowed);
     expect(false, what);
   }

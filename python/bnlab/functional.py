@@ -1,7 +1,8 @@
 """Batch normalization as functions, with the arguments of torch.nn.functional.batch_norm.
 
-input: (N,C) or (N,C,*) of rank 2 to 5 on the CPU; float32, float64 or bfloat16 (then weight, bias and running
-statistics may be float32). The result has input's type and memory format. Differentiable any number of times.
+input: (N,C) or (N,C,*) of rank 2 to 5 on the CPU; float32, float64, bfloat16 or float16 (with the last two, weight,
+bias and running statistics may be float32). The result has input's type and memory format. Differentiable any number of
+times.
 """
 from typing import Optional
 

@@ -46,10 +46,32 @@ inline double balanced_sign(std::int64_t n, std::int64_t s) {
   return ones % 2 == 0 ? 1 : -1;
 }
 
-/// The rounding of a result that is stored as E.
+/// How results are stored as E.
+struct Storage {
+  const char* name = nullptr;
+  double unit = 0;    ///< half the distance from 1 to the next number
+  double least = 0;   ///< the smallest denormal
+  double beyond = 0;  ///< the smallest that becomes infinite
+};
+template <class E>
+inline constexpr Storage kStorage = {sizeof(E) == 8 ? "double" : "float", std::numeric_limits<E>::epsilon() / 2,
+                                     std::numeric_limits<E>::denorm_min(), std::numeric_limits<E>::infinity()};
+template <>
+inline constexpr Storage kStorage<BFloat16> = {"bfloat16", 0x1p-8, 0x1p-133, 0x1.ffp127};
+template <>
+inline constexpr Storage kStorage<Float16> = {"float16", 0x1p-11, 0x1p-24, 65520};
+
+/// The rounding of a result that is computed in Compute<E> and stored as E.
 template <class E>
 double storage_error(double value) {
-  return std::is_same_v<E, BFloat16> ? std::abs(value) * 0x1p-8 + 0x1p-134 : 0;
+  return std::is_same_v<E, Compute<E>> ? 0 : std::abs(value) * kStorage<E>.unit + kStorage<E>.least / 2;
+}
+
+/// |got - expected|, where an infinite `got` may stand for any number that E stores so.
+template <class E>
+double stored_distance(double got, double expected) {
+  if (!std::isinf(got) || std::signbit(got) != std::signbit(expected)) return std::abs(got - expected);
+  return std::max(0.0, kStorage<E>.beyond - std::abs(expected));
 }
 
 /// Random values that are correlated with each other, so that no mean or product that a formula needs is near 0.

@@ -1,6 +1,7 @@
 // The edges of batch normalization: what batch_norm.h promises beside the formulas.
 #include <gtest/gtest.h>
 
+#include "tests/kernels/forced_instruction_set.h"
 #include "tests/kernels/oracle_checks.h"
 #include "tests/kernels/shapes.h"
 
@@ -170,7 +171,7 @@ TYPED_TEST(BatchNormEdges, NanAndInfinitiesStayInTheirChannel) {
 }
 
 TYPED_TEST(BatchNormEdges, ReluPassesNanOnAndStopsTheGradientAtZero) {
-  constexpr double kDenormal = sizeof(TypeParam) == 8 ? 0x1p-1070 : 0x1p-130;
+  constexpr double kDenormal = 8 * kStorage<TypeParam>.least;
   const double special[] = {kNan, 0.0, -0.0, kDenormal, -kDenormal, kInfinity, -kInfinity, 1, -1};
   for (const Layout layout : kLayouts) {
     for (const Fusion fusion : {Fusion::kRelu, Fusion::kAddRelu}) {
@@ -195,9 +196,25 @@ TYPED_TEST(BatchNormEdges, ReluPassesNanOnAndStopsTheGradientAtZero) {
   }
 }
 
+TYPED_TEST(BatchNormEdges, ReluStopsTheGradientWhereYIsRoundedToZero) {
+  for (const char* name : instruction_sets()) {
+    const ForcedInstructionSet forced(name);
+    auto t = this->neutral(Fusion::kRelu, Layout::kChannelsFirst);
+    t.gamma[0] = Compute<TypeParam>(0.5);
+    for (std::size_t i = 0; i < 64; ++i) t.x[i] = static_cast<TypeParam>(i % 2 * kStorage<TypeParam>.least);
+    t.x[5] = static_cast<TypeParam>(2 * kStorage<TypeParam>.least);
+    ASSERT_EQ(forward_evaluation(t.evaluation(), this->runner), Status::kOk);
+    ASSERT_EQ(backward_evaluation(t.backward(), this->runner), Status::kOk);
+    for (std::size_t i = 0; i < 64; ++i) {
+      EXPECT_EQ(this->value(t.y[i]), i == 5 ? kStorage<TypeParam>.least : 0.0) << name;
+      EXPECT_EQ(this->value(t.dx[i]) != 0, i == 5) << name;
+    }
+  }
+}
+
 // Denormal elements give results of their own size: nothing is flushed to 0.
 TYPED_TEST(BatchNormEdges, DenormalsAreComputedWith) {
-  constexpr double kSmall = sizeof(TypeParam) == 8 ? 0x1p-1060 : 0x1p-133;
+  constexpr double kSmall = 8 * kStorage<TypeParam>.least;
   for (const Layout layout : kLayouts) {
     auto t = this->neutral(Fusion::kNone, layout);
     for (std::size_t i = 0; i < 64; ++i) {

@@ -10,7 +10,7 @@
 
 namespace bnlab::kernels {
 
-using ElementTypes = testing::Types<float, double, BFloat16>;
+using ElementTypes = testing::Types<float, double, BFloat16, Float16>;
 
 /// |got - expected| <= tolerance(i) everywhere; a NaN or an infinite tolerance fails.
 template <class V, class Tolerance>
@@ -18,7 +18,7 @@ void expect_near(const Values<V>& got, const std::vector<double>& expected, cons
                  const Tolerance& tolerance) {
   ASSERT_EQ(got.size(), expected.size()) << what;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double error = std::abs(static_cast<double>(got[i]) - expected[i]);
+    const double error = stored_distance<V>(static_cast<double>(got[i]), expected[i]);
     const double allowed = tolerance(i) + storage_error<V>(expected[i]);
     if (!(error <= allowed) || std::isinf(allowed)) {
       FAIL() << what << "[" << i << "] is " << static_cast<double>(got[i]) << ", expected " << expected[i] << " within "

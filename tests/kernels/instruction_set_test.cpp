@@ -94,7 +94,7 @@ bool runs(const char* name) {
 
 bool runs_for_all_types(const char* name) {
   return instruction_set() && std::strcmp(instruction_set(), name) == 0 && runs<float>(name) && runs<double>(name) &&
-         runs<BFloat16>(name);
+         runs<BFloat16>(name) && runs<Float16>(name);
 }
 
 [[noreturn]] void exit_with(bool good) {
@@ -120,9 +120,10 @@ class InstructionSet : public testing::Test {
 TEST_F(InstructionSet, AnUnknownNameMakesEveryFunctionFail) {
   for (const char* name : {"avx1024", "AVX2", "avx2 ", "none"}) {
     setenv("BNLAB_FORCE_ISA", name, 1);
-    EXPECT_EXIT(exit_with(instruction_set() == nullptr && all_functions_refuse<float>() &&
-                          all_functions_refuse<double>() && all_functions_refuse<BFloat16>()),
-                testing::ExitedWithCode(0), "")
+    EXPECT_EXIT(
+        exit_with(instruction_set() == nullptr && all_functions_refuse<float>() && all_functions_refuse<double>() &&
+                  all_functions_refuse<BFloat16>() && all_functions_refuse<Float16>()),
+        testing::ExitedWithCode(0), "")
         << name;
   }
 }

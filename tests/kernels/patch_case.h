@@ -100,7 +100,7 @@ struct PatchCase {
     return result;
   }
 
-  /// got = value(row, slot, i, element) within `unit` times size(the same) and a bfloat16's rounding, and nothing is
+  /// got = value(row, slot, i, element) within `unit` times size(the same) and the rounding to E, and nothing is
   /// written between the rows.
   template <class Value, class Size>
   void expect_elements(const Values<E>& got, const Value& value, const Size& size, const char* what) const {

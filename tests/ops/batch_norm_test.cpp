@@ -90,13 +90,14 @@ TEST_P(EachCaseAndType, FusedFormsAgreeWithAten) {
 
 // A network must not depend on whether somebody looked at the value between the two.
 TEST(BatchNormFused, ReluGivesTheBitsOfASeparateRelu) {
-  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16}) {
+  for (const at::ScalarType type : kTypes) {
     for (const bool training : {true, false}) {
       for (const Case& which : cases()) {
         SCOPED_TRACE(name_of(which) + c10::toString(type) + (training ? " training" : " evaluation"));
         const Inputs t(which, type);
         const Tensors fused = with_gradients(ours(training, t, Fused::kRelu), t, Fused::kRelu);
-        const Tensors separate = with_gradients(at::relu(ours(training, t, Fused::kNone)), t, Fused::kRelu);
+        const at::Tensor z = ours(training, t, Fused::kNone).to(at::kDouble);  // ATen 1.13 has no relu of Half
+        const Tensors separate = with_gradients(at::relu(z).to(type), t, Fused::kRelu);
         for (std::size_t i = 0; i < fused.size(); ++i) EXPECT_TRUE(at::equal(fused[i], separate[i])) << i;
       }
     }
@@ -145,25 +146,31 @@ TEST(BatchNormFused, KeepsNothingWithoutGradients) {
   EXPECT_EQ(live.bytes(), y.numel() * std::int64_t{sizeof(float)});
 }
 
-TEST(BatchNormBFloat16, IsFloatRoundedOnce) {
+class EachNarrowType : public testing::TestWithParam<at::ScalarType> {
+ public:
+  /// Half a unit in the last place.
+  double places() const { return GetParam() == at::kBFloat16 ? 1.0 / 256 : 1.0 / 2048; }
+};
+INSTANTIATE_TEST_SUITE_P(BatchNorm, EachNarrowType, testing::ValuesIn(kNarrowTypes));
+
+TEST_P(EachNarrowType, IsFloatRoundedOnce) {
   for (const bool training : {true, false}) {
     for (const Fused fused : kFusions) {
       for (const Case& which : cases()) {
         SCOPED_TRACE(name_of(which) + (training ? " training" : " evaluation"));
-        const Inputs t(which, at::kBFloat16);
+        const Inputs t(which, GetParam());
         Inputs wide = t;
         wide.x = t.x.detach().to(at::kFloat).set_requires_grad(true);
         wide.addend = t.addend.detach().to(at::kFloat).set_requires_grad(true);
         wide.dy = t.dy.to(at::kFloat);
         const at::Tensor y = ours(training, t, fused);
-        EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+        EXPECT_EQ(y.scalar_type(), GetParam());
         const Tensors narrow = with_gradients(y, t, fused);
         const Tensors exact = with_gradients(ours(training, wide, fused), wide, fused);
         for (std::size_t i = 0; i < narrow.size(); ++i) {
           const at::Tensor expected = exact[i].to(narrow[i].scalar_type()).to(at::kFloat);
-          // Half a unit in the last of bfloat16's 8 places, where the two float results lie on two sides of a tie.
-          const double places = narrow[i].scalar_type() == at::kFloat ? 1e-5 : 1.0 / 256;
-          const at::Tensor allowed = places * expected.abs() + 1e-5;
+          // Not the same where the two float results lie on two sides of a tie.
+          const at::Tensor allowed = (narrow[i].scalar_type() == at::kFloat ? 1e-5 : places()) * expected.abs() + 1e-5;
           EXPECT_TRUE((narrow[i].to(at::kFloat) - expected).abs().le(allowed).all().item<bool>()) << i;
         }
       }
@@ -171,20 +178,33 @@ TEST(BatchNormBFloat16, IsFloatRoundedOnce) {
   }
 }
 
-TEST(BatchNormBFloat16, TakesParametersAndStatisticsInBFloat16Too) {
-  const Inputs t({{8, 16, 5, 5}, Order::kChannelsLast}, at::kBFloat16);
-  const auto gamma = t.gamma.detach().to(at::kBFloat16).set_requires_grad(true);
+TEST_P(EachNarrowType, TakesParametersAndStatisticsOfItsOwnToo) {
+  const Inputs t({{8, 16, 5, 5}, Order::kChannelsLast}, GetParam());
+  const auto gamma = t.gamma.detach().to(GetParam()).set_requires_grad(true);
   const auto y = batch_norm_training(t.x, gamma, {}, kEps).y;
   const auto same = batch_norm_training(t.x, gamma.to(at::kFloat), {}, kEps).y;
   EXPECT_TRUE(at::equal(y, same));
-  EXPECT_EQ(torch::autograd::grad({y}, {gamma}, {t.dy})[0].scalar_type(), at::kBFloat16);
-  const auto mean = t.running_mean.to(at::kBFloat16), var = t.running_var.to(at::kBFloat16);
+  EXPECT_EQ(torch::autograd::grad({y}, {gamma}, {t.dy})[0].scalar_type(), GetParam());
+  const auto mean = t.running_mean.to(GetParam()), var = t.running_var.to(GetParam());
   EXPECT_TRUE(at::equal(batch_norm_evaluation(t.x, gamma, {}, mean, var, kEps),
                         batch_norm_evaluation(t.x, gamma, {}, mean.to(at::kFloat), var.to(at::kFloat), kEps)));
 }
 
+TEST(BatchNormHalf, BecomesInfiniteBeyondItsLargestNumberAsGradientsDo) {
+  at::Tensor x = at::tensor({-1.0F, 1.0F, -1.0F, 1.0F}).view({4, 1}).to(at::kHalf).set_requires_grad(true);
+  const at::Tensor gamma = at::full({1}, 65504.0F);
+  for (const auto& [beta, most] : {std::pair{0.0F, 65504.0F}, std::pair{8.0F, 65504.0F},
+                                   std::pair{16.0F, std::numeric_limits<float>::infinity()}}) {
+    const at::Tensor y = batch_norm_evaluation(x, gamma, at::full({1}, beta), at::zeros({1}), at::ones({1}), 0);
+    EXPECT_EQ(y[1].item<float>(), most) << beta;
+    EXPECT_TRUE(y[0].isfinite().item<bool>()) << beta;
+    const auto dx = torch::autograd::grad({y}, {x}, {at::full({4, 1}, beta).to(at::kHalf)})[0];
+    EXPECT_EQ(dx.isinf().all().item<bool>(), beta > 0) << beta;
+  }
+}
+
 // ATen's batch_norm is not on autocast's lists: it computes in the type that it is given.
-TEST(BatchNormBFloat16, AutocastFallsThroughAsForAten) {
+TEST(BatchNormAutocast, FallsThroughAsForAten) {
   const Inputs t({{8, 16, 5, 5}, Order::kContiguous}, at::kFloat);
   const at::Tensor weight = at::randn({16, 16, 1, 1});
   at::autocast::set_cpu_enabled(true);
@@ -245,7 +265,7 @@ TEST(BatchNormOp, AnyOrderOfDyIsRead) {
 
 TEST(BatchNormOp, ThreadsDoNotChangeBits) {
   const int before = at::get_num_threads();
-  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
+  for (const at::ScalarType type : kTypes) {
     for (const Order order : {Order::kContiguous, Order::kChannelsLast}) {
       for (const Fused fused : kFusions) {
         const Inputs t({{64, 33, 20, 20}, order}, type);
@@ -312,6 +332,8 @@ TEST(BatchNormErrors, SayWhatWasExpectedAndWhatCame) {
   EXPECT_THAT(message([&] { return batch_norm_training(x.to(at::kLong), {}, {}, kEps); }), HasSubstr("got Long"));
   EXPECT_THAT(message([&] { return batch_norm_training(x.to(at::kBFloat16), ones.to(at::kDouble), {}, kEps); }),
               HasSubstr("expected gamma of x's type BFloat16 or Float, got Double"));
+  EXPECT_THAT(message([&] { return batch_norm_training(x.to(at::kHalf), ones.to(at::kBFloat16), {}, kEps); }),
+              HasSubstr("expected gamma of x's type Half or Float, got BFloat16"));
   EXPECT_THAT(message([&] { return batch_norm_training(x, {}, {}, kEps, {.addend = x}); }),
               HasSubstr("expected relu with an addend"));
   EXPECT_THAT(message([&] {

@@ -9,10 +9,13 @@
 #include <vector>
 
 #include "bnlab/ops/batch_norm.h"
+#include "bnlab/ops/element_type.h"
 
 namespace bnlab::ops {
 
 inline constexpr double kEps = 1e-5;
+inline constexpr at::ScalarType kTypes[] = {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf};
+inline constexpr at::ScalarType kNarrowTypes[] = {at::kBFloat16, at::kHalf};
 
 enum class Order { kContiguous, kChannelsLast, kStrided };
 
@@ -51,7 +54,7 @@ struct Inputs {
     const std::int64_t channels = which.sizes[1];
     x = arrange((random(which.sizes) + mean).to(type), which.order).set_requires_grad(true);
     dy = arrange(random(which.sizes).to(type), which.order);
-    const at::ScalarType of_parameters = type == at::kBFloat16 ? at::kFloat : type;
+    const at::ScalarType of_parameters = compute_type(type);
     gamma = (1 + 0.3 * random({channels})).to(of_parameters).set_requires_grad(true);
     beta = random({channels}).to(of_parameters).set_requires_grad(true);
     running_mean = random({channels}).to(of_parameters);

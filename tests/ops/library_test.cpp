@@ -109,7 +109,7 @@ void expect_same_forms(const Tuple& meta, const Tuple& real, const char* what) {
 
 TEST(BatchNormLibrary, MetaTensorsGiveTheSameSizesStridesAndTypes) {
   const at::NoGradGuard no_grad;
-  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16}) {
+  for (const at::ScalarType type : kTypes) {
     for (const Case& which : cases()) {
       SCOPED_TRACE(name_of(which) + c10::toString(type));
       const Inputs t(which, type);

@@ -157,7 +157,7 @@ TEST(RunningStatistics, ASecondBatchOfAStepIsLeftOut) {
 
 TEST(RunningStatistics, ComposedOfOperatorsTheyAreTheSameInAllModes) {
   const double infinity = std::numeric_limits<double>::infinity();
-  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16, at::kHalf}) {
     for (const int options : {0, 1, 2, 3, 4, 5, 6, 7}) {
       for (const bool momentum : {true, false}) {
         Running one, other;
@@ -194,7 +194,7 @@ TEST(RunningStatistics, ComposedOfOperatorsTheyAreTheSameInAllModes) {
 }
 
 TEST(RunningStatistics, AreRoundedOnceToTheirType) {
-  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
     Running running;
     running.mean = at::full({kChannels}, 0.7, at::kDouble).to(type);
     running.var = running.mean.clone();
@@ -214,7 +214,7 @@ TEST(RunningStatistics, StridedOnesAreReached) {
 }
 
 TEST(EvaluationStatistics, AreTheRunningOnesInDouble) {
-  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16}) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
     const at::Tensor both = at::rand({kChannels, 2}, at::kDouble).to(type);  // strided vectors
     const at::Tensor running_mean = both.select(1, 0), running_var = both.select(1, 1);
     const auto [mean, rstd] = evaluation_statistics(running_mean, running_var, 0.25);
@@ -233,8 +233,9 @@ TEST(RunningStatistics, AutogradSeesThatTheyChange) {
 }
 
 TEST(RunningStatistics, ThoseBeyondTheirTypeAreRefusedOrSkipped) {
-  for (const auto& [type, var] : {std::pair{at::kFloat, 1e39}, std::pair{at::kBFloat16, 1e39},
-                                  std::pair{at::kDouble, std::numeric_limits<double>::infinity()}}) {
+  for (const auto& [type, var] :
+       {std::pair{at::kFloat, 1e39}, std::pair{at::kBFloat16, 1e39}, std::pair{at::kHalf, 65505.0},
+        std::pair{at::kDouble, std::numeric_limits<double>::infinity()}}) {
     for (const bool skips : {false, true}) {
       Running running;
       running.mean = at::zeros({kChannels}, type);

@@ -114,20 +114,21 @@ def test_once_per_step_takes_one_batch_a_step(kind):
 
 
 @each_layer
-def test_autocast(kind):
+@pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
+def test_autocast(kind, dtype):
     model = Net(kind)
     reference = copy.deepcopy(model)
 
     def call_of(module):
         def call(x):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast("cpu", dtype=dtype):
                 return module(x)
 
         return call
 
     call, x = compiled(call_of(model)), images(4, torch.float32)
     y, expected = call(x), call_of(reference)(x)
-    assert y.dtype == torch.bfloat16
+    assert y.dtype == dtype
     torch.testing.assert_close(y, expected)
     torch.testing.assert_close(dict(model.named_buffers()), dict(reference.named_buffers()))
 

@@ -125,18 +125,51 @@ def test_only_the_wanted_gradients():
     assert layer.weight.grad is None and torch.equal(layer.bias.grad, torch.full((3,), 32.0))
 
 
+NARROW = {torch.bfloat16: 8, torch.float16: 11}  # binary digits
+
+
 @pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS.keys())
-@pytest.mark.parametrize("layer_type", (torch.float32, torch.bfloat16))
-def test_bfloat16(layer_type, format):
+@pytest.mark.parametrize("wide_layer", (True, False))
+@pytest.mark.parametrize("dtype", NARROW)
+def test_types_of_16_bits(dtype, wide_layer, format):
+    layer_type = torch.float32 if wide_layer else dtype
     layer = bnlab.BatchNorm2d(3).to(layer_type)
-    x = torch.randn(8, 3, 6, 6).to(memory_format=format).bfloat16()
-    y, dx, *_ = step(layer, x, torch.ones_like(x))
-    assert y.dtype == dx.dtype == torch.bfloat16 and layer.running_mean.dtype == layer_type
-    # Exact but for the one rounding of y, half a unit in the 8th digit.
-    torch.testing.assert_close(y.double(), normalized(x), rtol=2**-8, atol=2**-12)
+    x = torch.randn(8, 3, 6, 6).to(memory_format=format).to(dtype)
+    y, dx, *of_parameters = step(layer, x, torch.ones_like(x))
+    assert y.dtype == dx.dtype == dtype and layer.running_mean.dtype == layer_type
+    assert all(gradient.dtype == layer_type for gradient in of_parameters)
+    # Exact but for the one rounding of y, half a unit in the last digit.
+    unit = 2.0 ** -NARROW[dtype]
+    torch.testing.assert_close(y.double(), normalized(x), rtol=unit, atol=unit / 16)
+    wide = x.double()
+    mean, var = wide.mean((0, 2, 3)), wide.var((0, 2, 3))
+    tolerance = {"rtol": 1e-6 if wide_layer else unit, "atol": 1e-6}
+    torch.testing.assert_close(layer.running_mean.double(), 0.1 * mean, **tolerance)
+    torch.testing.assert_close(layer.running_var.double(), 0.9 + 0.1 * var, **tolerance)
+    layer.eval()
+    running_mean, running_var = (v.double().reshape(1, 3, 1, 1) for v in (layer.running_mean, layer.running_var))
+    expected = (wide - running_mean) / (running_var + layer.eps).sqrt()
+    torch.testing.assert_close(layer(x).double(), expected, rtol=unit, atol=unit / 16)
 
 
-def test_autocast():
+def test_float16_ends_at_65504():
+    """Of statistics the type cannot hold a layer in float16 says so, one in float32 does not have them."""
+    x = torch.randn(64, 3).mul(10000).half()
+    torch.testing.assert_close(bnlab.BatchNorm1d(3)(x).double(), normalized(x), rtol=2**-11, atol=2**-15)
+    with pytest.raises(RuntimeError, match="running statistics of type Half can hold"):
+        bnlab.BatchNorm1d(3).half()(x)
+    layer = bnlab.BatchNorm1d(3)
+    torch.nn.init.constant_(layer.weight, 60000)
+    y = layer(x)
+    expected = normalized(x, layer.weight, layer.bias)
+    beyond = expected.abs() >= 65520
+    assert beyond.any() and torch.equal(y.isinf(), beyond) and torch.equal(y[beyond] > 0, expected[beyond] > 0)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_autocast(dtype):
+    if dtype is torch.float16 and torch.__version__ < "2":
+        pytest.skip("PyTorch 1.13 casts to bfloat16 only on the CPU")
     def network(norm):
         torch.manual_seed(1)
         layers = torch.nn.Conv2d(3, 8, 3), norm(8), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3), norm(4)
@@ -146,10 +179,10 @@ def test_autocast():
     results = []
     for norm in (bnlab.BatchNorm2d, torch.nn.BatchNorm2d):
         model = network(norm)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=dtype):
             y = model(x)
             assert model[1].running_mean.dtype == torch.float32
-        assert y.dtype == torch.bfloat16
+        assert y.dtype == dtype
         y.float().square().sum().backward()
         assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
         results.append([y.float().detach(), model[1].running_var, model[1].weight.grad])
@@ -157,9 +190,9 @@ def test_autocast():
         torch.testing.assert_close(mine, expected, rtol=0.05, atol=0.05 * expected.abs().max().item())
 
 
-def test_float16_is_refused_with_the_types_that_work():
-    with pytest.raises(RuntimeError, match="Float, Double or BFloat16"):
-        bnlab.BatchNorm2d(3)(torch.randn(2, 3, 4, 4).half())
+def test_other_types_are_refused_with_those_that_work():
+    with pytest.raises(RuntimeError, match="Float, Double, BFloat16 or Half, got Long"):
+        bnlab.BatchNorm2d(3)(torch.ones(2, 3, 4, 4).long())
 
 
 def test_all_instruction_sets_agree():

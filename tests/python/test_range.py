@@ -8,10 +8,11 @@ from forms import FORMS, Form, formula, given, inputs, ours, placed
 SCALES = {
     torch.float32: (1e-37, 1e-30, 1e-20, 1e-10, 1e10, 1e12, 1e13, 1e15, 1e18, 1e19, 1e20, 1e25, 1e30, 1e37, 3.4e38),
     torch.bfloat16: (1e-30, 1e12, 1e15, 1e18, 1e25, 1e30, 3.3e38),
+    torch.float16: (1e-3, 2.0, 1e2, 1e4, 6.5e4),
     torch.float64: (1e-300, 1e-200, 1e-150, 1e-100, 1e100, 1e130, 1e150, 1e160, 1e200, 1e300, 1.7e308),
 }
 CASES = [(dtype, scale) for dtype, scales in SCALES.items() for scale in scales]
-TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2e-2, torch.float64: 1e-12}
+TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.float64: 1e-12}
 
 each_case = pytest.mark.parametrize("dtype, scale", CASES, ids=lambda value: str(value).replace("torch.", ""))
 TRAINING = [form for form in FORMS if form.training]
@@ -46,7 +47,8 @@ def test_training_at_any_scale(form, dtype, scale, channels_last):
     wide = [small.x, *(value.double() for value in narrow[1:])]
     dy = torch.randn_like(small.x).to(dtype)
     limits = torch.finfo(dtype)
-    second = limits.tiny * 1e9 < down * down < limits.max / 1e9  # else it is beyond what the type can hold
+    margin = 16 if dtype is torch.float16 else 1e9
+    second = limits.tiny * margin < down * down < limits.max / margin  # else it is beyond what the type can hold
     for order in (1, 2) if second else (1,):
         found = derivatives(placed(ours(form, eps), given(values)[0]), narrow, dy, order)
         expected = derivatives(placed(formula(form, eps * down * down), given(values)[0]), wide, dy.double(), order)
@@ -60,7 +62,7 @@ def test_training_at_any_scale(form, dtype, scale, channels_last):
 
 def assert_as_near_as_the_type_allows(found, expected, tolerance):
     """Within a part of the largest, or some steps of the smallest denormal."""
-    least = {torch.float32: 1.5e-45, torch.bfloat16: 9.2e-41, torch.float64: 5e-324}[found.dtype]
+    least = {torch.float32: 1.5e-45, torch.bfloat16: 9.2e-41, torch.float16: 6e-8, torch.float64: 5e-324}[found.dtype]
     expected = expected.to(found.dtype).double()
     error, allowed = (found.double() - expected).abs().max().item(), tolerance * expected.abs().max().item() + 4 * least
     assert error <= allowed < torch.finfo(found.dtype).max, (error, allowed)

@@ -212,7 +212,7 @@ def test_gradients_of_each_sample(form):
     same(form, compute)
 
 
-@pytest.mark.parametrize("dtype, tolerance", ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)))
+@pytest.mark.parametrize("dtype, tolerance", ((torch.float32, 1e-5), (torch.bfloat16, 1e-2), (torch.float16, 1e-3)))
 @each_form
 def test_other_types(form, dtype, tolerance):
     """Composed in double and rounded once: as near as the type allows, at a mean far from 0 too."""
@@ -226,6 +226,26 @@ def test_other_types(form, dtype, tolerance):
     expected = jvp(placed(formula(form), positions), wide, [tangent.double() for tangent in tangents])
     assert found.dtype == dtype
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+@each_form
+def test_float16_under_vmap_of_grad(form):
+    """Of y in double to the third power: PyTorch 1.13 lacks most functions of float16."""
+    values = inputs(form)
+    positions, arguments = given(values)
+    narrow = [torch.stack([value, -value]).half() for value in arguments]
+
+    def gradients(function, arguments):
+        def loss(*values):
+            return placed(function, positions)(*values).double().pow(3).sum()
+
+        return functorch.vmap(functorch.grad(loss, tuple(range(len(arguments)))))(*arguments)
+
+    found = gradients(ours(form), narrow)
+    expected = gradients(formula(form), [value.double() for value in narrow])
+    for mine, theirs in zip(found, expected):
+        assert mine.dtype == torch.float16
+        torch.testing.assert_close(mine.double(), theirs, rtol=4e-3, atol=4e-3 * theirs.abs().max().item())
 
 
 def test_memory_format_and_finite_differences():

@@ -151,6 +151,7 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
 BNLAB_INSTANTIATE(float)
 BNLAB_INSTANTIATE(double)
 BNLAB_INSTANTIATE(BFloat16)
+BNLAB_INSTANTIATE(Float16)
 #undef BNLAB_INSTANTIATE
 
 }  // namespace bnlab::kernels

@@ -1,10 +1,10 @@
 // Batch normalization on raw memory: training and evaluation, forward, backward and second derivative, plain or fused
 // with ReLU or with an addition and ReLU. Source: Ioffe & Szegedy 2015, Algorithm 1 and section 3.
 //
-// Notation. E is the type that elements are stored in (float, double or BFloat16), Compute<E> that of the arithmetic.
-// x, y, dx, dy, addend, ...: the elements of a Shape. gamma, beta, dgamma, dbeta: (C) of Compute<E>; gamma == nullptr
-// means 1, beta == nullptr means 0. Statistics are (C) of double for every E: a mean rounded to float would already
-// cost half an ulp of the mean, which is much at mean/std = 1e4.
+// Notation. E is the type that elements are stored in (float, double, BFloat16 or Float16), Compute<E> that of the
+// arithmetic. x, y, dx, dy, addend, ...: the elements of a Shape. gamma, beta, dgamma, dbeta: (C) of Compute<E>; gamma
+// == nullptr means 1, beta == nullptr means 0. Statistics are (C) of double for every E: a mean rounded to float would
+// already cost half an ulp of the mean, which is much at mean/std = 1e4.
 //
 // Edge cases. A constant channel has var_biased = 0 exactly and y = beta exactly (if eps > 0; with eps = 0 its y is
 // NaN). One element per channel is a constant channel: allowed here, refused by the operators. In training NaN and

@@ -95,6 +95,7 @@ Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) 
 BNLAB_INSTANTIATE(float)
 BNLAB_INSTANTIATE(double)
 BNLAB_INSTANTIATE(BFloat16)
+BNLAB_INSTANTIATE(Float16)
 #undef BNLAB_INSTANTIATE
 
 }  // namespace bnlab::kernels

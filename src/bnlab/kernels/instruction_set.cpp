@@ -64,5 +64,6 @@ const Loops<E>* loops() noexcept {
 template const Loops<float>* loops() noexcept;
 template const Loops<double>* loops() noexcept;
 template const Loops<BFloat16>* loops() noexcept;
+template const Loops<Float16>* loops() noexcept;
 
 }  // namespace bnlab::kernels

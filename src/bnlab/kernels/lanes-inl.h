@@ -45,18 +45,75 @@ inline constexpr auto kLanesOf = static_cast<std::int64_t>(hn::MaxLanes(D()));
 template <class T>
 inline constexpr std::int64_t kLanes = kLanesOf<hn::ScalableTag<T>>;
 
+// The bits of numbers of 16 bits, in lanes of 32.
+template <class D>
+using Bits = V<hn::Rebind<std::uint32_t, D>>;
+
+template <class D>
+HWY_INLINE Bits<D> widened(D, Bits<D> bits, BFloat16Format) {
+  return hn::ShiftLeft<16>(bits);
+}
+
+/// As BFloat16Format::round().
+template <class D>
+HWY_INLINE Bits<D> rounded(D, V<D> value, BFloat16Format) {
+  const hn::Rebind<std::uint32_t, D> d32;
+  const auto bits = hn::BitCast(d32, value);
+  const auto upper = hn::ShiftRight<16>(bits);
+  const auto odd = hn::And(upper, hn::Set(d32, 1));
+  const auto number = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fff))));
+  const auto nan = hn::Or(upper, hn::Set(d32, 0x40));
+  return hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(value)), nan, number);
+}
+
+/// As Float16Format::widen().
+template <class D>
+HWY_INLINE Bits<D> widened(D d, Bits<D> bits, Float16Format) {
+  using F = Float16Format;
+  const hn::Rebind<std::uint32_t, D> d32;
+  const hn::Rebind<std::int32_t, D> i32;
+  const auto magnitude = hn::And(bits, hn::Set(d32, 0x7fff));
+  const auto sign = hn::ShiftLeft<16>(hn::Xor(bits, magnitude));
+  const auto is_finite = hn::Lt(hn::BitCast(i32, magnitude), hn::Set(i32, 0x7c00));
+  const auto is_normal = hn::Gt(hn::BitCast(i32, magnitude), hn::Set(i32, 0x3ff));
+  const auto exponents =
+      hn::IfThenElse(hn::RebindMask(d32, is_finite), hn::Set(d32, F::kExponents), hn::Set(d32, 2 * F::kExponents));
+  const auto normal = hn::Add(hn::ShiftLeft<13>(magnitude), exponents);
+  const auto small = hn::Mul(hn::ConvertTo(d, hn::BitCast(i32, magnitude)), hn::Set(d, 0x1p-24F));
+  return hn::Or(sign, hn::IfThenElse(hn::RebindMask(d32, is_normal), normal, hn::BitCast(d32, small)));
+}
+
+/// As Float16Format::round().
+template <class D>
+HWY_INLINE Bits<D> rounded(D d, V<D> value, Float16Format) {
+  using F = Float16Format;
+  const hn::Rebind<std::uint32_t, D> d32;
+  const auto bits = hn::BitCast(d32, value), magnitude = hn::And(bits, hn::Set(d32, 0x7fffffff));
+  const auto sign = hn::ShiftRight<16>(hn::Xor(bits, magnitude));
+  const auto most = hn::Min(magnitude, hn::Set(d32, F::kBeyond));
+  const auto odd = hn::And(hn::ShiftRight<13>(most), hn::Set(d32, 1));
+  const auto normal = hn::ShiftRight<13>(hn::Add(most, hn::Add(odd, hn::Set(d32, 0xfff - F::kExponents))));
+  const auto with_half = hn::BitCast(d32, hn::Add(hn::BitCast(d, magnitude), hn::Set(d, 0.5F)));
+  const auto small = hn::Sub(with_half, hn::Set(d32, F::kHalf));
+  const auto is_small = hn::Lt(hn::BitCast(d, magnitude), hn::BitCast(d, hn::Set(d32, F::kLeastNormal)));
+  const auto number = hn::IfThenElse(hn::RebindMask(d32, is_small), small, normal);
+  const auto fraction = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d32, 0x3ff));
+  const auto nan = hn::Or(fraction, hn::Set(d32, 0x7e00));
+  return hn::Or(sign, hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(value)), nan, number));
+}
+
 /// The elements at p, in the type of the arithmetic.
 template <class D, class T>
 HWY_INLINE V<D> load(D d, const T* p) {
   return hn::LoadU(d, p);
 }
 
-template <class D>
-HWY_INLINE V<D> load(D d, const BFloat16* p) {
+template <class D, class Format>
+HWY_INLINE V<D> load(D d, const Narrow<Format>* p) {
   const hn::Rebind<std::uint16_t, D> d16;
   const hn::Rebind<std::uint32_t, D> d32;
   const auto bits = hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(p));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+  return hn::BitCast(d, widened(d, hn::PromoteTo(d32, bits), Format()));
 }
 
 template <class D, class T>
@@ -64,20 +121,28 @@ HWY_INLINE void store(D d, V<D> value, T* p) {
   hn::StoreU(value, d, p);
 }
 
-/// As the constructor of BFloat16.
-template <class D>
-HWY_INLINE void store(D, V<D> value, BFloat16* p) {
+template <class D, class Format>
+HWY_INLINE void store(D d, V<D> value, Narrow<Format>* p) {
   const hn::Rebind<std::uint16_t, D> d16;
-  const hn::Rebind<std::uint32_t, D> d32;
   const hn::Rebind<std::int32_t, D> i32;
-  const auto bits = hn::BitCast(d32, value);
-  const auto upper = hn::ShiftRight<16>(bits);
-  const auto odd = hn::And(upper, hn::Set(d32, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fff))));
-  const auto nan = hn::RebindMask(d32, hn::IsNaN(value));
-  const auto result = hn::IfThenElse(nan, hn::Or(upper, hn::Set(d32, 0x40)), rounded);
-  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(i32, result)), d16, reinterpret_cast<std::uint16_t*>(p));
+  const auto bits = hn::BitCast(i32, rounded(d, value, Format()));
+  hn::StoreU(hn::DemoteTo(d16, bits), d16, reinterpret_cast<std::uint16_t*>(p));
 }
+
+// Where the processor converts binary16. Highway's own code for the others truncates (1.0) or differs by version.
+#if (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) && !defined(HWY_DISABLE_F16C)
+template <class D>
+HWY_INLINE V<D> load(D d, const Float16* p) {
+  const hn::Rebind<hwy::float16_t, D> d16;
+  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+}
+
+template <class D>
+HWY_INLINE void store(D, V<D> value, Float16* p) {
+  const hn::Rebind<hwy::float16_t, D> d16;
+  hn::StoreU(hn::DemoteTo(d16, value), d16, reinterpret_cast<hwy::float16_t*>(p));
+}
+#endif
 
 /// As store(), around the caches where the group fills a vector. Such p must be aligned to it.
 template <bool kAround, class D, class T>
@@ -95,11 +160,13 @@ HWY_INLINE bool can_store_around(const T* p, std::int64_t step) {
   constexpr std::size_t kBytes = HWY_LANES(T) * sizeof(T);
   return reinterpret_cast<std::uintptr_t>(p) % kBytes == 0 && static_cast<std::size_t>(step) * sizeof(T) % kBytes == 0;
 }
-HWY_INLINE bool can_store_around(const BFloat16*, std::int64_t) {
+template <class Format>
+HWY_INLINE bool can_store_around(const Narrow<Format>*, std::int64_t) {
   return false;
 }
 
-/// A line of a ReLU mask. A set bit stops the gradient: there z <= 0. Groups of a line are written in order.
+/// A line of a ReLU mask. A set bit stops the gradient: there z, as it is stored, is <= 0. Groups of a line
+/// are written in order.
 template <class D>
 HWY_INLINE void store_mask(D d, hn::Mask<D> mask, std::uint8_t* line, std::int64_t first) {
   if constexpr (kLanesOf<D> >= 8) {

@@ -72,7 +72,7 @@ void normalize(const Patch& patch, const Normalize<E>& args) noexcept {
           auto z = hn::MulAdd(hn::Sub(load(d, args.x + at), a[0]), a[1], a[2]);
           if constexpr (kAdd) z = hn::Add(z, load(d, args.addend + at));
           if constexpr (kRelu) {
-            const auto stops = hn::Le(z, hn::Zero(d));
+            const auto stops = hn::Le(z, hn::Set(d, kStoredAsZero<E>));
             if (args.mask) store_mask(d, stops, args.mask + line, first);
             z = hn::IfThenZeroElse(stops, z);
           }

@@ -31,5 +31,6 @@ Status channel_moments(const Shape& shape, const E* x, Moments* moments, TaskRun
 template Status channel_moments(const Shape&, const float*, Moments*, TaskRunner&) noexcept;
 template Status channel_moments(const Shape&, const double*, Moments*, TaskRunner&) noexcept;
 template Status channel_moments(const Shape&, const BFloat16*, Moments*, TaskRunner&) noexcept;
+template Status channel_moments(const Shape&, const Float16*, Moments*, TaskRunner&) noexcept;
 
 }  // namespace bnlab::kernels

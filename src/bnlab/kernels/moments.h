@@ -45,7 +45,7 @@ struct Moments {
   return {count * n, mean[0] + shift, within + static_cast<double>(count) * (between < 0 ? 0 : between)};
 }
 
-/// moments[c] = the moments of channel c, for E = float, double or BFloat16.
+/// moments[c] = the moments of channel c, for E = float, double, BFloat16 or Float16.
 /// x: shape's elements; moments: (C). An empty batch gives {0, 0, 0}; a constant channel an exact mean and m2 = 0.
 /// A NaN makes mean and m2 of its channel NaN, an infinity m2 NaN and the mean NaN or infinite; other channels are left
 /// alone. In float the sum of some thousand squared deviations must be representable: |x - mean| < 1e17.

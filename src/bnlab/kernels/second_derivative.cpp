@@ -196,6 +196,7 @@ Status second_derivative_evaluation(const SecondDerivative<E>& args, TaskRunner&
 BNLAB_INSTANTIATE(float)
 BNLAB_INSTANTIATE(double)
 BNLAB_INSTANTIATE(BFloat16)
+BNLAB_INSTANTIATE(Float16)
 #undef BNLAB_INSTANTIATE
 
 }  // namespace bnlab::kernels

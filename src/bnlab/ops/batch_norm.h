@@ -2,10 +2,10 @@
 // registered as libtorch operators (bnlab/ops/library.cpp), which Python and TorchScript call.
 // Source: Ioffe & Szegedy 2015, Algorithm 1; the kernels are those of bnlab/kernels/batch_norm.h.
 //
-// x: (N,C) or (N,C,*) of rank 2 to 5, float, double or bfloat16, on the CPU. Contiguous and channels-last batches are
-// read where they lie and y has the strides of x; any other order is first made contiguous. gamma, beta: (C), of x's
-// type (float for a bfloat16 x; bfloat16 is taken too), or undefined for 1 and 0. Results are bitwise the same for any
-// number of threads.
+// x: (N,C) or (N,C,*) of rank 2 to 5, float, double, bfloat16 or float16, on the CPU. Contiguous and channels-last
+// batches are read where they lie and y has the strides of x; any other order is first made contiguous. gamma, beta:
+// (C), of x's type (float for an x of 16 bits; x's own is taken too), or undefined for 1 and 0. Results are bitwise the
+// same for any number of threads.
 //
 // First and second derivatives come from the kernels. Higher ones are composed of ATen operators, which autograd
 // differentiates to any order.
@@ -35,8 +35,8 @@ struct BatchNormOutput {
                                                   double eps, const Epilogue& epilogue = {});
 
 /// Per channel: y = gamma*(x - running_mean)/sqrt(running_var + eps) + beta, then the epilogue.
-/// running_mean, running_var: (C) float, double or bfloat16, constants of the differentiation. The batch may be empty.
-/// Errors: as above but for the number of values; statistics that require a gradient.
+/// running_mean, running_var: (C) float, double, bfloat16 or float16, constants of the differentiation. The batch may
+/// be empty. Errors: as above but for the number of values; statistics that require a gradient.
 [[nodiscard]] at::Tensor batch_norm_evaluation(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
                                                const at::Tensor& running_mean, const at::Tensor& running_var,
                                                double eps, const Epilogue& epilogue = {});

@@ -6,6 +6,7 @@
 
 #include "bnlab/kernels/batch_norm.h"
 #include "bnlab/ops/batch_layout.h"
+#include "bnlab/ops/element_type.h"
 
 namespace bnlab::ops {
 
@@ -18,9 +19,8 @@ void check_batch(const char* name, const at::Tensor& x) {
   TORCH_CHECK(x.dim() >= 2 && x.dim() <= 5, name, ": expected x of rank 2 to 5, (N,C) or (N,C,*), got sizes ",
               x.sym_sizes(), ".");
   TORCH_CHECK(x.layout() == at::kStrided, name, ": expected a dense x, got ", x.layout(), ".");
-  const at::ScalarType type = x.scalar_type();
-  TORCH_CHECK(type == at::kFloat || type == at::kDouble || type == at::kBFloat16, name,
-              ": expected x of type Float, Double or BFloat16, got ", type, ".");
+  TORCH_CHECK(is_element(x.scalar_type()), name, ": expected x of type ", kElementTypes, ", got ", x.scalar_type(),
+              ".");
 }
 
 void check_vector(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {
@@ -33,10 +33,9 @@ void check_vector(const char* name, const char* what, const at::Tensor& values, 
 void check_parameter(const char* name, const char* what, const OptionalTensor& values, const at::Tensor& x) {
   if (!values.has_value()) return;
   check_vector(name, what, *values, x);
-  const at::ScalarType type = values->scalar_type();
-  TORCH_CHECK(type == x.scalar_type() || (x.scalar_type() == at::kBFloat16 && type == at::kFloat), name, ": expected ",
-              what, " of x's type ", x.scalar_type(), x.scalar_type() == at::kBFloat16 ? " or Float" : "", ", got ",
-              type, ".");
+  const at::ScalarType type = values->scalar_type(), own = x.scalar_type(), computed = compute_type(own);
+  TORCH_CHECK(type == own || type == computed, name, ": expected ", what, " of x's type ", own,
+              own == computed ? "" : " or Float", ", got ", type, ".");
 }
 
 void check_statistics(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x) {

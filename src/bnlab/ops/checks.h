@@ -11,13 +11,13 @@ namespace bnlab::ops {
 
 void check_status(const char* name, kernels::Status status);
 
-/// A batch (N,C) or (N,C,*) of rank 2 to 5, dense storage, float, double or bfloat16.
+/// A batch (N,C) or (N,C,*) of rank 2 to 5, dense storage, float, double, bfloat16 or float16.
 void check_batch(const char* name, const at::Tensor& x);
 
 /// (C) on x's device, of any type.
 void check_vector(const char* name, const char* what, const at::Tensor& values, const at::Tensor& x);
 
-/// gamma or beta: not given, or (C) of x's type, or float for a bfloat16 x.
+/// gamma or beta: not given, or (C) of x's type, or float for an x of 16 bits.
 void check_parameter(const char* name, const char* what, const OptionalTensor& values, const at::Tensor& x);
 
 /// mean or rstd: (C) double.

@@ -109,13 +109,21 @@ std::int64_t count_of(const OptionalTensor& counter) {
   return counter.has_value() ? counter->item<std::int64_t>() : 0;
 }
 
+/// f(T()) with the type T of a tensor's values.
+template <class F>
+auto with_values_of(at::ScalarType type, const F& f) {
+  return AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, type, "bnlab: running statistics",
+                                         [&] { return f(scalar_t()); });
+}
+
 /// running = (1 - weight)*running + weight*scale*batch
 void blend(const at::Tensor& running, const at::Tensor& batch, double scale, double weight) {
   const auto from = batch.accessor<double, 1>();
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, running.scalar_type(), kName, [&] {
-    auto to = running.accessor<scalar_t, 1>();
+  with_values_of(running.scalar_type(), [&](auto value) {
+    using T = decltype(value);
+    auto to = running.accessor<T, 1>();
     for (std::int64_t c = 0; c < to.size(0); ++c) {
-      to[c] = static_cast<scalar_t>((1 - weight) * static_cast<double>(to[c]) + weight * (scale * from[c]));
+      to[c] = static_cast<T>((1 - weight) * static_cast<double>(to[c]) + weight * (scale * from[c]));
     }
   });
   bump_version(running);
@@ -124,9 +132,10 @@ void blend(const at::Tensor& running, const at::Tensor& batch, double scale, dou
 /// window[slot] = scale*batch
 void put(const at::Tensor& window, std::int64_t slot, const at::Tensor& batch, double scale) {
   const auto from = batch.accessor<double, 1>();
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, window.scalar_type(), kName, [&] {
-    auto to = window.accessor<scalar_t, 2>()[slot];
-    for (std::int64_t c = 0; c < to.size(0); ++c) to[c] = static_cast<scalar_t>(scale * from[c]);
+  with_values_of(window.scalar_type(), [&](auto value) {
+    using T = decltype(value);
+    auto to = window.accessor<T, 2>()[slot];
+    for (std::int64_t c = 0; c < to.size(0); ++c) to[c] = static_cast<T>(scale * from[c]);
   });
   bump_version(window);
 }
@@ -141,8 +150,8 @@ void average(const at::Tensor& running, const at::Tensor& window, const at::Tens
 /// f(c, value) for each of a vector's values, in double.
 template <class F>
 void for_each(const at::Tensor& values, const F& f) {
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, values.scalar_type(), kStatistics, [&] {
-    const auto from = values.accessor<scalar_t, 1>();
+  with_values_of(values.scalar_type(), [&](auto value) {
+    const auto from = values.accessor<decltype(value), 1>();
     for (std::int64_t c = 0; c < from.size(0); ++c) f(c, static_cast<double>(from[c]));
   });
 }
@@ -150,8 +159,8 @@ void for_each(const at::Tensor& values, const F& f) {
 }  // namespace
 
 double largest_of(at::ScalarType type) {
-  return AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, type, kName,
-                                        [] { return static_cast<double>(std::numeric_limits<scalar_t>::max()); });
+  return with_values_of(type,
+                        [](auto value) { return static_cast<double>(std::numeric_limits<decltype(value)>::max()); });
 }
 
 void check_running(const at::Tensor& running_mean, const at::Tensor& running_var) {

@@ -11,7 +11,7 @@ namespace bnlab::ops {
 
 /// Takes one batch into the running statistics. Changes those of the arguments that follow momentum:
 ///
-/// - `running_mean, running_var`: (C) float, double or bfloat16, of one type.
+/// - `running_mean, running_var`: (C) float, double, bfloat16 or float16, of one type.
 /// - `num_batches_tracked`: one number, or none; counts the batches taken.
 /// - `window_mean, window_var`: (K,C), both of running_mean's type or double, or none.
 /// - `skipped`: one number, or none.
@@ -38,7 +38,7 @@ namespace bnlab::ops {
 RunningUpdate update_running_statistics;
 
 /// What an evaluation takes: (C) double, mean = running_mean and rstd = 1/sqrt(running_var + eps). No gradients.
-/// running_mean, running_var: (C) float, double or bfloat16.
+/// running_mean, running_var: (C) float, double, bfloat16 or float16.
 EvaluationStatistics evaluation_statistics;
 
 /// The largest number of a type that running statistics may have.

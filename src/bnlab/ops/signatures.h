@@ -2,8 +2,8 @@
 // (batch_norm_kernels.h), autograd (batch_norm_autograd.h) and the dispatcher (library.h). What they compute is said in
 // bnlab/kernels/batch_norm.h; their schemas stand in library.cpp.
 //
-// x, dy, addend, y, dx, ...: batches (N,C,*). gamma, beta: (C) of the compute type, which is x's own, or float for a
-// bfloat16 x. mean, rstd, var_biased: (C) double. relu_mask: uint8, mask_bytes() of batch_layout.h.
+// x, dy, addend, y, dx, ...: batches (N,C,*). gamma, beta: (C) of the compute type, which is x's own, or float for an
+// x of 16 bits. mean, rstd, var_biased: (C) double. relu_mask: uint8, mask_bytes() of batch_layout.h.
 // Sizes may be symbolic where tensors have no values (the meta device, PyTorch's fake tensors).
 #pragma once
 
