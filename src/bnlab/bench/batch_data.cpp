@@ -89,7 +89,7 @@ BatchData<E> make_batch(const NamedShape& shape) {
 template <class E>
 double agreement_tolerance() {
   if (std::is_same_v<E, double>) return 1e-9;
-  return std::is_same_v<E, float> ? 1e-4 : 4e-2;
+  return std::is_same_v<E, float> ? 1e-3 : 4e-2;
 }
 
 template <class T>
