@@ -91,7 +91,8 @@ class Checks {
         expect(std::isnan(found) && open[i], "y of a NaN");
       } else if (statistics_finite[c] && std::isfinite(z[i])) {
         near(found, y[i], bounds[i], "y", i);
-        if (relu && std::abs(z[i]) > bounds[i]) expect(open[i] == (z[i] > 0), "mask");
+        const double above_zero = z[i] - double{kStoredAsZero<E>};
+        if (relu && std::abs(above_zero) > bounds[i]) expect(open[i] == (above_zero > 0), "mask");
       } else if (statistics_finite[c] && t_.rstd[c] > 0) {
         // An infinite x or addend: both or neither are NaN, unless gamma*rstd is no number of the arithmetic.
         expect(std::isnan(found) == std::isnan(z[i]) || !in_range(gamma[c] * t_.rstd[c]), "y of an infinity");
