@@ -159,17 +159,18 @@ HWY_INLINE V<D> sum_of_vectors(D d, const E* x, std::int64_t step, V<D> part) {
   }
 }
 
-/// The mean of the first `used` elements, a power of two.
+/// The mean of the first `used` elements, a power of two, at most kVectors vectors.
 template <std::int64_t kVectors, class E>
 HWY_INLINE Compute<E> mean_of_first(const E* x, std::int64_t used) {
   using T = Compute<E>;
+  constexpr std::int64_t kMostVectors = 8;  // in registers
   const T part = T(1) / static_cast<T>(used);
-  if constexpr (kVectors > 0) {
+  if constexpr (kVectors > 0 && kVectors <= kMostVectors) {
     if (used < kVectors * kLanes<T>) return mean_of_first<kVectors / 2>(x, used);
     const hn::ScalableTag<T> full;
     return sum_of_lanes(full, sum_of_vectors<kVectors>(full, x, kLanes<T>, hn::Set(full, part)));
   } else {
-    T values[kLanes<T>];
+    T values[kShiftElements] = {};
     for (std::int64_t i = 0; i < used; ++i) values[i] = static_cast<T>(x[i]) * part;
     sum_by_halves(values, used);
     return values[0];
