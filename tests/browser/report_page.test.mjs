@@ -28,8 +28,8 @@ function pageFile(report, markup = "") {
   return file;
 }
 
-async function withPage(report, look, hash = "") {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+async function withPage(report, look, hash = "", width = 1280) {
+  const page = await browser.newPage({ viewport: { width, height: 900 } });
   try {
     await page.goto(pathToFileURL(pageFile(report)).href + hash);
     await page.waitForFunction(() => document.documentElement.dataset.rendered === "true");
@@ -89,12 +89,8 @@ describe("the report's page", () => {
     const figure = report.figures.find((it) => it.experiment === "santurkar-fig4" && it.id === "b");
     const panel = { ...figure.spec, width: 330, height: 240 };
     figure.spec = { columns: 2, concat: [panel, panel] };
-    const file = pathToFileURL(pageFile(report)).href;
     for (const width of [390, 1280]) {
-      const page = await browser.newPage({ viewport: { width, height: 900 } });
-      try {
-        await page.goto(file);
-        await page.waitForFunction(() => document.documentElement.dataset.rendered === "true");
+      await withPage(report, async (page) => {
         await page.evaluate(() => window.bnlabRenderAll());
         const [, , wide, high] = await page.evaluate(() =>
           document.querySelector("#fig-santurkar-fig4-b svg.marks").getAttribute("viewBox").split(" ").map(Number),
@@ -105,9 +101,7 @@ describe("the report's page", () => {
           return scroll.scrollWidth - scroll.clientWidth;
         });
         assert.ok(clipped <= 0, `on ${width} pixels ${clipped} of the figure's are hidden`);
-      } finally {
-        await page.close();
-      }
+      }, "", width);
     }
   });
 
@@ -125,12 +119,8 @@ describe("the report's page", () => {
         color: { field: "arm", type: "nominal", legend: { orient: "bottom", columns: 2, labelLimit: 320, title: null } },
       },
     };
-    const file = pathToFileURL(pageFile(report)).href;
     for (const width of [390, 1280]) {
-      const page = await browser.newPage({ viewport: { width, height: 900 } });
-      try {
-        await page.goto(file);
-        await page.waitForFunction(() => document.documentElement.dataset.rendered === "true");
+      await withPage(report, async (page) => {
         await page.evaluate(() => window.bnlabRenderAll());
         const { end, labels } = await page.evaluate(() => {
           const svg = document.querySelector("#fig-santurkar-fig4-b svg.marks");
@@ -140,9 +130,7 @@ describe("the report's page", () => {
         assert.equal(labels.length, arms.length);
         for (const { right } of labels) assert.ok(right <= end, `on ${width} pixels a legend is cut at ${end} of ${right}`);
         assert.equal(new Set(labels.map(({ top }) => Math.round(top))).size, width === 390 ? 4 : 2);
-      } finally {
-        await page.close();
-      }
+      }, "", width);
     }
   });
 

@@ -46,21 +46,17 @@ function goInColumn(spec: Record<string, unknown>): boolean {
   return Array.isArray(spec.concat) && spec.concat.length <= 4;
 }
 
-/** The chart for a page on which the drawing has `width` pixels; 0: not known. */
-function fitted(spec: Record<string, unknown>, width: number): Record<string, unknown> {
-  if (width === 0 || width >= twoPanels) return spec;
-  const narrow = withNarrowLegends(spec) as Record<string, unknown>;
-  return goInColumn(spec) ? { ...narrow, columns: 1 } : narrow;
-}
-
 async function draw(drawing: Drawing, scheme: Scheme): Promise<void> {
   drawing.scheme = scheme;
   drawing.result?.finalize();
   drawing.result = null;
   try {
-    const width = drawing.plot.clientWidth;
-    const spec = fitted(inScheme(drawing.figure.spec, scheme), width);
-    drawing.plot.classList.toggle("in-column", width > 0 && width < twoPanels && goInColumn(spec));
+    const width = drawing.plot.clientWidth; // 0: not known
+    const narrow = width > 0 && width < twoPanels;
+    const chart = inScheme(drawing.figure.spec, scheme);
+    const column = narrow && goInColumn(chart);
+    drawing.plot.classList.toggle("in-column", column);
+    const spec = { ...(narrow ? (withNarrowLegends(chart) as typeof chart) : chart), ...(column && { columns: 1 }) };
     drawing.result = await embed(drawing.plot, spec as unknown as VisualizationSpec, embedOptions(drawing.figure, scheme));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
