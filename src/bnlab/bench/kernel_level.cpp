@@ -277,19 +277,17 @@ class KernelCase {
     const std::vector<void*> destinations = {step == Step::kBackward ? out_.dx.data() : out_.y.data(),
                                              out_.daddend.data()};
     const std::size_t bytes = out_.y.bytes();
-    add(step, ours.layout(), kMemcpy, [=] { move_memory(traffic, sources, destinations, bytes, false); });
-    if (has_streaming_stores() && above_last_level_cache(static_cast<std::int64_t>(bytes), options_.caches)) {
-      add(step, ours.layout(), kStreaming, [=] { move_memory(traffic, sources, destinations, bytes, true); });
-    }
+    const bool above = above_last_level_cache(static_cast<std::int64_t>(bytes), options_.caches);
     const kernels::Cut parts = kernels::cut(ours.shape(), sizeof(E));
-    if (parts.slabs && step != Step::kForwardEvaluation) {
-      Traffic twice = traffic;
-      twice.first_reads = step == Step::kBackward ? 2 : 1;
-      for (const bool around : {false, true}) {
-        if (around && !has_streaming_stores()) continue;
-        add(step, ours.layout(), around ? kStreamingSlabs : kSlabs,
-            [=] { move_slabs(parts, sizeof(E), twice, sources, destinations, around); });
-      }
+    Traffic twice = traffic;
+    twice.first_reads = step == Step::kBackward ? 2 : 1;
+    for (const bool around : {false, true}) {
+      if (around && !(has_streaming_stores() && above)) continue;
+      add(step, ours.layout(), around ? kStreaming : kMemcpy,
+          [=] { move_memory(traffic, sources, destinations, bytes, around); });
+      if (!above || !parts.slabs || step == Step::kForwardEvaluation) continue;
+      add(step, ours.layout(), around ? kStreamingSlabs : kSlabs,
+          [=] { move_slabs(parts, sizeof(E), twice, sources, destinations, around); });
     }
   }
 

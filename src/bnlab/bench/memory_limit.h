@@ -24,8 +24,8 @@
 // reading of what is overwritten.
 //
 // Channels-first memory cannot be moved once, in order: a slab's rows lie C*S elements apart, and all of them are read
-// before the first is written. How long such a walk takes is measured as well: our kernels' slabs, without arithmetic
-// and without fetching ahead.
+// before the first is written. How long such a walk takes is measured above the last-level cache as well: our kernels'
+// slabs, without arithmetic and without fetching ahead.
 #pragma once
 
 #include <cstddef>
