@@ -12,7 +12,7 @@ import re
 import sys
 
 MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
-           "experiments", "bench", "launch", "report", "explain"]
+           "experiments", "bench", "launch", "report", "serve", "explain"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -32,12 +32,13 @@ ALLOWED = {
     "bench": ["charts", "kernels", "ops", "record"],
     "launch": ["record"],
     "report": ["record"],
+    "serve": ["record"],
     "explain": ["record", "report"],
     "cli": MODULES,
 }
 
 # Modules that are built without libtorch.
-WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "explain"]
+WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "serve", "explain"]
 
 GENERATED = ["bnlab/version.h", "bnlab/shape_lists.h"]  # by cmake/; every module may include them
 

@@ -71,6 +71,7 @@ int run(int argc, char** argv) {
   bnlab::add_list(app, invocation);
   bnlab::add_train(app, invocation);
   bnlab::add_report(app, invocation);
+  bnlab::add_serve(app, invocation);
   bnlab::add_bench(app, invocation);
   bnlab::add_explain(app, invocation);
   bnlab::add_data(app, invocation);

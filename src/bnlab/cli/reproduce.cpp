@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
 #include "bnlab/cli/growing_report.h"
+#include "bnlab/cli/live_page.h"
 #include "bnlab/cli/output.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/progress_display.h"
@@ -22,7 +24,8 @@ struct ReproduceOptions {
   std::string only, data = "fashion-mnist", scale = "quick", out = "bnlab-out", probe_budget;
   int64_t seeds = 0, first_seed = 1, workers = 0;
   double checkpoint_seconds = 20;
-  bool force = false, json = false;
+  int port = -1;
+  bool force = false, json = false, serve = false;
 };
 
 /// The runs of all experiments, each once: seed by seed, in the order of the experiments. So there is soon something to
@@ -82,6 +85,11 @@ class Reproduction {
   }
 
   int run() {
+    std::optional<LivePage> page;
+    if (options_.serve) {
+      page.emplace(program_, out_, options_.port);
+      say(fmt::format("The page is at {}\n", page->address()));
+    }
     prepare();
     if (!jobs_.empty()) compute();
     const bool written = report_.write(errors_);
@@ -253,6 +261,10 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
   command->add_option("--checkpoint-seconds", options->checkpoint_seconds, "Time between checkpoints of a run")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  CLI::Option* serve = command->add_flag("--serve", options->serve, "Show the work as a live page (see bnlab serve)");
+  command->add_option("--port", options->port, "Port of that page (default: the first free one from 8765 on)")
+      ->check(CLI::Range(0, 65535))
+      ->needs(serve);
   command->add_flag("--force", options->force, "Compute finished runs again");
   command->add_flag("--json", options->json, "Print report.json on standard output");
   command->footer(

@@ -56,6 +56,7 @@ class SignalsHeld {
   ::dup2(lines, STDIN_FILENO);
   ::dup2(lines, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  ::close_range(STDERR_FILENO + 1, ~0u, 0);  // whatever else is open: a connection would not end with the caller
   for (const int signal_number : {SIGINT, SIGTERM}) ::signal(signal_number, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
   ::execv(argv[0], argv);

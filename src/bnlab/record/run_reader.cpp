@@ -59,9 +59,12 @@ std::string RunReader::meta(const char* key) {
   return query.bind(std::string_view(key)).next() ? query.text(0) : "";
 }
 
+bool RunReader::begun() {
+  return database_.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").next();
+}
+
 RunState RunReader::state() {
-  // Killed between the database's creation and its tables; the writer begins it anew.
-  if (!database_.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").next()) return RunState::kUnfinished;
+  if (!begun()) return RunState::kUnfinished;
   const std::string state = meta("state");
   if (state == "finished") return RunState::kFinished;
   if (state == "diverged") return RunState::kDiverged;
@@ -92,6 +95,14 @@ Series RunReader::scalars(const Key& key) {
     series.steps.push_back(query.integer(0));
     series.values.push_back(query.real(1));
   }
+  return series;
+}
+
+std::vector<std::pair<Key, int64_t>> RunReader::series() {
+  auto query = database_.prepare(
+      "SELECT probe, layer, name, COUNT(*) FROM scalars GROUP BY probe, layer, name ORDER BY probe, layer, name");
+  std::vector<std::pair<Key, int64_t>> series;
+  while (query.next()) series.push_back({{query.text(0), query.integer(1), query.text(2)}, query.integer(3)});
   return series;
 }
 

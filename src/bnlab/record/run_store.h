@@ -79,6 +79,8 @@ class RunReader {
 
   const RunSpec& spec() const { return spec_; }
   const RunPaths& paths() const { return paths_; }
+  /// False if the writer was killed before it had made the tables; it will make them. Only state() may be asked then.
+  bool begun();
   RunState state();
   int64_t diverged_at();                ///< the step whose loss met the divergence criterion; -1 if none
   double seconds();                     ///< time spent computing, over all resumptions, as of the last commit
@@ -86,6 +88,8 @@ class RunReader {
   std::string meta(const char* key);    ///< "" if absent; e.g. "fingerprint"
   Series scalars(const Key& key);
   std::optional<double> scalar_at(const Key& key, int64_t step);
+  /// Which scalars there are, and how many of each.
+  std::vector<std::pair<Key, int64_t>> series();
   std::vector<ArrayRecord> arrays(const Key& key);
   /// Every row of both tables, in key order: what two runs of the same spec must have in common, to the bit.
   std::string dump_rows();

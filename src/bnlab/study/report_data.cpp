@@ -7,6 +7,7 @@
 #include <ctime>
 #include <set>
 
+#include "bnlab/record/curve.h"
 #include "bnlab/record/parse_json.h"
 #include "bnlab/train/fingerprint.h"
 #include "bnlab/version.h"
@@ -15,6 +16,7 @@ namespace bnlab {
 namespace {
 
 constexpr int kSchemaVersion = 2;
+constexpr size_t kPointsOfRun = 60;  // of a thousand runs each: a megabyte
 
 /// What a finished run says of itself. Throws if its record cannot be read.
 void add_record(Json& entry, const std::filesystem::path& folder) {
@@ -25,6 +27,7 @@ void add_record(Json& entry, const std::filesystem::path& folder) {
   entry["seconds"] = reader.seconds();
   if (const auto seconds = reader.cpu_seconds()) entry["cpu_seconds"] = *seconds;
   if (reader.diverged_at() >= 0) entry["diverged_at"] = reader.diverged_at();
+  if (const Curve curve = loss_curve(reader, kPointsOfRun); curve.of > 0) entry["curve"] = to_json(curve);
   if (const std::string costs = reader.meta("probe_seconds"); !costs.empty())
     entry["probe_seconds"] = parse_json(costs, "probe_seconds of the run");
 }
@@ -39,7 +42,9 @@ Json run_entry(const PlannedRun& run, const std::filesystem::path& runs_folder, 
                 {"seconds", nullptr},
                 {"threads", threads_of(run.spec)},
                 {"error", nullptr},
-                {"probe_seconds", nullptr}};
+                {"probe_seconds", nullptr},
+                {"spec", Json::parse(canonical_json(run.spec))},
+                {"curve", nullptr}};
   if (const auto* train = std::get_if<TrainSpec>(&run.spec)) entry["steps"] = train->steps;
   try {
     add_record(entry, runs_folder / run.id);
