@@ -3,7 +3,7 @@ import { anchor, el, type Child } from "./dom";
 import { decimalsFor, fixed, number, sentence, unknown } from "./format";
 import { intervalDrawing } from "./interval";
 import type { Claim } from "./report";
-import { runLink } from "./runs";
+import { runLink } from "./run_words";
 import { verdictLabel } from "./verdict";
 
 export const columns = ["Claim", "Effect, with 95 % interval", "Seeds", "Paper", "Verdict"];

@@ -3,6 +3,7 @@ import { ClaimFilter } from "./claim_filter";
 import { claimRows, columns } from "./claim_rows";
 import { anchor, el, headerRow } from "./dom";
 import { count } from "./format";
+import { same } from "./keep_place";
 import type { Claim, Report } from "./report";
 import { ofRank } from "./verdict";
 
@@ -31,47 +32,74 @@ function waitingRow(claims: Claim[]): HTMLTableRowElement {
 }
 
 function group(name: string, title: string, claims: Claim[]): HTMLTableSectionElement {
-  if (!claims.some(isMeasured)) return el("tbody", { class: "waiting" }, groupHead(name, title), waitingRow(claims));
+  const measured = claims.some(isMeasured);
   const secondary = ofRank(claims, "secondary");
-  return el(
-    "tbody",
-    {},
-    groupHead(name, title),
-    ...ofRank(claims, "primary").flatMap(claimRows),
-    secondary.length > 0 ? foldRow() : null,
-    ...secondary.flatMap(claimRows),
-  );
+  const rows = measured
+    ? [
+        ...ofRank(claims, "primary").flatMap(claimRows),
+        secondary.length > 0 ? foldRow() : null,
+        ...secondary.flatMap(claimRows),
+      ]
+    : [waitingRow(claims)];
+  return el("tbody", { "data-experiment": name, class: measured ? null : "waiting" }, groupHead(name, title), ...rows);
 }
 
-export function claimsSection(report: Report): HTMLElement {
-  const section = el("section", { "aria-labelledby": "claims" }, el("h2", { id: "claims" }, "All claims"));
-  if (report.claims.length === 0) {
-    section.append(el("p", {}, "This report judges no claim."));
-    return section;
+export class ClaimsSection {
+  readonly element = el("section", { "aria-labelledby": "claims" }, el("h2", { id: "claims" }, "All claims"));
+  private readonly none = el("p", {}, "This report judges no claim.");
+  private readonly some = el("div");
+  private readonly caption = el("caption", { class: "visually-hidden" });
+  private readonly table = el("table", { class: "claims" }, this.caption, headerRow(...columns));
+  readonly filter = new ClaimFilter(this.table);
+  private readonly groups = new Map<string, { of: unknown; body: HTMLTableSectionElement }>();
+
+  constructor() {
+    this.some.append(
+      el(
+        "p",
+        { class: "small" },
+        "In the drawings a dot is the effect, the bar through it the interval, the upright line the threshold, " +
+          "the shaded side the claim's; a hollow diamond is the paper's own value.",
+      ),
+      this.filter.element,
+      this.table,
+    );
+    this.element.append(this.none, this.some);
   }
-  const titles = new Map(report.experiments.map((experiment) => [experiment.name, experiment.title]));
-  const groups = new Map<string, Claim[]>();
-  for (const claim of report.claims) groups.set(claim.experiment, [...(groups.get(claim.experiment) ?? []), claim]);
-  const table = el(
-    "table",
-    { class: "claims" },
-    el(
-      "caption",
-      { class: "visually-hidden" },
-      `${count(report.claims.length, "claim")} with effect, interval and verdict`,
-    ),
-    headerRow(...columns),
-    ...[...groups].map(([name, claims]) => group(name, titles.get(name) ?? name, claims)),
-  );
-  section.append(
-    el(
-      "p",
-      { class: "small" },
-      "In the drawings a dot is the effect, the bar through it the interval, the upright line the threshold, " +
-        "the shaded side the claim's; a hollow diamond is the paper's own value.",
-    ),
-    new ClaimFilter(report.claims, table).element,
-    table,
-  );
-  return section;
+
+  /** Shows the claims of a report; rows of experiments whose claims are as before stay as they are. */
+  setReport(report: Report): void {
+    this.none.hidden = report.claims.length > 0;
+    this.some.hidden = report.claims.length === 0;
+    this.caption.textContent = `${count(report.claims.length, "claim")} with effect, interval and verdict`;
+    const titles = new Map(report.experiments.map((experiment) => [experiment.name, experiment.title]));
+    const byExperiment = new Map<string, Claim[]>();
+    for (const claim of report.claims) {
+      byExperiment.set(claim.experiment, [...(byExperiment.get(claim.experiment) ?? []), claim]);
+    }
+    const bodies = [...byExperiment].map(([name, claims]) => this.body(name, titles.get(name) ?? name, claims));
+    const now = [...this.table.tBodies];
+    if (now.length !== bodies.length || bodies.some((body, i) => now[i] !== body)) {
+      for (const body of now) if (!bodies.includes(body)) body.remove();
+      this.table.append(...bodies);
+    }
+    this.filter.setReport(report);
+  }
+
+  private body(name: string, title: string, claims: Claim[]): HTMLTableSectionElement {
+    const of = [title, claims];
+    const known = this.groups.get(name);
+    if (known && same(known.of, of)) return known.body;
+    const body = group(name, title, claims);
+    if (known) {
+      // What was unfolded stays so.
+      const open = known.body.querySelectorAll("details");
+      body.querySelectorAll("details").forEach((fold, i) => (fold.open = open[i]?.open ?? false));
+      const expanded = known.body.querySelector("button.fold")?.getAttribute("aria-expanded") ?? "false";
+      body.querySelector("button.fold")?.setAttribute("aria-expanded", expanded);
+      known.body.replaceWith(body);
+    }
+    this.groups.set(name, { of, body });
+    return body;
+  }
 }

@@ -11,31 +11,7 @@ function experimentEntry(report: Report, experiment: Experiment): HTMLElement {
   return el("li", {}, link, claims.length > 0 ? verdictMarks(claims) : null);
 }
 
-/** Marks the entry of the section being read: the last whose heading has come up to the upper part of the window. */
-function followReading(list: HTMLElement): void {
-  const entries = [...list.querySelectorAll("a")].flatMap((link) => {
-    const heading = document.getElementById(link.hash.slice(1));
-    return heading ? [{ link, heading }] : [];
-  });
-  let waiting = false;
-  const mark = () => {
-    waiting = false;
-    const passed = entries.filter(({ heading }) => heading.getBoundingClientRect().top < 0.3 * window.innerHeight);
-    const current = passed[passed.length - 1] ?? entries[0];
-    for (const entry of entries) {
-      if (entry === current) entry.link.setAttribute("aria-current", "true");
-      else entry.link.removeAttribute("aria-current");
-    }
-  };
-  const wait = () => {
-    if (!waiting) requestAnimationFrame(mark);
-    waiting = true;
-  };
-  window.addEventListener("scroll", wait, { passive: true });
-  wait();
-}
-
-export function contents(report: Report): HTMLElement {
+function entries(report: Report): HTMLElement[] {
   const place = (href: string, text: string) => el("li", {}, el("a", { href }, text));
   const stops = chapters(report).map(({ title, experiments }) =>
     el(
@@ -45,9 +21,7 @@ export function contents(report: Report): HTMLElement {
       el("ul", {}, ...experiments.map((experiment) => experimentEntry(report, experiment))),
     ),
   );
-  const list = el(
-    "ul",
-    {},
+  return [
     place("#top", "In short"),
     ...stops,
     el("li", { class: "nav-tables" }, "For the researcher"),
@@ -55,15 +29,49 @@ export function contents(report: Report): HTMLElement {
     place("#how-to-read", "How to read them"),
     place("#terms", "Terms"),
     place("#runs", "The runs"),
-  );
-  const fold = el("details", {}, el("summary", {}, "Contents"), list);
-  const wide = window.matchMedia("(min-width: 64rem)");
-  const unfold = () => (fold.open = wide.matches);
-  wide.addEventListener("change", unfold);
-  unfold();
-  list.addEventListener("click", (event) => {
-    if (event.target instanceof HTMLAnchorElement && !wide.matches) fold.open = false;
-  });
-  requestAnimationFrame(() => followReading(list));
-  return el("nav", { "aria-label": "Contents" }, fold);
+  ];
+}
+
+export class Contents {
+  readonly element: HTMLElement;
+  private readonly list = el("ul", { id: "contents" });
+  private waiting = false;
+
+  constructor() {
+    const fold = el("details", {}, el("summary", {}, "Contents"), this.list);
+    this.element = el("nav", { "aria-label": "Contents" }, fold);
+    const wide = window.matchMedia("(min-width: 64rem)");
+    const unfold = () => (fold.open = wide.matches);
+    wide.addEventListener("change", unfold);
+    unfold();
+    this.list.addEventListener("click", (event) => {
+      if (event.target instanceof HTMLAnchorElement && !wide.matches) fold.open = false;
+    });
+    window.addEventListener("scroll", () => this.soon(), { passive: true });
+  }
+
+  setReport(report: Report): void {
+    this.list.replaceChildren(...entries(report));
+    this.soon();
+  }
+
+  private soon(): void {
+    if (!this.waiting) requestAnimationFrame(() => this.mark());
+    this.waiting = true;
+  }
+
+  /** Marks the entry of the section being read: the last whose heading has come up to the upper part of the window. */
+  private mark(): void {
+    this.waiting = false;
+    const places = [...this.list.querySelectorAll("a")].flatMap((link) => {
+      const heading = document.getElementById(link.hash.slice(1));
+      return heading ? [{ link, heading }] : [];
+    });
+    const passed = places.filter(({ heading }) => heading.getBoundingClientRect().top < 0.3 * window.innerHeight);
+    const current = passed[passed.length - 1] ?? places[0];
+    for (const place of places) {
+      if (place === current) place.link.setAttribute("aria-current", "true");
+      else place.link.removeAttribute("aria-current");
+    }
+  }
 }

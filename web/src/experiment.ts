@@ -124,21 +124,31 @@ function tryNext(experiment: Experiment): HTMLElement[] {
   return experiment.tryNext === "" ? [] : [el("p", { class: "small" }, "To go on from here:"), command(experiment.tryNext)];
 }
 
-function closerLook(experiment: Experiment, figures: Figure[]): HTMLElement {
+/** `whatIf` makes its element, which is not needed before somebody looks. */
+function closerLook(experiment: Experiment, figures: Figure[], whatIf: () => HTMLElement): HTMLElement {
   const words = figures.length === 0 ? "" : `${count(figures.length, "more figure")}, `;
-  return el(
+  const place = el("div", { class: "what-if-place" }, subheading("What if"));
+  const fold = el(
     "details",
     { class: "closer" },
-    el("summary", {}, `A closer look: ${words}what was run, its cost`),
+    el("summary", {}, `A closer look: ${words}what was run, its cost, what if`),
     ...figures.map((figure) => figureElement(figure)),
     ...prose("What was run", experiment.whatWasRun),
     ...paperTable(experiment.paperNumbers),
     ...prose("Notes", experiment.notes),
     costLine(experiment),
+    place,
   );
+  fold.addEventListener("toggle", () => fold.open && place.childElementCount === 1 && place.append(whatIf()));
+  return fold;
 }
 
-export function experimentSection(report: Report, experiment: Experiment, figures: Figure[]): HTMLElement {
+export function experimentSection(
+  report: Report,
+  experiment: Experiment,
+  figures: Figure[],
+  whatIf: () => HTMLElement,
+): HTMLElement {
   const id = experimentAnchor(experiment.name);
   const [first, ...more] = figures;
   return el(
@@ -156,6 +166,6 @@ export function experimentSection(report: Report, experiment: Experiment, figure
       el("div", { class: "beside" }, ...claimLists(report, experiment), answerBlock(experiment), ...tryNext(experiment)),
     ),
     sourceLine(experiment),
-    closerLook(experiment, more),
+    closerLook(experiment, more, whatIf),
   );
 }

@@ -3,9 +3,8 @@
 import { isMeasured } from "./claims";
 import { el, type Child } from "./dom";
 import { experimentAnchor } from "./experiment";
-import { figureElement } from "./figure";
 import { count, date, duration } from "./format";
-import type { Claim, Experiment, Report } from "./report";
+import type { Claim, Experiment, Figure, Report } from "./report";
 import { withTerms } from "./terms";
 import { countVerdicts, ofRank, verdictLabel, verdicts, verdictWords } from "./verdict";
 
@@ -94,10 +93,14 @@ function headlines(report: Report): Headline[] {
 
 const mostHeadlines = 4;
 
-function inShort(report: Report): HTMLElement {
+/** The figure that the first screen shows. */
+export function coverFigure(report: Report): Figure | null {
+  const cover = headlines(report)[0]?.experiment.name ?? report.experiments[0]?.name;
+  return report.figures.find((it) => it.experiment === cover) ?? null;
+}
+
+function inShort(report: Report, cover: HTMLElement | null): HTMLElement {
   const stated = headlines(report).slice(0, mostHeadlines);
-  const cover = stated[0]?.experiment.name ?? report.experiments[0]?.name;
-  const figure = report.figures.find((it) => it.experiment === cover);
   return el(
     "div",
     { class: "in-short" },
@@ -122,14 +125,13 @@ function inShort(report: Report): HTMLElement {
         ),
       ),
     ),
-    figure ? figureElement(figure, "cover") : null,
+    cover,
   );
 }
 
-export function headerSection(report: Report): HTMLElement {
-  return el(
-    "header",
-    { id: "top" },
+/** What stands in the page's header; `cover` is the element of its figure. */
+export function headerParts(report: Report, cover: HTMLElement | null): (HTMLElement | null)[] {
+  return [
     el("h1", {}, "What batch normalization does"),
     el(
       "p",
@@ -137,7 +139,7 @@ export function headerSection(report: Report): HTMLElement {
       `A bnlab report: the literature's experiments, run again on ${report.data}, ${report.scale} scale.`,
     ),
     partialNotice(report),
-    inShort(report),
+    inShort(report, cover),
     tally(report),
     el(
       "dl",
@@ -146,7 +148,7 @@ export function headerSection(report: Report): HTMLElement {
         .filter(([, value]) => value !== "")
         .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
     ),
-  );
+  ];
 }
 
 function entry(term: Child, ...text: Child[]): HTMLElement {

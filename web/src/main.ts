@@ -1,17 +1,16 @@
-// The page of a bnlab report: reads the report that bnlab wrote into the page and builds everything from it.
+// The page of a bnlab report: reads the report that bnlab wrote into the page and builds everything from it; or, from
+// `bnlab serve`, asks the server for it.
 import "./style.css";
 import "./tables.css";
 import "./figures.css";
+import "./runs.css";
 import "./media.css";
-import { claimsSection } from "./claims";
-import { contents } from "./contents";
-import { el } from "./dom";
+import { readAddress } from "./address";
 import { drawAll, drawWhenNear } from "./figure";
-import { headerSection, howToRead } from "./header";
-import { readReport, schemaVersions, type Report } from "./report";
-import { runsSection } from "./runs";
-import { termsSection } from "./terms";
-import { tour } from "./tour";
+import { showLive } from "./live_page";
+import { notice, Page } from "./page";
+import { readReport } from "./report";
+import { ReportSource } from "./source";
 
 declare global {
   interface Window {
@@ -19,54 +18,36 @@ declare global {
   }
 }
 
-function notice(text: string): HTMLElement {
-  return el("p", { class: "notice", role: "alert" }, text);
+function showFile(root: HTMLElement, content: unknown): void {
+  const report = readReport(content);
+  const page = new Page(root, new ReportSource(report));
+  page.setRuns(report.runs);
+  page.show(report);
+  page.followFirst();
 }
 
-function pageParts(report: Report): HTMLElement[] {
-  const main = el(
-    "main",
-    {},
-    report.schemaVersion !== null && schemaVersions.includes(report.schemaVersion)
-      ? null
-      : notice(
-          `This page reads reports of versions ${schemaVersions.join(" and ")}; this one is of version ` +
-            `${report.schemaVersion ?? "unknown"}, so parts of it may be missing.`,
-        ),
-    headerSection(report),
-    ...tour(report),
-    claimsSection(report),
-    howToRead(),
-    termsSection(),
-    runsSection(report),
-  );
-  return [contents(report), main];
-}
-
-async function show(page: HTMLElement): Promise<void> {
+async function show(root: HTMLElement): Promise<void> {
   const json = document.getElementById("bnlab-report")?.textContent?.trim() ?? "";
   if (json === "") {
-    page.append(notice("This page holds no report yet: `bnlab report DIR` writes one with the results in DIR."));
+    root.append(notice("This page holds no report yet: `bnlab report DIR` writes one with the results in DIR."));
     return;
   }
-  const report = readReport(json);
-  document.title = `bnlab report: ${report.data}, ${report.scale} scale`;
-  page.append(...pageParts(report));
-  // The browser looked for the address's place before the page had one.
-  if (location.hash.length > 1) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  const content = JSON.parse(json) as { live?: unknown } | null;
+  if (content?.live === true) await showLive(root);
+  else showFile(root, content);
   await drawWhenNear();
-  if (location.hash === "#all") await drawAll();
+  if (readAddress().place === "all") await drawAll();
 }
 
 async function start(): Promise<void> {
-  const page = document.getElementById("page");
-  if (!page) return;
+  const root = document.getElementById("page");
+  if (!root) return;
   window.bnlabRenderAll = () => drawAll();
-  window.addEventListener("hashchange", () => location.hash === "#all" && void drawAll());
+  window.addEventListener("hashchange", () => readAddress().place === "all" && void drawAll());
   try {
-    await show(page);
+    await show(root);
   } catch (error) {
-    page.append(notice(`This report cannot be read: ${error instanceof Error ? error.message : String(error)}`));
+    root.append(notice(`This report cannot be read: ${error instanceof Error ? error.message : String(error)}`));
   }
   document.documentElement.dataset.rendered = "true";
 }

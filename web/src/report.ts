@@ -2,6 +2,9 @@
 // and a number that JSON cannot hold (NaN is written as null) stays null. Version 1 knew no ranks, and its "verdict" was
 // the one without the correction.
 
+import { readCurve, type Curve } from "./curve_data";
+import { fields, list, real, realOrText, text, type Fields } from "./read";
+
 export const schemaVersions: readonly number[] = [1, 2];
 
 export type Verdict = "supported" | "not supported" | "undecided";
@@ -94,6 +97,12 @@ export interface Run {
   seconds: number | null;
   threads: number | null;
   error: string;
+  /** Seconds by probe. */
+  probeSeconds: Record<string, number>;
+  /** Its keys that are not at their default; null where the report does not hold it. */
+  spec: Fields | null;
+  /** The training loss, thinned; null where the report does not hold it. */
+  curve: Curve | null;
 }
 
 export interface Report {
@@ -101,6 +110,8 @@ export interface Report {
   version: string;
   scale: string;
   data: string;
+  /** As `bnlab reproduce --data` takes it. */
+  dataName: string;
   created: string;
   state: string;
   fingerprint: Record<string, string>;
@@ -108,28 +119,6 @@ export interface Report {
   figures: Figure[];
   experiments: Experiment[];
   runs: Run[];
-}
-
-type Fields = Record<string, unknown>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function list<T>(value: unknown, read: (item: unknown) => T): T[] {
-  return Array.isArray(value) ? value.map(read) : [];
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
-}
-
-function real(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
-}
-
-function realOrText(value: unknown): number | string | null {
-  return typeof value === "string" ? value : real(value);
 }
 
 function pair(value: unknown): [number, number] | null {
@@ -220,8 +209,10 @@ function experiment(value: unknown): Experiment {
   };
 }
 
-function run(value: unknown): Run {
+/** Also what a server says of a run (a SUMMARY of docs/serve.md). */
+export function readRun(value: unknown): Run {
   const from = fields(value);
+  const probes = Object.entries(fields(from.probe_seconds)).map(([name, seconds]) => [name, real(seconds) ?? 0] as const);
   return {
     id: text(from.id),
     title: text(from.title),
@@ -232,23 +223,28 @@ function run(value: unknown): Run {
     seconds: computingTime(from),
     threads: real(from.threads),
     error: text(from.error),
+    probeSeconds: Object.fromEntries(probes),
+    spec: typeof from.spec === "object" && from.spec !== null ? fields(from.spec) : null,
+    curve: readCurve(from.curve),
   };
 }
 
-export function readReport(json: string): Report {
-  const from = fields(JSON.parse(json));
+/** From the parsed report.json. */
+export function readReport(value: unknown): Report {
+  const from = fields(value);
   const fingerprint = Object.entries(fields(from.fingerprint)).map(([name, value]) => [name, text(value)] as const);
   return {
     schemaVersion: real(from.schema_version),
     version: text(from.bnlab),
     scale: text(from.scale),
     data: text(from.data_title) || text(from.data),
+    dataName: text(from.data),
     created: text(from.created),
     state: text(from.state) || "complete",
     fingerprint: Object.fromEntries(fingerprint),
     claims: list(from.claims, claim),
     figures: list(from.figures, figure),
     experiments: list(from.experiments, experiment),
-    runs: list(from.runs, run),
+    runs: list(from.runs, readRun),
   };
 }

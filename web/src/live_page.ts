@@ -1,0 +1,1 @@
+export async function showLive(_root: HTMLElement): Promise<void> {}
