@@ -109,7 +109,7 @@ TEST(KilledRun, DivergesWithTheSameBits) {
   spec.steps = 50;
   spec.optimizer.lr = 1e6;
   testing::TempFolder temp;
-  train_in(temp / "run", spec, {});
+  testing::killed_at(0, [&](const WriteHook& hook) { train_in(temp / "run", spec, hook); });
   ASSERT_EQ(RunReader(temp / "run").state(), RunState::kDiverged);
   ASSERT_LT(RunReader(temp / "run").diverged_at(), 4);
   EXPECT_GT(kill_everywhere(spec), 30);

@@ -57,7 +57,13 @@ class Adadelta : public torch::optim::Optimizer {
   void save(OutputArchive& archive) const override {
     torch::optim::serialize<AdadeltaState, AdadeltaOptions>(archive, *this);
   }
-  void load(InputArchive& archive) override { torch::optim::serialize<AdadeltaState, AdadeltaOptions>(archive, *this); }
+  /// The options stay those of the specification: none are stored, and libtorch 2 takes what it reads for stored ones.
+  void load(InputArchive& archive) override {
+    auto& options = static_cast<AdadeltaOptions&>(param_groups_.front().options());
+    const AdadeltaOptions own = options;
+    torch::optim::serialize<AdadeltaState, AdadeltaOptions>(archive, *this);
+    options = own;
+  }
 
  private:
   AdadeltaState& state_of(const at::Tensor& parameter) {
