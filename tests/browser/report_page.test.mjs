@@ -1,54 +1,20 @@
 // The report's page in a browser: what it shows of a report, and that page_check.mjs sees what may go wrong.
-//
-// BNLAB_VIEWER_PAGE names the built page without a report in it (by default web/dist/index.html).
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { checkReport, openBrowser } from "./page_check.mjs";
+import { checkReport } from "./page_check.mjs";
+import { press, ReportPages, sample } from "./report_pages.mjs";
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const dataTag = '<script type="application/json" id="bnlab-report">';
-const viewer = readFileSync(process.env.BNLAB_VIEWER_PAGE ?? here("../../web/dist/index.html"), "utf8");
-const sampleText = readFileSync(here("sample_report.json"), "utf8");
-const sample = () => JSON.parse(sampleText);
-const folder = mkdtempSync(join(tmpdir(), "bnlab-page-"));
-let browser;
-let files = 0;
-
-/** The file of a page with this report in it, and more markup at its end. */
-function pageFile(report, markup = "") {
-  const json = JSON.stringify(report).replaceAll("<", "\\u003c");
-  const file = join(folder, `report-${++files}.html`);
-  const page = viewer.replace(dataTag, () => dataTag + json);
-  const end = page.lastIndexOf("</body>");
-  writeFileSync(file, page.slice(0, end) + markup + page.slice(end));
-  return file;
-}
-
-async function withPage(report, look, hash = "", width = 1280) {
-  const page = await browser.newPage({ viewport: { width, height: 900 } });
-  try {
-    await page.goto(pathToFileURL(pageFile(report)).href + hash);
-    await page.waitForFunction(() => document.documentElement.dataset.rendered === "true");
-    return await look(page);
-  } finally {
-    await page.close();
-  }
-}
+const pages = new ReportPages();
+const pageFile = (report, markup) => pages.file(report, markup);
+const withPage = (report, look, hash = "", width = 1280) => pages.show(report, look, { hash, width, problems: [] });
 
 async function assertProblem(report, pattern, markup = "") {
-  const problems = await checkReport(browser, pageFile(report, markup));
+  const problems = await checkReport(pages.browser, pageFile(report, markup));
   assert.ok(
     problems.some((problem) => pattern.test(problem)),
     `no ${pattern} in ${JSON.stringify(problems)}`,
   );
 }
-
-/** By the keyboard: figures drawn meanwhile move what stands below them away from under a pointer. */
-const press = (control) => control.press("Enter");
 
 /** Unfolds the secondary claims of every experiment in the table of claims. */
 async function unfold(page) {
@@ -73,15 +39,12 @@ function largeReport(experiments, runs) {
 }
 
 describe("the report's page", () => {
-  before(async () => (browser = await openBrowser()));
-  after(async () => {
-    await browser.close();
-    rmSync(folder, { recursive: true });
-  });
+  before(() => pages.open());
+  after(() => pages.close());
 
   it("the sample report is in order, light and dark", async () => {
-    assert.deepEqual(await checkReport(browser, pageFile(sample())), []);
-    assert.deepEqual(await checkReport(browser, pageFile(sample()), { dark: true, width: 390 }), []);
+    assert.deepEqual(await checkReport(pages.browser, pageFile(sample())), []);
+    assert.deepEqual(await checkReport(pages.browser, pageFile(sample()), { dark: true, width: 390 }), []);
   });
 
   it("puts two panels below each other on a phone, and beside each other elsewhere", async () => {
@@ -135,7 +98,7 @@ describe("the report's page", () => {
   });
 
   it("an empty report is in order", async () => {
-    assert.deepEqual(await checkReport(browser, pageFile({ schema_version: 2 })), []);
+    assert.deepEqual(await checkReport(pages.browser, pageFile({ schema_version: 2 })), []);
   });
 
   it("nulls and unknown fields are in order", async () => {
@@ -151,7 +114,7 @@ describe("the report's page", () => {
       });
     }
     for (const run of report.runs) Object.assign(run, { steps: null, seconds: null, threads: null });
-    assert.deepEqual(await checkReport(browser, pageFile(report)), []);
+    assert.deepEqual(await checkReport(pages.browser, pageFile(report)), []);
   });
 
   it("the check sees a figure that cannot be drawn", async () => {
@@ -196,7 +159,7 @@ describe("the report's page", () => {
     report.experiments[0].title = hostile;
     report.figures[0].caption = hostile;
     report.runs[0].title = hostile;
-    assert.deepEqual(await checkReport(browser, pageFile(report)), []);
+    assert.deepEqual(await checkReport(pages.browser, pageFile(report)), []);
     await withPage(report, async (page) => {
       assert.equal(await page.locator("img, b").count(), 0);
       assert.equal(await page.evaluate(() => window.hit ?? null), null);
@@ -255,7 +218,7 @@ describe("the report's page", () => {
       claim.verdict = claim.verdict_raw;
       for (const name of ["rank", "p", "p_adjusted", "verdict_raw"]) delete claim[name];
     }
-    assert.deepEqual(await checkReport(browser, pageFile(report)), []);
+    assert.deepEqual(await checkReport(pages.browser, pageFile(report)), []);
     await withPage(report, async (page) => {
       assert.match(await page.locator(".tally").innerText(), /^8 primary claims[^]*\n3\s[^]*\n1\s[^]*\n4\s/);
       assert.equal(await page.locator("main > .notice").count(), 0);

@@ -27,8 +27,9 @@ function fits(unit: Unit, channel: Channel, definition: Spec): boolean {
   if (type !== undefined && type !== "log" && type !== "linear") return false;
   if (Array.isArray(domain) && !domain.every((end) => typeof end === "number" && end > 0)) return false;
   const other = unit.encoding[`${channel}2`];
-  // Bars and areas without a second end start at 0, which no logarithmic axis has.
-  if (other === undefined && ["bar", "area"].includes(markOf(unit))) return false;
+  // Bars and areas of which neither end is given start at 0, which no logarithmic axis has.
+  const across = unit.encoding[channel === "x" ? "y2" : "x2"];
+  if (!other && !across && ["bar", "area"].includes(markOf(unit))) return false;
   const values = [numbers(unit, definition), numbers(unit, other)];
   return values.every((list) => list !== null && list.every((value) => value > 0));
 }

@@ -12,7 +12,7 @@ function table(rows: Difference[], runs: [Run, Run], label: string): HTMLElement
     el("tr", {}, el("th", { scope: "row" }, key), el("td", { class: "code" }, a), el("td", { class: "code" }, b)),
   );
   const [first, second] = runs.map((run) => run.id.slice(0, 10));
-  return scrollable(el("table", { class: "plain compared" }, headerRow("", first!, second!), el("tbody", {}, ...cells)), label);
+  return scrollable(el("table", { class: "plain compared" }, headerRow("of the run", first!, second!), el("tbody", {}, ...cells)), label);
 }
 
 function results(a: Run, b: Run): Difference[] {

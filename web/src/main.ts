@@ -4,6 +4,7 @@ import "./style.css";
 import "./tables.css";
 import "./figures.css";
 import "./runs.css";
+import "./live.css";
 import "./media.css";
 import { readAddress } from "./address";
 import { drawAll, drawWhenNear } from "./figure";

@@ -54,6 +54,13 @@ export class Page {
     });
   }
 
+  /** While there is no report. */
+  wait(): void {
+    const words = "There is no report yet: it comes with the first seed that is complete. Until then, these are the runs.";
+    this.header.replaceChildren(el("h1", {}, "What batch normalization does"), el("p", { class: "notice", role: "note" }, words));
+    this.main.replaceChildren(this.header, this.runs.element);
+  }
+
   setRuns(runs: Run[]): void {
     this.runs.setRuns(runs);
   }
@@ -76,7 +83,7 @@ export class Page {
 
   private build(): void {
     const parts = [this.strange, this.header, this.tour.element, this.claims.element, howToRead(), termsSection()];
-    this.main.append(...parts, this.runs.element);
+    this.main.replaceChildren(...parts, this.runs.element);
   }
 
   private coverOf(report: Report): HTMLElement | null {

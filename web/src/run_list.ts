@@ -76,11 +76,13 @@ export class RunList {
 
   private fillStates(): void {
     const kept = this.state.value;
-    const states = [...new Set(this.runs.map((run) => run.state))];
-    const options = states.map((state) => {
-      const n = this.runs.filter((run) => run.state === state).length;
-      return el("option", { value: state }, `${state} (${n})`);
-    });
+    const counts = new Map<string, number>();
+    for (const { state } of this.runs) counts.set(state, (counts.get(state) ?? 0) + 1);
+    const states = [...counts.keys()];
+    const options = [...counts].map(([state, n]) => el("option", { value: state }, `${state} (${n})`));
+    // Who has opened the choice keeps it.
+    const now = [...this.state.options].slice(1).map((option) => option.text);
+    if (now.length > 0 && now.join() === options.map((option) => option.text).join()) return;
     this.state.replaceChildren(el("option", { value: "" }, "every state"), ...options);
     this.state.value = states.includes(kept) ? kept : "";
   }
@@ -159,10 +161,10 @@ export class RunList {
   }
 
   private cells(run: Run): HTMLTableCellElement[] {
-    const open = el("button", { type: "button", class: "fold code", title: run.id }, run.id.slice(0, 10));
+    const open = el("button", { type: "button", class: "open-run code", title: run.id }, run.id.slice(0, 10));
     open.setAttribute("aria-expanded", String(this.details.has(run.id)));
     open.addEventListener("click", () => void this.toggle(run, open));
-    const choose = el("button", { type: "button", "aria-label": `Compare ${run.title || run.id}` }, "choose");
+    const choose = el("button", { type: "button", "aria-label": `choose ${run.title || run.id} to be compared` }, "choose");
     choose.dataset.run = run.id;
     choose.setAttribute("aria-pressed", String(this.chosen.includes(run.id)));
     choose.addEventListener("click", () => this.choose(run.id));

@@ -35,6 +35,8 @@ const font = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation San
 export function figureConfig(scheme: Scheme): Config {
   const { paper, text, faint, grid, category } = palettes[scheme];
   return {
+    // The picture as a whole has words (describe.ts); thousands of marks with words of their own would be noise.
+    aria: false,
     background: paper,
     font,
     view: { stroke: "transparent" },
