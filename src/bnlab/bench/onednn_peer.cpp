@@ -108,9 +108,11 @@ void OneDnnPeer::prepare_primitives(bool relu, double eps) {
                     {DNNL_ARG_MEAN, training_args_.at(DNNL_ARG_MEAN)},
                     {DNNL_ARG_VARIANCE, training_args_.at(DNNL_ARG_VARIANCE)},
                     {DNNL_ARG_SCALE, scale},
-                    {DNNL_ARG_SHIFT, shift},
                     {DNNL_ARG_DIFF_SCALE, vector(dscale_)},
                     {DNNL_ARG_DIFF_SHIFT, vector(dshift_)}};
+#if DNNL_VERSION_MAJOR < 3  // which counts it among the inputs; 3 does not
+  backward_args_[DNNL_ARG_SHIFT] = shift;
+#endif
   if (relu) {
     const memory workspace = memory_of(training.workspace_desc(), workspace_bytes_);
     training_args_[DNNL_ARG_WORKSPACE] = workspace;
