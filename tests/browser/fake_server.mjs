@@ -145,7 +145,10 @@ export class FakeServer {
   knowSample() {
     this.report = sample();
     for (const run of this.report.runs) {
-      this.runs.set(run.id, summary(run.id, { ...run, step: run.steps, rate: null, left_seconds: null, error: run.error ?? "" }));
+      this.runs.set(
+        run.id,
+        summary(run.id, { ...run, step: run.steps, rate: null, left_seconds: null, error: run.error ?? "" }),
+      );
       if (run.spec) this.specs.set(run.id, run.spec);
       if (run.curve) this.curves.set(run.id, structuredClone(run.curve));
     }

@@ -60,7 +60,8 @@ function readProgress(value: unknown): Progress {
 }
 
 async function ask(path: string, method = "GET", body?: unknown): Promise<unknown> {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const sent =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   const answer = await fetch(path, { method, ...sent }).catch(() => {
     throw new Error("The server does not answer.");
   });
@@ -145,7 +146,11 @@ export class LiveClient implements Source {
     const id = text(data.id);
     const known = this.curves.get(id);
     if (known) {
-      const curve = extended(known, list(data.steps, (step) => real(step) ?? 0), list(data.values, real));
+      const curve = extended(
+        known,
+        list(data.steps, (step) => real(step) ?? 0),
+        list(data.values, real),
+      );
       if (curve.steps.length > mostPoints) this.curves.delete(id);
       else this.curves.set(id, curve);
     }
