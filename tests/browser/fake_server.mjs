@@ -35,6 +35,7 @@ export class FakeServer {
   mayStart = false;
   requests = [];
   refusal = null; // of the next plan: [status, words]
+  busy = ""; // why no run can be started
   streams = new Set();
 
   async open(port = 0) {
@@ -134,6 +135,7 @@ export class FakeServer {
   }
 
   start({ base, changes }, answer) {
+    if (this.busy) return json(answer, { error: this.busy }, 409);
     const id = "00000000000000aa";
     this.started = { base, changes };
     this.specs.set(id, { ...this.specs.get(base), optimizer: { lr: changes["optimizer.lr"] } });

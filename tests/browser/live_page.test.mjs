@@ -199,4 +199,24 @@ describe("the live page", () => {
     await says(form, /It has ended: finished after 400 steps/);
     assert.ok(server.requests.includes("POST /api/plan") && server.requests.includes("POST /api/runs"));
   });
+
+  it("stops a run that it has started, and says why another cannot be started", async () => {
+    server.knowSample();
+    server.mayStart = true;
+    await open(`#run-${base}`);
+    await press(page.locator(`[id="run-${base}"] button.open-run`));
+    const form = page.locator(".run-detail .what-if");
+    const button = (name) => form.getByRole("button", { name });
+    await form.getByLabel("seed").fill("9");
+    await press(button("what would it cost?"));
+    await press(button("start it"));
+    await press(button("stop it"));
+    await says(form, /It is asked to stop, and keeps what it has/);
+    assert.ok(server.requests.includes("DELETE /api/runs/00000000000000aa"));
+    server.busy = "a run that was started here is still going on";
+    await form.getByLabel("seed").fill("10");
+    await press(button("what would it cost?"));
+    await press(button("start it"));
+    await says(form, /It was not started: a run that was started here is still going on/);
+  });
 });

@@ -148,7 +148,8 @@ describe("the page's runs", () => {
       await commandOf(report, without),
       "bnlab train --data fashion-mnist --model mlp --norm l1 --lr 0.1 --steps 400 --pad-to 0 " +
         "--place after-activation --optimizer momentum --milestones 100,200 --factor 0.5 --batch 32 --threads 1 " +
-        "--divergence-loss null --model-option activation=tanh --optimizer-option momentum=0.9 --probe weights --probe-budget 7% --out more",
+        "--divergence-loss null --model-option activation=tanh --optimizer-option momentum=0.9 --probe weights " +
+        "--probe-budget 7% --out more",
     );
     // Without a word on it, train makes the channels of this model a quarter of the original's.
     const whole = await commandOf(
