@@ -239,7 +239,9 @@ describe("the filters of the claims", () => {
       sample(),
       async (page) => {
         assert.equal(await seen(page), 2);
-        assert.equal(await page.getByRole("button", { name: "2 supported" }).getAttribute("aria-pressed"), "true");
+        for (const name of ["2 supported", "4 primary"]) {
+        assert.equal(await page.getByRole("button", { name }).getAttribute("aria-pressed"), "true", name);
+      }
         await page.evaluate(() => (location.hash = "#claim-santurkar-fig4-beta-smoothness"));
         const claim = page.locator("#claim-santurkar-fig4-beta-smoothness");
         await claim.waitFor({ state: "visible" });
