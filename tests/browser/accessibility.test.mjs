@@ -1,4 +1,6 @@
 // The report's page for everyone: axe-core finds nothing, light, dark and on a phone; and the keyboard reaches all.
+//
+// BNLAB_SCREENSHOTS names a folder for pictures of the page, unfolded.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +9,10 @@ import { press, ReportPages, sample } from "./report_pages.mjs";
 import { bandChart, fourPanels, ridges } from "./sample_figures.mjs";
 
 const pages = new ReportPages();
-const axe = readFileSync(createRequire(new URL("../../web/package.json", import.meta.url)).resolve("axe-core/axe.min.js"), "utf8");
+const axe = readFileSync(
+  createRequire(new URL("../../web/package.json", import.meta.url)).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
 const [run, other] = ["5084c63f7b949e54", "791397a3d445a53e"];
 
 /** The sample with every kind of tool that a figure may have. */
@@ -24,7 +29,8 @@ async function unfold(page) {
   await page.evaluate(() => {
     for (const fold of document.querySelectorAll("main details")) fold.open = true;
     for (const button of document.querySelectorAll("button.fold[aria-expanded='false']")) button.click();
-    for (const tool of document.querySelectorAll(".tool[aria-pressed='false']")) if (tool.textContent.includes("at a time")) tool.click();
+    for (const tool of document.querySelectorAll(".tool[aria-pressed='false']"))
+      if (tool.textContent.includes("at a time")) tool.click();
   });
   await press(page.locator(`[id="run-${run}"] button.open-run`));
   await page.locator(".run-detail svg.marks").waitFor();
@@ -38,7 +44,9 @@ async function violations(page) {
     window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
   );
   return found.violations.flatMap(({ id, nodes }) =>
-    nodes.slice(0, 5).map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} (${failureSummary.replace(/\s+/g, " ")})`),
+    nodes
+      .slice(0, 5)
+      .map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} (${failureSummary.replace(/\s+/g, " ")})`),
   );
 }
 
@@ -48,22 +56,36 @@ describe("the page for everyone", () => {
   before(() => pages.open());
   after(() => pages.close());
 
-  for (const [name, options] of [["light", {}], ["dark", { dark: true }], ["on a phone", { width: 390 }]]) {
+  for (const [name, options] of [
+    ["light", {}],
+    ["dark", { dark: true }],
+    ["on a phone", { width: 390 }],
+  ]) {
     it(`axe finds nothing wrong, ${name}`, { timeout: 240_000 }, async () => {
-      await pages.show(report(), async (page) => {
-        await unfold(page);
-        assert.deepEqual(await violations(page), []);
-      }, { ...openAll, ...options });
+      await pages.show(
+        report(),
+        async (page) => {
+          await unfold(page);
+          const folder = process.env.BNLAB_SCREENSHOTS;
+          if (folder) await page.screenshot({ path: `${folder}/report ${name}.png`, fullPage: true });
+          assert.deepEqual(await violations(page), []);
+        },
+        { ...openAll, ...options },
+      );
     });
   }
 
   it("axe sees what is wrong", async () => {
     const markup = '<img src="data:," width="9" height="9"><p style="color:#ccc;background:#fff">faint</p>';
-    await pages.show(report(), async (page) => {
-      const found = (await violations(page)).join("\n");
-      assert.match(found, /image-alt/);
-      assert.match(found, /color-contrast/);
-    }, { markup, problems: [] });
+    await pages.show(
+      report(),
+      async (page) => {
+        const found = (await violations(page)).join("\n");
+        assert.match(found, /image-alt/);
+        assert.match(found, /color-contrast/);
+      },
+      { markup, problems: [] },
+    );
   });
 
   it("every control can be reached by the keyboard and shows that it has the focus", async () => {

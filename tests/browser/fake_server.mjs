@@ -35,6 +35,7 @@ export class FakeServer {
   mayStart = false;
   requests = [];
   refusal = null; // of the next plan: [status, words]
+  busy = ""; // why no run can be started
   streams = new Set();
 
   async open(port = 0) {
@@ -96,7 +97,7 @@ export class FakeServer {
     }
     if (first !== "api") return json(answer, { error: "there is nothing of this name" }, 404);
     if (second === "report") {
-      return this.report ? json(answer, this.report) : json(answer, { error: "there is no report yet" }, 404);
+      return json(answer, this.report ?? null);
     }
     if (second === "events") return this.stream(answer);
     if (second === "plan") return this.plan(JSON.parse(body), answer);
@@ -134,6 +135,7 @@ export class FakeServer {
   }
 
   start({ base, changes }, answer) {
+    if (this.busy) return json(answer, { error: this.busy }, 409);
     const id = "00000000000000aa";
     this.started = { base, changes };
     this.specs.set(id, { ...this.specs.get(base), optimizer: { lr: changes["optimizer.lr"] } });
@@ -145,7 +147,10 @@ export class FakeServer {
   knowSample() {
     this.report = sample();
     for (const run of this.report.runs) {
-      this.runs.set(run.id, summary(run.id, { ...run, step: run.steps, rate: null, left_seconds: null, error: run.error ?? "" }));
+      this.runs.set(
+        run.id,
+        summary(run.id, { ...run, step: run.steps, rate: null, left_seconds: null, error: run.error ?? "" }),
+      );
       if (run.spec) this.specs.set(run.id, run.spec);
       if (run.curve) this.curves.set(run.id, structuredClone(run.curve));
     }

@@ -32,7 +32,11 @@ async function onFigure(spec, look, options = {}, figure = id) {
 const tool = (figure, name) => figure.getByRole("button", { name, exact: true });
 const hashOf = (page) => page.evaluate(() => location.hash);
 const lines = (figure) => figure.locator("svg .mark-line.role-mark path[d]").count();
-const labels = (figure, axis) => figure.locator(`svg .role-axis text`).allTextContents().then((all) => all.join(" ") + axis);
+const labels = (figure, axis) =>
+  figure
+    .locator(`svg .role-axis text`)
+    .allTextContents()
+    .then((all) => all.join(" ") + axis);
 
 /** Waits until the figure shows what `look` wants. */
 async function until(look, wanted) {
@@ -58,12 +62,21 @@ describe("the tools of a figure", () => {
     await onFigure(bandChart(), async (figure, page) => {
       assert.doesNotMatch(await labels(figure, ""), /\b2 5 10\b/);
       await press(tool(figure, "log x"));
-      await until(() => tool(figure, "log x").getAttribute("aria-pressed"), (it) => it === "true");
-      const ticks = await until(() => figure.locator("svg .role-axis-grid").first().locator("line").count(), (n) => n > 12);
+      await until(
+        () => tool(figure, "log x").getAttribute("aria-pressed"),
+        (it) => it === "true",
+      );
+      const ticks = await until(
+        () => figure.locator("svg .role-axis-grid").first().locator("line").count(),
+        (n) => n > 12,
+      );
       assert.ok(ticks > 12, "a line at each 1, 2, 3, … 10, 20, …");
       assert.equal(await hashOf(page), `#${id}?x=log`);
       await press(tool(figure, "log x"));
-      await until(() => figure.locator("svg .role-axis-grid").first().locator("line").count(), (n) => n <= 12);
+      await until(
+        () => figure.locator("svg .role-axis-grid").first().locator("line").count(),
+        (n) => n <= 12,
+      );
       assert.equal(await hashOf(page), `#${id}?x=linear`);
     });
   });
@@ -73,7 +86,12 @@ describe("the tools of a figure", () => {
       assert.equal(await tool(figure, "log x").count(), 0, "the steps begin with 0");
       assert.equal(await tool(figure, "log y").count(), 1);
     });
-    await onFigure(null, async (figure) => assert.equal(await tool(figure, /log/).count(), 0), {}, "fig-santurkar-fig4-b");
+    await onFigure(
+      null,
+      async (figure) => assert.equal(await tool(figure, /log/).count(), 0),
+      {},
+      "fig-santurkar-fig4-b",
+    );
     const bars = bandChart();
     bars.layer[0].encoding.y2 = undefined;
     await onFigure(JSON.parse(JSON.stringify(bars)), async (figure) => {
@@ -86,13 +104,19 @@ describe("the tools of a figure", () => {
       assert.equal(await lines(figure), 2);
       await press(figure.locator("summary", { hasText: "arms" }));
       await figure.getByLabel("no BN", { exact: true }).press("Space");
-      await until(() => lines(figure), (n) => n === 1);
+      await until(
+        () => lines(figure),
+        (n) => n === 1,
+      );
       assert.equal(await figure.locator("svg .mark-line.role-mark path").first().getAttribute("stroke"), "#cb3907");
       assert.deepEqual(await figure.locator("svg .role-legend-label text").allTextContents(), ["no BN (hidden)", "BN"]);
       assert.equal(decodeURIComponent(await hashOf(page)), `#${id}?hide=arm:no+BN`);
       assert.ok(await figure.getByLabel("BN", { exact: true }).isDisabled(), "the last one stays");
       await figure.locator("svg .role-legend-label text").first().click();
-      await until(() => lines(figure), (n) => n === 2);
+      await until(
+        () => lines(figure),
+        (n) => n === 2,
+      );
       assert.ok(await figure.getByLabel("no BN", { exact: true }).isChecked());
     });
   });
@@ -101,11 +125,17 @@ describe("the tools of a figure", () => {
     await onFigure(fourPanels(), async (figure, page) => {
       assert.equal(await lines(figure), 8);
       await press(tool(figure, "one panel at a time"));
-      await until(() => lines(figure), (n) => n === 2);
+      await until(
+        () => lines(figure),
+        (n) => n === 2,
+      );
       const slider = figure.getByRole("slider", { name: "Panel" });
       await slider.press("ArrowRight");
       await slider.press("ArrowRight");
-      await until(() => figure.locator("svg .role-title-text").allTextContents(), (it) => it.join() === "layer #3");
+      await until(
+        () => figure.locator("svg .role-title-text").allTextContents(),
+        (it) => it.join() === "layer #3",
+      );
       assert.equal(await slider.getAttribute("aria-valuetext"), "layer #3");
       assert.equal(await hashOf(page), `#${id}?panel=3`);
       const [width, room] = await figure.evaluate((it) =>
@@ -113,7 +143,10 @@ describe("the tools of a figure", () => {
       );
       assert.ok(width > 0.95 * room, `drawn ${width} wide where there are ${room}`);
       await press(tool(figure, "one panel at a time"));
-      await until(() => lines(figure), (n) => n === 8);
+      await until(
+        () => lines(figure),
+        (n) => n === 8,
+      );
     });
   });
 
@@ -124,32 +157,51 @@ describe("the tools of a figure", () => {
       await press(tool(figure, "one step at a time"));
       await until(faint, (n) => n === 2 * (steps.length - 1));
       await figure.getByRole("slider", { name: "Training step" }).press("End");
-      await until(() => figure.locator("output").last().textContent(), (it) => it === "5 of 5: step 200");
+      await until(
+        () => figure.locator("output").last().textContent(),
+        (it) => it === "5 of 5: step 200",
+      );
       assert.equal(await tool(figure, "one panel at a time").count(), 0, "two panels need no slider");
     });
   });
 
   it("an address sets the figure: panel, axis, arms, the chart's own slider", async () => {
     const hash = `#${id}?panel=2&y=log&hide=arm%3ABN`;
-    await onFigure(fourPanels(), async (figure) => {
-      assert.equal(await lines(figure), 1);
-      assert.deepEqual(await figure.locator("svg .role-title-text").allTextContents(), ["layer #2"]);
-      assert.equal(await tool(figure, "log y").getAttribute("aria-pressed"), "true");
-      assert.ok(await figure.isVisible());
-    }, { hash });
-    await onFigure(null, async (figure, page) => {
-      assert.equal(await figure.locator("input[name='until']").inputValue(), "100");
-      await figure.locator("input[name='until']").press("ArrowRight");
-      await until(() => hashOf(page), (it) => it === `#${scatter}?slider.until=120`);
-    }, { hash: `#${scatter}?slider.until=100` }, scatter);
+    await onFigure(
+      fourPanels(),
+      async (figure) => {
+        assert.equal(await lines(figure), 1);
+        assert.deepEqual(await figure.locator("svg .role-title-text").allTextContents(), ["layer #2"]);
+        assert.equal(await tool(figure, "log y").getAttribute("aria-pressed"), "true");
+        assert.ok(await figure.isVisible());
+      },
+      { hash },
+    );
+    await onFigure(
+      null,
+      async (figure, page) => {
+        assert.equal(await figure.locator("input[name='until']").inputValue(), "100");
+        await figure.locator("input[name='until']").press("ArrowRight");
+        await until(
+          () => hashOf(page),
+          (it) => it === `#${scatter}?slider.until=120`,
+        );
+      },
+      { hash: `#${scatter}?slider.until=100` },
+      scatter,
+    );
   });
 
   it("an address opens the fold around its figure", async () => {
-    await pages.show(sample(), async (page) => {
-      assert.ok(await page.locator(`[id="${scatter}"]`).isVisible());
-      await page.evaluate(() => (location.hash = "#fig-santurkar-fig1-b?y=linear"));
-      await page.locator("#fig-santurkar-fig1-b svg.marks").waitFor();
-    }, { hash: `#${scatter}` });
+    await pages.show(
+      sample(),
+      async (page) => {
+        assert.ok(await page.locator(`[id="${scatter}"]`).isVisible());
+        await page.evaluate(() => (location.hash = "#fig-santurkar-fig1-b?y=linear"));
+        await page.locator("#fig-santurkar-fig1-b svg.marks").waitFor();
+      },
+      { hash: `#${scatter}` },
+    );
   });
 
   it("download the figure as SVG and PNG, and its data as CSV", async () => {
@@ -211,9 +263,13 @@ describe("the tools of a figure", () => {
     const markup = `<script>
       try { window.made = Function("return 1")(); } catch (error) { window.made = error.name; }
     </script>`;
-    await onFigure(bandChart(), async (figure, page) => {
-      assert.equal(await page.evaluate(() => window.made), "EvalError");
-      assert.equal(await lines(figure), 2);
-    }, { problems: [], markup });
+    await onFigure(
+      bandChart(),
+      async (figure, page) => {
+        assert.equal(await page.evaluate(() => window.made), "EvalError");
+        assert.equal(await lines(figure), 2);
+      },
+      { problems: [], markup },
+    );
   });
 });

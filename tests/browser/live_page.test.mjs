@@ -25,9 +25,12 @@ async function open(hash = "") {
 
 const card = (id = running) => page.locator(`.live-runs li[data-run="${id}"]`);
 const says = (locator, pattern) =>
-  locator.filter({ hasText: pattern }).waitFor({ timeout: 20_000 }).catch(async () => {
-    assert.fail(`no ${pattern} in "${await locator.innerText().catch(() => "nothing")}"`);
-  });
+  locator
+    .filter({ hasText: pattern })
+    .waitFor({ timeout: 20_000 })
+    .catch(async () => {
+      assert.fail(`no ${pattern} in "${await locator.innerText().catch(() => "nothing")}"`);
+    });
 
 describe("the live page", () => {
   before(async () => (browser = await openBrowser()));
@@ -102,7 +105,13 @@ describe("the live page", () => {
     const top = await page.locator(changed).evaluate((it) => it.getBoundingClientRect().top);
     const report = sample();
     const claim = report.claims.find((it) => it.id === "beta-smoothness");
-    Object.assign(claim, { effect: -0.5, interval: [-0.6, -0.4], per_seed: [-0.5, -0.6, -0.4], seeds: 3, verdict_corrected: "supported" });
+    Object.assign(claim, {
+      effect: -0.5,
+      interval: [-0.6, -0.4],
+      per_seed: [-0.5, -0.6, -0.4],
+      seeds: 3,
+      verdict_corrected: "supported",
+    });
     server.newReport(report);
     await says(page.locator(changed), /supported/);
     assert.ok(await kept("[id='claim-santurkar-fig1-faster-at-0.1']"), "another experiment's rows are not touched");
@@ -110,7 +119,13 @@ describe("the live page", () => {
     assert.ok(!(await kept(changed)));
     assert.equal(await page.getByLabel("Find claims").inputValue(), "BN");
     assert.ok(await page.locator("#claim-santurkar-fig4-beta-smoothness + tr details").evaluate((it) => it.open));
-    assert.ok(await page.evaluate(() => document.activeElement.closest("tr")?.previousElementSibling?.id === "claim-santurkar-fig4-beta-smoothness"), "the keyboard stays where it was");
+    assert.ok(
+      await page.evaluate(
+        () =>
+          document.activeElement.closest("tr")?.previousElementSibling?.id === "claim-santurkar-fig4-beta-smoothness",
+      ),
+      "the keyboard stays where it was",
+    );
     const now = await page.locator(changed).evaluate((it) => it.getBoundingClientRect().top);
     assert.ok(Math.abs(now - top) < 60, `the row moved from ${top} to ${now}`);
     await says(page.locator(".tally"), /3\s*✓\s*supported/);
@@ -123,10 +138,15 @@ describe("the live page", () => {
     await open();
     const { port } = server;
     await server.close(true);
-    await says(page.locator(".connection"), /The server has ended at .*What is shown is as of then, and holds.*bnlab serve more/);
+    await says(
+      page.locator(".connection"),
+      /The server has ended at .*What is shown is as of then, and holds.*bnlab serve more/,
+    );
     assert.equal(await page.locator("tr.claim").count(), 8);
     await server.open(port);
-    await page.waitForFunction(() => document.querySelector(".connection").textContent === "", null, { timeout: 30_000 });
+    await page.waitForFunction(() => document.querySelector(".connection").textContent === "", null, {
+      timeout: 30_000,
+    });
   });
 
   it("a run opens to its spec, its log, and a curve that grows", async () => {
@@ -143,7 +163,10 @@ describe("the live page", () => {
     const line = detail.locator("svg .mark-line.role-mark path[d]");
     await line.waitFor();
     server.points(running, [15, 20, 25], [2, 1.9, 1.8]);
-    await page.waitForFunction(() => document.querySelector(".run-detail .mark-line.role-mark path[d]")?.getAttribute("d").split("L").length === 6);
+    await page.waitForFunction(
+      () =>
+        document.querySelector(".run-detail .mark-line.role-mark path[d]")?.getAttribute("d").split("L").length === 6,
+    );
     assert.equal(await detail.getByRole("button", { name: "what would it cost?" }).count(), 0, "it may start nothing");
   });
 
@@ -175,5 +198,25 @@ describe("the live page", () => {
     server.change("00000000000000aa", { state: "finished", step: 400, rate: null, left_seconds: null });
     await says(form, /It has ended: finished after 400 steps/);
     assert.ok(server.requests.includes("POST /api/plan") && server.requests.includes("POST /api/runs"));
+  });
+
+  it("stops a run that it has started, and says why another cannot be started", async () => {
+    server.knowSample();
+    server.mayStart = true;
+    await open(`#run-${base}`);
+    await press(page.locator(`[id="run-${base}"] button.open-run`));
+    const form = page.locator(".run-detail .what-if");
+    const button = (name) => form.getByRole("button", { name });
+    await form.getByLabel("seed").fill("9");
+    await press(button("what would it cost?"));
+    await press(button("start it"));
+    await press(button("stop it"));
+    await says(form, /It is asked to stop, and keeps what it has/);
+    assert.ok(server.requests.includes("DELETE /api/runs/00000000000000aa"));
+    server.busy = "a run that was started here is still going on";
+    await form.getByLabel("seed").fill("10");
+    await press(button("what would it cost?"));
+    await press(button("start it"));
+    await says(form, /It was not started: a run that was started here is still going on/);
   });
 });

@@ -68,6 +68,7 @@ describe("the live page over a real run", () => {
     await page.goto(address.href);
     assert.equal(new URL(page.url()).search, "", "the token stays in no address");
     await page.goto(`${address.origin}/#run-${base}`);
+    await page.locator(`#run-${base} button.open-run`).press("Enter");
     const form = page.locator(".run-detail .train-form");
     await form.getByLabel("seed").fill("7");
     await form.getByLabel("steps").fill("8000");
@@ -114,6 +115,7 @@ describe("the live page over a real run", () => {
     const reading = await browser.newPage();
     reading.setDefaultTimeout(patience);
     await reading.goto(`${address.origin}/#run-${base}`);
+    await reading.locator(`#run-${base} button.open-run`).press("Enter");
     await reading.locator(".run-detail .train-form").waitFor();
     assert.equal(await reading.locator(".run-detail .starting").count(), 0);
     await reading.close();

@@ -18,12 +18,17 @@ async function opened(page, id) {
 /** The command that is shown for the run in the report. */
 async function commandOf(report, id, change = async () => {}) {
   let text;
-  await pages.show(report, async (page) => {
-    const detail = await opened(page, id);
-    await change(detail);
-    text = await detail.locator(".what-if .command code").innerText();
-    if (text.includes("--spec")) text = [text, await detail.locator(".what-if button", { hasText: "save run.json" }).count()];
-  }, { hash: `#run-${id}` });
+  await pages.show(
+    report,
+    async (page) => {
+      const detail = await opened(page, id);
+      await change(detail);
+      text = await detail.locator(".what-if .command code").innerText();
+      if (text.includes("--spec"))
+        text = [text, await detail.locator(".what-if button", { hasText: "save run.json" }).count()];
+    },
+    { hash: `#run-${id}` },
+  );
   return text;
 }
 
@@ -43,26 +48,34 @@ describe("the page's runs", () => {
   after(() => pages.close());
 
   it("open to spec, cost and curve", async () => {
-    await pages.show(sample(), async (page) => {
-      const detail = await opened(page, withBn);
-      const words = await detail.innerText();
-      assert.match(words, /state\s+finished\s+steps\s+400/);
-      assert.match(words, /of it for measuring\s+accuracy 1\.3 s, activations 0\.4 s/);
-      assert.match(words, /Normalization\s+kind\s+batch\s+eps\s+0\.001/);
-      assert.match(words, /What is measured\s+accuracy\s+every 50, examples 1000/);
-      await detail.locator("svg .mark-line.role-mark path").waitFor();
-      assert.match(words, /a point is the mean of 7 steps/);
-      await press(page.locator(`[id="run-${withBn}"] button.open-run`));
-      assert.equal(await page.locator(".run-detail").count(), 0);
-    }, { hash: `#run-${withBn}` });
+    await pages.show(
+      sample(),
+      async (page) => {
+        const detail = await opened(page, withBn);
+        const words = await detail.innerText();
+        assert.match(words, /state\s+finished\s+steps\s+400/);
+        assert.match(words, /of it for measuring\s+accuracy 1\.3 s, activations 0\.4 s/);
+        assert.match(words, /Normalization\s+kind\s+batch\s+eps\s+0\.001/);
+        assert.match(words, /What is measured\s+accuracy\s+every 50, examples 1000/);
+        await detail.locator("svg .mark-line.role-mark path").waitFor();
+        assert.match(words, /a point is the mean of 7 steps/);
+        await press(page.locator(`[id="run-${withBn}"] button.open-run`));
+        assert.equal(await page.locator(".run-detail").count(), 0);
+      },
+      { hash: `#run-${withBn}` },
+    );
   });
 
   it("without a stored spec and curve say so", async () => {
-    await pages.show(sample(), async (page) => {
-      const words = await (await opened(page, "90bfd7922ed6d460")).innerText();
-      assert.match(words, /not stored in this report/);
-      assert.match(words, /No curve of the training loss is stored/);
-    }, { hash: "#run-90bfd7922ed6d460" });
+    await pages.show(
+      sample(),
+      async (page) => {
+        const words = await (await opened(page, "90bfd7922ed6d460")).innerText();
+        assert.match(words, /not stored in this report/);
+        assert.match(words, /No curve of the training loss is stored/);
+      },
+      { hash: "#run-90bfd7922ed6d460" },
+    );
   });
 
   it("are compared side by side: what differs first, results, both curves", async () => {
@@ -73,11 +86,14 @@ describe("the page's runs", () => {
       await compare.locator("svg .mark-line.role-mark path").nth(1).waitFor();
       const rows = await compare.getByLabel("Where the two runs differ").locator("tbody tr").allInnerTexts();
       const cells = rows.map((row) => row.split(/\t/));
-      assert.deepEqual(cells, [
-        ["seed", "1", "0"],
-        ["model.norm.kind", "none", "batch"],
-        ["model.norm.options.eps", "default", "0.001"],
-      ].sort((a, b) => cells.findIndex((it) => it[0] === a[0]) - cells.findIndex((it) => it[0] === b[0])));
+      assert.deepEqual(
+        cells,
+        [
+          ["seed", "1", "0"],
+          ["model.norm.kind", "none", "batch"],
+          ["model.norm.options.eps", "default", "0.001"],
+        ].sort((a, b) => cells.findIndex((it) => it[0] === a[0]) - cells.findIndex((it) => it[0] === b[0])),
+      );
       assert.match(await compare.getByLabel("Results of the two runs").innerText(), /computing time\s+15 s\s+17 s/);
       assert.equal(await hashOf(page), `#compare-${without1}-${withBn}`);
       await press(compare.getByRole("button", { name: "close" }));
@@ -86,13 +102,21 @@ describe("the page's runs", () => {
   });
 
   it("an address compares two runs, and says when it does not hold them", async () => {
-    await pages.show(sample(), async (page) => {
-      await page.locator(".compare svg .mark-line.role-mark path").nth(1).waitFor();
-      assert.ok(await page.locator(".compare h3").isVisible());
-    }, { hash: `#compare-${without}-${withBn}` });
-    await pages.show(sample(), async (page) => {
-      assert.match(await page.locator(".compare .notice").innerText(), /does not hold both/);
-    }, { hash: `#compare-${without}-0000000000000000` });
+    await pages.show(
+      sample(),
+      async (page) => {
+        await page.locator(".compare svg .mark-line.role-mark path").nth(1).waitFor();
+        assert.ok(await page.locator(".compare h3").isVisible());
+      },
+      { hash: `#compare-${without}-${withBn}` },
+    );
+    await pages.show(
+      sample(),
+      async (page) => {
+        assert.match(await page.locator(".compare .notice").innerText(), /does not hold both/);
+      },
+      { hash: `#compare-${without}-0000000000000000` },
+    );
   });
 
   it("what if: the command trains the same run, and one with other choices", async () => {
@@ -102,25 +126,36 @@ describe("the page's runs", () => {
       await detail.getByLabel("seed").fill("7");
       await detail.getByLabel("normalization").selectOption("batch");
     });
-    const wanted = plain.replace("--norm none --lr 0.1", "--norm batch --lr 0.5").replace("--threads 1", "--seed 7 --threads 1");
+    const wanted = plain
+      .replace("--norm none --lr 0.1", "--norm batch --lr 0.5")
+      .replace("--threads 1", "--seed 7 --threads 1");
     assert.equal(changed, wanted);
   });
 
   it("what if: every key has its flag, and awkward ones are quoted", async () => {
     const report = withSpec((spec) => {
       Object.assign(spec, { batch: 32, divergence_loss: null, probe_budget: 0.07, probes: [{ name: "weights" }] });
-      Object.assign(spec.optimizer, { name: "momentum", options: { momentum: 0.9 }, milestones: [100, 200], factor: 0.5 });
+      Object.assign(spec.optimizer, {
+        name: "momentum",
+        options: { momentum: 0.9 },
+        milestones: [100, 200],
+        factor: 0.5,
+      });
       spec.model = { name: "mlp", options: { activation: "tanh" }, norm: { kind: "l1", place: "after-activation" } };
       delete spec.data.pad_to;
     });
     assert.equal(
       await commandOf(report, without),
-      "bnlab train --data fashion-mnist --model mlp --norm l1 --lr 0.1 --steps 400 --pad-to 0 --place after-activation " +
-        "--optimizer momentum --milestones 100,200 --factor 0.5 --batch 32 --threads 1 --divergence-loss null " +
-        "--model-option activation=tanh --optimizer-option momentum=0.9 --probe weights --probe-budget 7% --out more",
+      "bnlab train --data fashion-mnist --model mlp --norm l1 --lr 0.1 --steps 400 --pad-to 0 " +
+        "--place after-activation --optimizer momentum --milestones 100,200 --factor 0.5 --batch 32 --threads 1 " +
+        "--divergence-loss null --model-option activation=tanh --optimizer-option momentum=0.9 --probe weights " +
+        "--probe-budget 7% --out more",
     );
     // Without a word on it, train makes the channels of this model a quarter of the original's.
-    const whole = await commandOf(withSpec((spec) => delete spec.model.options), without);
+    const whole = await commandOf(
+      withSpec((spec) => delete spec.model.options),
+      without,
+    );
     assert.match(whole, /--model-option width=1 /);
   });
 
@@ -144,7 +179,10 @@ describe("the page's runs", () => {
       await article.locator(".what-if-place .what-if").waitFor();
       const start = "bnlab reproduce --only santurkar-fig1 --scale";
       assert.deepEqual(await commands(), [`${start} quick --data fashion-mnist --seeds 5 --out more`, plain]);
-      await article.locator(".what-if-experiment").getByRole("combobox", { name: /^scale/ }).selectOption("paper");
+      await article
+        .locator(".what-if-experiment")
+        .getByRole("combobox", { name: /^scale/ })
+        .selectOption("paper");
       await article.getByRole("spinbutton", { name: "seeds", exact: true }).fill("9");
       await article.getByRole("spinbutton", { name: "first seed" }).fill("20");
       assert.equal((await commands())[0], `${start} paper --data fashion-mnist --seeds 9 --first-seed 20 --out more`);
@@ -154,13 +192,17 @@ describe("the page's runs", () => {
   });
 
   it("are found by words and state, and the address carries both", async () => {
-    await pages.show(sample(), async (page) => {
-      assert.equal(await page.locator(".run-list tbody tr").count(), 1);
-      assert.equal(await page.getByLabel("Find runs").inputValue(), "landscape with bn");
-      await page.getByLabel("State of the run").selectOption("");
-      assert.equal(await page.locator(".run-list tbody tr").count(), 6);
-      assert.equal(await hashOf(page), "#runs?words=landscape+with+bn");
-    }, { hash: "#runs?words=landscape+with+bn&state=failed" });
+    await pages.show(
+      sample(),
+      async (page) => {
+        assert.equal(await page.locator(".run-list tbody tr").count(), 1);
+        assert.equal(await page.getByLabel("Find runs").inputValue(), "landscape with bn");
+        await page.getByLabel("State of the run").selectOption("");
+        assert.equal(await page.locator(".run-list tbody tr").count(), 6);
+        assert.equal(await hashOf(page), "#runs?words=landscape+with+bn");
+      },
+      { hash: "#runs?words=landscape+with+bn&state=failed" },
+    );
   });
 });
 
@@ -193,12 +235,18 @@ describe("the filters of the claims", () => {
 
   it("an address sets them, and one that names a hidden claim shows it", async () => {
     const hash = "#claims?verdict=supported&rank=primary&experiment=santurkar-fig1";
-    await pages.show(sample(), async (page) => {
-      assert.equal(await seen(page), 2);
-      assert.equal(await page.getByRole("button", { name: "2 supported" }).getAttribute("aria-pressed"), "true");
-      await page.evaluate(() => (location.hash = "#claim-santurkar-fig4-beta-smoothness"));
-      const claim = page.locator("#claim-santurkar-fig4-beta-smoothness");
-      await claim.waitFor({ state: "visible" });
-    }, { hash });
+    await pages.show(
+      sample(),
+      async (page) => {
+        assert.equal(await seen(page), 2);
+        for (const name of ["2 supported", "4 primary"]) {
+        assert.equal(await page.getByRole("button", { name }).getAttribute("aria-pressed"), "true", name);
+      }
+        await page.evaluate(() => (location.hash = "#claim-santurkar-fig4-beta-smoothness"));
+        const claim = page.locator("#claim-santurkar-fig4-beta-smoothness");
+        await claim.waitFor({ state: "visible" });
+      },
+      { hash },
+    );
   });
 });

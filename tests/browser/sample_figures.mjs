@@ -18,7 +18,10 @@ function band(title, scale) {
     data: { values },
     encoding: { x: at("x", "training step") },
     layer: [
-      { mark: { type: "area", opacity: 0.18 }, encoding: { y: at("low", "loss"), y2: { field: "high" }, color: armColor() } },
+      {
+        mark: { type: "area", opacity: 0.18 },
+        encoding: { y: at("low", "loss"), y2: { field: "high" }, color: armColor() },
+      },
       { mark: "line", encoding: { y: at("mean", "loss"), color: armColor() } },
     ],
   };

@@ -81,7 +81,9 @@ function hiddenNames(hidden: string[], group: ArmGroup): string[] {
 
 function without(spec: Spec, group: ArmGroup, names: string[]): Spec {
   // A seed may be stored as a number, its name here is a text.
-  const values = names.flatMap((name) => (name !== "" && Number.isFinite(Number(name)) ? [name, Number(name)] : [name]));
+  const values = names.flatMap((name) =>
+    name !== "" && Number.isFinite(Number(name)) ? [name, Number(name)] : [name],
+  );
   const filter = { filter: { not: { field: group.field, oneOf: values } } };
   const transform = Array.isArray(spec.transform) ? spec.transform : [];
   return { ...spec, transform: [...transform, filter] };
@@ -108,7 +110,9 @@ export function withoutArms(spec: Spec, hidden: string[]): Spec {
   for (const group of armGroups(spec)) {
     const names = hiddenNames(hidden, group);
     if (names.length === 0) continue;
-    const affected = new Set(units(shown).flatMap(({ spec: part, rows }) => (rows.some((row) => group.field in row) ? [part] : [])));
+    const affected = new Set(
+      units(shown).flatMap(({ spec: part, rows }) => (rows.some((row) => group.field in row) ? [part] : [])),
+    );
     shown = mapParts(shown, (part, original) => (affected.has(original) ? without(part, group, names) : part));
     shown = withWholeLegend(shown, group, names);
   }

@@ -70,7 +70,7 @@ export function mapEncodings(spec: Spec, map: MapEncoding): Spec {
   });
 }
 
-/** A copy with `map` applied to the chart and to every chart within it, the inner ones first; it also gets the original. */
+/** A copy with `map` applied to the chart and to every chart within it, inner ones first; it also gets the original. */
 export function mapParts(spec: Spec, map: (part: Spec, original: Spec) => Spec): Spec {
   const inner: Spec = { ...spec };
   for (const name of ["layer", ...rowsOfPanels]) {
@@ -88,7 +88,8 @@ export function onePanel(spec: Spec, index: number): Spec {
   const panel = panelsOf(spec)[index];
   if (panel === undefined || panel === spec) return spec;
   const around = Object.entries(spec).filter(
-    ([name]) => !(rowsOfPanels as readonly string[]).includes(name) && !["columns", "resolve", "spacing"].includes(name),
+    ([name]) =>
+      !(rowsOfPanels as readonly string[]).includes(name) && !["columns", "resolve", "spacing"].includes(name),
   );
   const height = typeof panel.height === "number" ? Math.max(leastHeight, panel.height) : leastHeight;
   return { ...Object.fromEntries(around), ...panel, width: "container", height };

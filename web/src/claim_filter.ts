@@ -64,8 +64,12 @@ export class ClaimFilter {
   private sources = new Map<string, string>();
   private readonly heard = new WeakSet<HTMLButtonElement>();
   private readonly shown = el("p", { class: "small filter-result", "aria-live": "polite" });
-  private readonly verdict = new Choice<Verdict | null>("Show claims by verdict", [null, ...verdicts], null, () => this.choose());
-  private readonly rank = new Choice<Rank | null>("Show claims by rank", [null, "primary", "secondary"], null, () => this.choose());
+  private readonly verdict = new Choice<Verdict | null>("Show claims by verdict", [null, ...verdicts], null, () =>
+    this.choose(),
+  );
+  private readonly rank = new Choice<Rank | null>("Show claims by rank", [null, "primary", "secondary"], null, () =>
+    this.choose(),
+  );
   private readonly experiment = el("select", { "aria-label": "Show claims of one experiment" });
   private readonly source = el("select", { "aria-label": "Show claims of one source" });
   private readonly words = el("input", { type: "search", placeholder: "words", "aria-label": "Find claims" });
@@ -97,9 +101,17 @@ export class ClaimFilter {
       }),
     );
     const named = [...new Set(report.claims.map((claim) => claim.experiment))];
-    fill(this.experiment, "every experiment", named.map((name) => [name, titles.get(name) ?? name]));
+    fill(
+      this.experiment,
+      "every experiment",
+      named.map((name) => [name, titles.get(name) ?? name]),
+    );
     const sources = [...new Set(named.map((name) => this.sources.get(name) ?? ""))].filter((it) => it !== "").sort();
-    fill(this.source, "every source", sources.map((source) => [source, source]));
+    fill(
+      this.source,
+      "every source",
+      sources.map((source) => [source, source]),
+    );
     this.rank.element.hidden = new Set(report.claims.map((claim) => claim.rank)).size < 2;
     this.update();
   }
@@ -112,7 +124,13 @@ export class ClaimFilter {
   private choose(): void {
     const settings = new URLSearchParams();
     const { verdict, rank, experiment, source, words } = this;
-    const all = { verdict: verdict.value, rank: rank.value, experiment: experiment.value, source: source.value, words: words.value };
+    const all = {
+      verdict: verdict.value,
+      rank: rank.value,
+      experiment: experiment.value,
+      source: source.value,
+      words: words.value,
+    };
     for (const [name, value] of Object.entries(all)) if (value) settings.set(name, value);
     showInAddress("claims", settings);
     this.update();
@@ -171,7 +189,11 @@ export class ClaimFilter {
       matching.length === this.claims.length ? "" : `${count(matching.length, "claim")} of ${this.claims.length}`;
   }
 
-  private updateGroup({ body, primary, secondary, foldRow, button }: Group, seen: Set<string>, experiments: Set<string>): void {
+  private updateGroup(
+    { body, primary, secondary, foldRow, button }: Group,
+    seen: Set<string>,
+    experiments: Set<string>,
+  ): void {
     for (const row of [...primary, ...secondary]) {
       // Below each claim's row stands that of its method.
       const claim = row.classList.contains("claim") ? row : row.previousElementSibling;

@@ -12,21 +12,36 @@ function table(rows: Difference[], runs: [Run, Run], label: string): HTMLElement
     el("tr", {}, el("th", { scope: "row" }, key), el("td", { class: "code" }, a), el("td", { class: "code" }, b)),
   );
   const [first, second] = runs.map((run) => run.id.slice(0, 10));
-  return scrollable(el("table", { class: "plain compared" }, headerRow("of the run", first!, second!), el("tbody", {}, ...cells)), label);
+  return scrollable(
+    el("table", { class: "plain compared" }, headerRow("of the run", first!, second!), el("tbody", {}, ...cells)),
+    label,
+  );
 }
 
 function results(a: Run, b: Run): Difference[] {
   const [left, right] = [new Map(resultRows(a)), new Map(resultRows(b))];
-  return [...new Set([...left.keys(), ...right.keys()])].map((key) => ({ key, a: left.get(key) ?? "–", b: right.get(key) ?? "–" }));
+  return [...new Set([...left.keys(), ...right.keys()])].map((key) => ({
+    key,
+    a: left.get(key) ?? "–",
+    b: right.get(key) ?? "–",
+  }));
 }
 
 function specs(runs: [Run, Run]): HTMLElement[] {
   const [a, b] = runs;
-  if (!a.spec || !b.spec) return [el("p", { class: "small" }, "What they were asked to do is not stored in this report.")];
+  if (!a.spec || !b.spec)
+    return [el("p", { class: "small" }, "What they were asked to do is not stored in this report.")];
   const { other, same } = compared(a.spec, b.spec);
   const differing =
-    other.length === 0 ? el("p", {}, "They were asked to do the same.") : table(other, runs, "Where the two runs differ");
-  const alike = el("details", {}, el("summary", {}, `${count(same.length, "setting")} alike`), table(same, runs, "Where the two runs are alike"));
+    other.length === 0
+      ? el("p", {}, "They were asked to do the same.")
+      : table(other, runs, "Where the two runs differ");
+  const alike = el(
+    "details",
+    {},
+    el("summary", {}, `${count(same.length, "setting")} alike`),
+    table(same, runs, "Where the two runs are alike"),
+  );
   return [el("h4", {}, "Where they differ"), differing, same.length > 0 ? alike : el("span")];
 }
 

@@ -35,13 +35,16 @@ export interface NamedCurve {
 }
 
 export function curveRows({ name, curve }: NamedCurve): Row[] {
-  return curve.steps.flatMap((step, i) => (curve.values[i] === null ? [] : [{ step, loss: curve.values[i], run: name }]));
+  return curve.steps.flatMap((step, i) =>
+    curve.values[i] === null ? [] : [{ step, loss: curve.values[i], run: name }],
+  );
 }
 
 /** Training loss over the steps, a line a run. */
 export function curveChart(curves: NamedCurve[], height = 220): Spec {
   const names = curves.map(({ name }) => name);
-  const legend = names.length > 1 ? { orient: "bottom", columns: 1, labelLimit: 420, title: null, symbolType: "stroke" } : null;
+  const legend =
+    names.length > 1 ? { orient: "bottom", columns: 1, labelLimit: 420, title: null, symbolType: "stroke" } : null;
   const axis = (title: string, field: string) => ({ field, type: "quantitative", title, scale: { zero: false } });
   return {
     width: "container",

@@ -54,7 +54,14 @@ export class FigureView {
       ...notesOf(figure.spec).map((note) => el("p", { class: "figure-note" }, note)),
     );
     this.tools = new FigureTools(this, label);
-    this.element = el("figure", { id: this.id, "aria-label": label }, this.tools.sliders, this.place, caption, this.tools.element);
+    this.element = el(
+      "figure",
+      { id: this.id, "aria-label": label },
+      this.tools.sliders,
+      this.place,
+      caption,
+      this.tools.element,
+    );
   }
 
   get isDrawn(): boolean {

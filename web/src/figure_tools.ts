@@ -82,7 +82,11 @@ export class FigureTools {
   }
 
   private arms(groups: ArmGroup[]): HTMLElement {
-    const fold = el("details", { class: "arms" }, el("summary", { class: "tool" }, groups.map((it) => it.title.toLowerCase()).join(", ")));
+    const fold = el(
+      "details",
+      { class: "arms" },
+      el("summary", { class: "tool" }, groups.map((it) => it.title.toLowerCase()).join(", ")),
+    );
     for (const { field, title, names, colors } of groups) {
       const labels = names.map((name) => {
         const box = el("input", { type: "checkbox", checked: true });

@@ -65,7 +65,12 @@ class Card {
       }
       const spec = curveChart([named], 70);
       const data = { name: "curve", values: curveRows(named) };
-      this.drawn = await draw(this.curve, { ...spec, data }, currentScheme(), `Training loss of ${this.run.title} so far.`);
+      this.drawn = await draw(
+        this.curve,
+        { ...spec, data },
+        currentScheme(),
+        `Training loss of ${this.run.title} so far.`,
+      );
     } finally {
       this.drawing = false;
     }

@@ -60,7 +60,8 @@ function readProgress(value: unknown): Progress {
 }
 
 async function ask(path: string, method = "GET", body?: unknown): Promise<unknown> {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const sent =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   const answer = await fetch(path, { method, ...sent }).catch(() => {
     throw new Error("The server does not answer.");
   });
@@ -145,7 +146,11 @@ export class LiveClient implements Source {
     const id = text(data.id);
     const known = this.curves.get(id);
     if (known) {
-      const curve = extended(known, list(data.steps, (step) => real(step) ?? 0), list(data.values, real));
+      const curve = extended(
+        known,
+        list(data.steps, (step) => real(step) ?? 0),
+        list(data.values, real),
+      );
       if (curve.steps.length > mostPoints) this.curves.delete(id);
       else this.curves.set(id, curve);
     }
@@ -170,12 +175,8 @@ export class LiveClient implements Source {
 
   /** null while there is none. */
   async report(): Promise<Report | null> {
-    try {
-      return readReport(await ask("api/report"));
-    } catch (error) {
-      if ((error as { status?: number }).status === 404) return null;
-      throw error;
-    }
+    const told = await ask("api/report");
+    return told === null ? null : readReport(told);
   }
 
   async run(id: string): Promise<Run | null> {

@@ -56,8 +56,12 @@ export class Page {
 
   /** While there is no report. */
   wait(): void {
-    const words = "There is no report yet: it comes with the first seed that is complete. Until then, these are the runs.";
-    this.header.replaceChildren(el("h1", {}, "What batch normalization does"), el("p", { class: "notice", role: "note" }, words));
+    const words =
+      "There is no report yet: it comes with the first seed that is complete. Until then, these are the runs.";
+    this.header.replaceChildren(
+      el("h1", {}, "What batch normalization does"),
+      el("p", { class: "notice", role: "note" }, words),
+    );
     this.main.replaceChildren(this.header, this.runs.element);
   }
 

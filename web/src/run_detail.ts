@@ -31,7 +31,10 @@ function logFold(source: Source, run: Run): HTMLElement | null {
   fold.addEventListener("toggle", () => {
     if (!fold.open) return;
     const show = (words: string) => (text.textContent = words);
-    log(run.id).then((words) => show(words || "Nothing."), (error: Error) => show(error.message));
+    log(run.id).then(
+      (words) => show(words || "Nothing."),
+      (error: Error) => show(error.message),
+    );
   });
   return fold;
 }

@@ -164,7 +164,11 @@ export class RunList {
     const open = el("button", { type: "button", class: "open-run code", title: run.id }, run.id.slice(0, 10));
     open.setAttribute("aria-expanded", String(this.details.has(run.id)));
     open.addEventListener("click", () => void this.toggle(run, open));
-    const choose = el("button", { type: "button", "aria-label": `choose ${run.title || run.id} to be compared` }, "choose");
+    const choose = el(
+      "button",
+      { type: "button", "aria-label": `choose ${run.title || run.id} to be compared` },
+      "choose",
+    );
     choose.dataset.run = run.id;
     choose.setAttribute("aria-pressed", String(this.chosen.includes(run.id)));
     choose.addEventListener("click", () => this.choose(run.id));

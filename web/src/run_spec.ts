@@ -74,7 +74,10 @@ export function grouped(spec: Fields): SpecGroup[] {
   const groups = new Map(groupNames.map(([, title]) => [title, [] as SpecRow[]]));
   for (const { key, value } of flat(spec)) {
     const [prefix, title] = groupNames.find(([start]) => key.startsWith(start))!;
-    const name = key.slice(prefix.length).replace(/^\.?(options\.)?/, "").replace(/_/g, " ");
+    const name = key
+      .slice(prefix.length)
+      .replace(/^\.?(options\.)?/, "")
+      .replace(/_/g, " ");
     groups.get(title)!.push({ key: name || "kind", value });
   }
   return [...groups].map(([title, rows]) => ({ title, rows })).filter(({ rows }) => rows.length > 0);
@@ -90,7 +93,9 @@ export interface Difference {
 export function compared(a: Fields, b: Fields): { other: Difference[]; same: Difference[] } {
   const [ofA, ofB] = [a, b].map((spec) => new Map(flat(spec).map(({ key, value }) => [key, value])));
   const rows = [...new Set([...ofA!.keys(), ...ofB!.keys()])].map((key) => {
-    const [left, right] = [ofA!.get(key), ofB!.get(key)].map((it) => it ?? defaults[key] ?? (key.startsWith("probes.") ? "not measured" : "default"));
+    const [left, right] = [ofA!.get(key), ofB!.get(key)].map(
+      (it) => it ?? defaults[key] ?? (key.startsWith("probes.") ? "not measured" : "default"),
+    );
     return { key: key.replace(/_/g, " "), a: left!, b: right! };
   });
   return { other: rows.filter(({ a, b }) => a !== b), same: rows.filter(({ a, b }) => a === b) };

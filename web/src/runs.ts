@@ -19,7 +19,11 @@ export class RunsSection {
       "section",
       { "aria-labelledby": "runs" },
       el("h2", { id: "runs" }, "The runs"),
-      el("p", {}, "Every training or analysis behind this report. A run that several experiments use is computed once."),
+      el(
+        "p",
+        {},
+        "Every training or analysis behind this report. A run that several experiments use is computed once.",
+      ),
       this.none,
       this.beside,
       this.list.element,

@@ -31,7 +31,13 @@ class Starting {
     form: HTMLFormElement,
     private readonly change: () => Change,
   ) {
-    this.element = el("div", { class: "starting" }, el("div", { class: "controls" }, this.ask, this.go, this.stop), this.said, this.beside);
+    this.element = el(
+      "div",
+      { class: "starting" },
+      el("div", { class: "controls" }, this.ask, this.go, this.stop),
+      this.said,
+      this.beside,
+    );
     this.ask.addEventListener("click", () => void this.plan());
     this.go.addEventListener("click", () => void this.start());
     this.stop.addEventListener("click", () => void this.end());
@@ -95,7 +101,8 @@ class Starting {
     const run = await this.source.run(this.started);
     if (!run || this.stop.hidden || !["finished", "diverged", "failed"].includes(run.state)) return;
     this.stop.hidden = true;
-    this.said.textContent = `It has ended: ${run.state}${run.steps === null ? "" : ` after ${count(run.divergedAt ?? run.steps, "step")}`}.`;
+    const steps = run.divergedAt ?? run.steps;
+    this.said.textContent = `It has ended: ${run.state}${steps === null ? "" : ` after ${count(steps, "step")}`}.`;
     const shown = await comparison(this.source, this.base.id, this.started);
     forgetFigures(this.beside);
     if (shown) this.beside.replaceChildren(shown);

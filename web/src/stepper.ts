@@ -19,7 +19,14 @@ export class Stepper {
 
   constructor(private readonly choice: Choice) {
     const { label, values } = choice;
-    this.slider = el("input", { type: "range", min: 0, max: values.length - 1, step: 1, value: 0, "aria-label": label });
+    this.slider = el("input", {
+      type: "range",
+      min: 0,
+      max: values.length - 1,
+      step: 1,
+      value: 0,
+      "aria-label": label,
+    });
     this.slider.addEventListener("input", () => {
       this.say(this.slider.valueAsNumber);
       choice.set(this.slider.valueAsNumber);

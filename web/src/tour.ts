@@ -44,7 +44,9 @@ export class Tour {
     const parts = chapters(report).map((chapter) => this.chapter(report, chapter));
     // Figures of no experiment that the report names.
     const others = report.figures.filter((figure) => !named.has(figure.experiment));
-    const rest = this.made("figures of no experiment", others, () => el("div", {}, ...others.map((it) => figureElement(it))));
+    const rest = this.made("figures of no experiment", others, () =>
+      el("div", {}, ...others.map((it) => figureElement(it))),
+    );
     arrange(this.element, others.length > 0 ? [...parts, rest] : parts);
   }
 

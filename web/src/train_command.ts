@@ -77,7 +77,8 @@ function optionText(name: string, value: unknown): string | null {
 }
 
 function probeValue(value: unknown): string | null {
-  if (typeof value === "string" && /^[A-Za-z][\w-]*$/.test(value) && !["true", "false", "null"].includes(value)) return value;
+  if (typeof value === "string" && /^[A-Za-z][\w-]*$/.test(value) && !["true", "false", "null"].includes(value))
+    return value;
   const json = JSON.stringify(value);
   // The flag is cut at commas outside of brackets, without a look at quotation marks.
   return typeof value === "string" && /[,[\]{}]/.test(value) ? null : json;
@@ -140,7 +141,8 @@ function words(spec: Fields): string[] | null {
     if (text === null) return null;
     all.push(["--probe", text]);
   }
-  if (typeof spec.probe_budget === "number") all.push(["--probe-budget", `${Number((100 * spec.probe_budget).toPrecision(12))}%`]);
+  if (typeof spec.probe_budget === "number")
+    all.push(["--probe-budget", `${Number((100 * spec.probe_budget).toPrecision(12))}%`]);
   return all.flatMap(([flag, value]) => [flag!, quoted(value!)]);
 }
 
@@ -155,5 +157,8 @@ export function trainCommand(spec: Fields): TrainCommand {
   const start = ["bnlab", "train", "--data", quoted(data)];
   const rest = words(spec);
   if (rest !== null) return { text: [...start, ...rest, "--out", "more"].join(" "), file: null };
-  return { text: [...start, "--spec", "run.json", "--out", "more"].join(" "), file: `${JSON.stringify(spec, null, 2)}\n` };
+  return {
+    text: [...start, "--spec", "run.json", "--out", "more"].join(" "),
+    file: `${JSON.stringify(spec, null, 2)}\n`,
+  };
 }

@@ -60,7 +60,12 @@ export function trainForm(source: Source, run: Run): HTMLElement {
   const fields = fieldsOf(run);
   const shown = changingCommand("");
   const save = el("button", { type: "button" }, "save run.json");
-  const file = el("p", { class: "small", hidden: true }, "The flags cannot say all of this run; store its file first: ", save);
+  const file = el(
+    "p",
+    { class: "small", hidden: true },
+    "The flags cannot say all of this run; store its file first: ",
+    save,
+  );
   const current = () => trainCommand(changedSpec(run, changes(fields)));
   const update = () => {
     const { text, file: content } = current();
@@ -74,5 +79,12 @@ export function trainForm(source: Source, run: Run): HTMLElement {
   form.addEventListener("submit", (event) => event.preventDefault());
   update();
   const change = (): Change => ({ base: run.id, changes: changes(fields) });
-  return el("div", { class: "what-if" }, form, file, shown.element, source.starter ? starter(source, run, form, change) : null);
+  return el(
+    "div",
+    { class: "what-if" },
+    form,
+    file,
+    shown.element,
+    source.starter ? starter(source, run, form, change) : null,
+  );
 }

@@ -29,11 +29,19 @@ function reproduceForm(experiment: Experiment, scale: string, data: string): HTM
   form.addEventListener("input", update);
   form.addEventListener("submit", (event) => event.preventDefault());
   update();
-  return el("div", {}, el("p", { class: "small" }, "The whole experiment, with other seeds or at another scale:"), form, shown.element);
+  return el(
+    "div",
+    {},
+    el("p", { class: "small" }, "The whole experiment, with other seeds or at another scale:"),
+    form,
+    shown.element,
+  );
 }
 
 function ofExperiment(report: Report, experiment: Experiment): Run[] {
-  const ids = new Set(report.claims.filter((claim) => claim.experiment === experiment.name).flatMap((claim) => claim.runs));
+  const ids = new Set(
+    report.claims.filter((claim) => claim.experiment === experiment.name).flatMap((claim) => claim.runs),
+  );
   return report.runs.filter((run) => ids.has(run.id) && run.kind === "train");
 }
 
@@ -47,12 +55,22 @@ function oneRun(source: Source, runs: Run[]): HTMLElement | null {
     place.replaceChildren(
       run?.spec
         ? trainForm(source, run)
-        : el("p", { class: "small" }, "What this run was asked to do is not stored in this report, so its command is not known here."),
+        : el(
+            "p",
+            { class: "small" },
+            "What this run was asked to do is not stored in this report, so its command is not known here.",
+          ),
     );
   };
   choice.addEventListener("change", () => void show());
   void show();
-  return el("div", {}, el("p", { class: "small" }, "One of its runs, with other choices:"), el("label", { class: "run-choice" }, "run ", choice), place);
+  return el(
+    "div",
+    {},
+    el("p", { class: "small" }, "One of its runs, with other choices:"),
+    el("label", { class: "run-choice" }, "run ", choice),
+    place,
+  );
 }
 
 export function whatIf(report: Report, source: Source, experiment: Experiment): HTMLElement {
