@@ -62,7 +62,9 @@ export class Page {
       el("h1", {}, "What batch normalization does"),
       el("p", { class: "notice", role: "note" }, words),
     );
+    if (this.runs.element.isConnected) return;
     this.main.replaceChildren(this.header, this.runs.element);
+    this.runs.follow();
   }
 
   setRuns(runs: Run[]): void {

@@ -11,6 +11,7 @@ export class RunsSection {
   readonly element: HTMLElement;
   private readonly none = el("p", {}, "This report holds no run.");
   private readonly list: RunList;
+  private wanted = "";
   private readonly beside = el("section", { class: "compare", "aria-label": "Two runs side by side", hidden: true });
 
   constructor(private readonly source: Source) {
@@ -35,6 +36,12 @@ export class RunsSection {
     this.none.hidden = runs.length > 0;
     this.list.element.hidden = runs.length === 0;
     this.list.setRuns(runs);
+    this.reveal(this.wanted);
+  }
+
+  /** A run that the address names before the server has told of it is shown when it has. */
+  private reveal(place: string): void {
+    this.wanted = place === "" || this.list.reveal(place) ? "" : place;
   }
 
   /** Shows what the address names, if it is of this section. */
@@ -42,7 +49,7 @@ export class RunsSection {
     const pair = /^compare-([0-9A-Za-z_.]+)-([0-9A-Za-z_.]+)$/.exec(place);
     if (pair) void this.compare(pair[1]!, pair[2]!);
     else if (place === "runs") this.list.follow(settings);
-    else if (place.startsWith("run-")) this.list.reveal(place);
+    else if (place.startsWith("run-")) this.reveal(place);
   }
 
   private async compare(first: string, second: string): Promise<void> {
