@@ -52,6 +52,18 @@ TEST(EventHub, LetsGoAReaderThatDoesNotKeepUp) {
   EXPECT_EQ(slow->next(milliseconds(0)), std::nullopt);
 }
 
+TEST(EventHub, WaitsUntilItsReadersHaveLeftButNotForEver) {
+  EventHub hub(2);
+  auto reader = hub.join();
+  hub.wait_until_left(milliseconds(20));
+  std::thread later([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    reader.reset();
+  });
+  hub.wait_until_left(milliseconds(60'000));
+  later.join();
+}
+
 TEST(EventHub, WritesEventsAsTheStandardSays) {
   EXPECT_EQ(event_message("runs", "{}"), "event: runs\ndata: {}\n\n");
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace bnlab {
 
@@ -51,6 +52,18 @@ void EventHub::close(const std::string& last) {
   closed_ = true;
   for (const auto& weak : readers_) {
     if (const auto reader = weak.lock()) hand(*reader, last, true);
+  }
+}
+
+void EventHub::wait_until_left(std::chrono::milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto is_there = [](const auto& reader) { return !reader.expired(); };
+  while (std::chrono::steady_clock::now() < end) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::none_of(readers_.begin(), readers_.end(), is_there)) return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
 

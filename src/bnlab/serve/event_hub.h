@@ -42,6 +42,8 @@ class EventHub {
   void send(Reader& reader, const std::string& message) { hand(reader, message, false); }
   /// Sends `last` and closes; nobody joins any more.
   void close(const std::string& last);
+  /// Waits until every reader has left, at most so long.
+  void wait_until_left(std::chrono::milliseconds patience);
 
  private:
   std::mutex mutex_;

@@ -29,6 +29,7 @@ constexpr size_t kMostBody = 16 << 10;
 constexpr int64_t kPointsByDefault = 500, kMostPoints = 5000, kPointsOfEvent = 500;
 constexpr std::chrono::milliseconds kBetweenLooks{1000};
 constexpr std::chrono::milliseconds kBetweenComments{10'000};
+constexpr std::chrono::milliseconds kForTheLastNews{2000};  // to fetch the report that came just before the end
 constexpr const char* kTokenCookie = "bnlab-token";
 
 /// An answer other than 200, in one sentence.
@@ -130,8 +131,9 @@ class Server::Implementation {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    look();  // what came last
+    if (look()) std::this_thread::sleep_for(kForTheLastNews);
     events_.close(event_message("bye", "{}"));
+    events_.wait_until_left(std::chrono::seconds(3));  // stop() would cut off what has not been sent
     http_.stop();
     answering.join();
   }
@@ -308,7 +310,8 @@ class Server::Implementation {
     });
   }
 
-  void look() {
+  /// Whether it has found a report that pages will ask for.
+  bool look() {
     try {
       const FolderChanges changes = folder_.look();
       if (!changes.runs.empty() || to_json(changes.progress) != said_progress_) {
@@ -321,8 +324,9 @@ class Server::Implementation {
         events_.publish(event_message("points", text_of(points_message(points))));
       }
       if (changes.report) events_.publish(event_message("report", text_of({{"created", std::time(nullptr)}})));
+      return changes.report;
     } catch (const std::exception&) {
-      // The folder changes under us, or is gone; the next look may find it again.
+      return false;  // the folder changes under us, or is gone; the next look may find it again
     }
   }
 
