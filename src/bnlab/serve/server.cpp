@@ -131,7 +131,8 @@ class Server::Implementation {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    if (look()) std::this_thread::sleep_for(kForTheLastNews);
+    look();  // what came last
+    std::this_thread::sleep_until(reported_ + kForTheLastNews);
     events_.close(event_message("bye", "{}"));
     events_.wait_until_left(std::chrono::seconds(3));  // stop() would cut off what has not been sent
     http_.stop();
@@ -310,8 +311,7 @@ class Server::Implementation {
     });
   }
 
-  /// Whether it has found a report that pages will ask for.
-  bool look() {
+  void look() {
     try {
       const FolderChanges changes = folder_.look();
       if (!changes.runs.empty() || to_json(changes.progress) != said_progress_) {
@@ -323,10 +323,12 @@ class Server::Implementation {
       for (const auto& points : changes.points) {
         events_.publish(event_message("points", text_of(points_message(points))));
       }
-      if (changes.report) events_.publish(event_message("report", text_of({{"created", std::time(nullptr)}})));
-      return changes.report;
+      if (changes.report) {
+        events_.publish(event_message("report", text_of({{"created", std::time(nullptr)}})));
+        reported_ = std::chrono::steady_clock::now();
+      }
     } catch (const std::exception&) {
-      return false;  // the folder changes under us, or is gone; the next look may find it again
+      // The folder changes under us, or is gone; the next look may find it again.
     }
   }
 
@@ -337,6 +339,7 @@ class Server::Implementation {
   std::string own_name_ = name_of_machine();
   EventHub events_{kMostPages};
   Json said_progress_;
+  std::chrono::steady_clock::time_point reported_{};  // when pages were told of the last report
   int port_ = 0;
   httplib::Server http_;
 };
