@@ -12,7 +12,7 @@ import re
 import sys
 
 MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
-           "experiments", "bench", "launch", "report", "explain"]
+           "experiments", "bench", "launch", "report", "explain", "doctor"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -33,11 +33,12 @@ ALLOWED = {
     "launch": ["record"],
     "report": ["record"],
     "explain": ["record", "report"],
+    "doctor": ["record"],
     "cli": MODULES,
 }
 
 # Modules that are built without libtorch.
-WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "explain"]
+WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "explain", "doctor"]
 
 GENERATED = ["bnlab/version.h", "bnlab/shape_lists.h"]  # by cmake/; every module may include them
 
