@@ -10,7 +10,7 @@
 namespace bnlab::doctor {
 namespace {
 
-const std::set<std::string> kCauses = {"N02", "N03", "N04", "N05", "N13", "N15", "N19"};
+const std::set<std::string> kCauses = {"N02", "N03", "N04", "N05", "N13", "N15", "N17", "N19"};
 
 bool is_explained(const Finding& symptom, const std::vector<Finding>& findings) {
   return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {

@@ -21,8 +21,8 @@ struct Diagnosis {
   std::vector<NotChecked> not_checked;
 };
 
-/// Findings in the order of damage, then severity, then id. A loss that a cause explains (N02 to N05, N13, N15, N19)
-/// is not named a second time as its symptom, N01.
+/// Findings in the order of damage, then severity, then id. A loss that a cause explains (N02 to N05, N13, N15, N17,
+/// N19) is not named a second time as its symptom, N01.
 Diagnosis diagnose(const Facts& facts);
 
 }  // namespace bnlab::doctor

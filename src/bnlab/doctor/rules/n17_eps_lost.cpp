@@ -33,10 +33,11 @@ Answer better_eps(const Facts& facts) {
 }  // namespace
 
 Answer eps_lost(const Facts& facts) {
+  Answer answer = better_eps(facts);
   const auto by_statistics = damage_of_running(facts);
-  if (!(by_statistics && by_statistics->matters())) {  // else the statistics are to be mended first
-    Answer answer = better_eps(facts);
-    if (!answer.findings.empty()) return answer;
+  const bool statistics_first = by_statistics && by_statistics->matters();
+  if (!answer.findings.empty() && !(statistics_first && by_statistics->loss > *answer.findings.front().damage)) {
+    return answer;
   }
   std::vector<const LayerFacts*> layers;
   for (const LayerFacts& layer : facts.layers) {
