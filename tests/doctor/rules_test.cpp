@@ -95,8 +95,10 @@ TEST(DoctorRules, AnUntrainedModelIsOneNote) {
     layer["producer"]["has_bias"] = true;
     layer["weight_decay"] = 1e-4;
     layer["momentum"] = 0.01;
+    layer["least_values"] = 1;
   }
   facts["losses"]["running"] = same(10, 2.3);
+  facts["losses"]["batch"] = same(10, 5.3);
   EXPECT_EQ(ids_of(facts), "N00");
   EXPECT_TRUE(diagnosis_of(facts).untrained);
 }

@@ -63,11 +63,9 @@ Diagnosis diagnose(const Facts& facts) {
   leave_out_explained(findings);
   if (!facts.layers.empty() && is_untrained(facts)) {
     diagnosis.untrained = true;
-    findings.erase(std::remove_if(findings.begin(), findings.end(),
-                                  [](const Finding& finding) {
-                                    return finding.severity == Severity::kNote || finding.id == "N01";
-                                  }),
-                   findings.end());
+    findings.erase(
+        std::remove_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.id != "N15"; }),
+        findings.end());
     findings.push_back(untrained_note());
   }
   std::stable_sort(findings.begin(), findings.end(), comes_first);
