@@ -35,6 +35,14 @@ TEST(DoctorRules, N01NamesTheFirstLayerThatDepartsAndTheLossThatItCosts) {
   EXPECT_THAT(found.evidence, HasSubstr("1.4 by running statistics, 0.4 by exact ones"));
 }
 
+TEST(DoctorRules, N01NamesTheFirstLayerAndNotTheOneThatDepartsMost) {
+  Json facts = healthy_facts();
+  facts["layers"][0]["inputs"]["mean"] = {2.0, -2.0};
+  facts["layers"][1]["inputs"]["mean"] = {40.0, -2.0};
+  facts["losses"]["running"] = same(10, 1.4);
+  EXPECT_EQ(finding_of(facts, "N01").layer, "bn1");
+}
+
 TEST(DoctorRules, N01IsSilentOnChanceAndWithoutDamage) {
   Json facts = healthy_facts();
   facts["layers"][0]["inputs"]["mean"] = {4.0, -2.0};
