@@ -9,7 +9,7 @@ run: build
 
 build: setup
 	cmake --preset release
-	cmake --build build -j $(JOBS) --target bnlab bnlab_torch
+	cmake --build build -j $(JOBS) --target bnlab bnlab_torch bnlab_doctor_c
 
 setup:
 	tools/setup.sh build
@@ -34,8 +34,8 @@ test-release:
 test-toolkit:
 	tools/setup.sh build test
 	cmake --preset test
-	cmake --build build -j $(JOBS) --target kernels_test ops_test bnlab_torch
-	ctest --test-dir build --output-on-failure -R '^(kernels|ops|python|install_example)$$'
+	cmake --build build -j $(JOBS) --target kernels_test ops_test doctor_test bnlab_torch bnlab_doctor_c
+	ctest --test-dir build --output-on-failure -R '^(kernels|ops|doctor|python|install_example)$$'
 
 # The same on Debian 13, in a system of its own below build-debian13.
 test-debian13:
@@ -43,7 +43,7 @@ test-debian13:
 
 # libtorch keeps what it allocates at start-up, and its libraries repeat each other's symbols.
 ASAN = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0
-ASAN_TESTS = kernels_test ops_test nn_test record_test data_test launch_test
+ASAN_TESTS = kernels_test ops_test nn_test record_test doctor_test data_test launch_test
 
 test-asan:
 	cmake --preset asan

@@ -1,7 +1,7 @@
 # What cmake --install puts where, by component:
 #
 #   program   bin/bnlab
-#   torch     lib/libbnlab_torch.so
+#   torch     lib/libbnlab_torch.so, lib/libbnlab_doctor.so
 #   kernels   lib/libbnlab_kernels.a, include/bnlab/kernels/*.h and the package for find_package(bnlab)
 #
 # The kernels need nothing else of bnlab: cmake --install build --component kernels --prefix PREFIX.
@@ -18,7 +18,7 @@ target_compile_features(bnlab_kernels INTERFACE cxx_std_20)
 set_target_properties(bnlab_kernels PROPERTIES EXPORT_NAME kernels)
 
 install(TARGETS bnlab COMPONENT program)
-install(TARGETS bnlab_torch COMPONENT torch)
+install(TARGETS bnlab_torch bnlab_doctor_c COMPONENT torch)
 install(TARGETS bnlab_kernels EXPORT bnlab-targets ARCHIVE COMPONENT kernels FILE_SET HEADERS COMPONENT kernels)
 install(EXPORT bnlab-targets NAMESPACE bnlab:: DESTINATION ${bnlab_package} COMPONENT kernels)
 

@@ -1,4 +1,4 @@
-"""The build backend that pip calls (PEP 517, PEP 660; named in pyproject.toml): builds the operator library with
+"""The build backend that pip calls (PEP 517, PEP 660; named in pyproject.toml): builds the package's libraries with
 cmake and writes the wheel. Needs nothing but Python and what `make setup` installs, so `pip install .` works without a
 network.
 
@@ -14,15 +14,15 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import List, NamedTuple
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LIBRARY = "libbnlab_torch.so"
+_LIBRARIES = {"bnlab_torch": "libbnlab_torch.so", "bnlab_doctor_c": "libbnlab_doctor.so"}  # by cmake's target
 _TIME = (2020, 1, 1, 0, 0, 0)  # of the files in the wheel: the same content gives the same wheel
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    """The package with the library in it.
+    """The package with the libraries in it.
 
     Builds in build/ where make has built with the same PyTorch, else in build-wheel/; or in the folder named by
     --config-settings=build-dir=... or $BNLAB_BUILD_DIR.
@@ -31,16 +31,18 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     folder = (config_settings or {}).get("build-dir") or os.environ.get("BNLAB_BUILD_DIR")
     if not folder:
         folder = "build" if _uses(_ROOT / "build", torch) else "build-wheel"
-    library = _build_library(_ROOT / folder, torch)
-    files = {f"bnlab/{source.name}": source.read_bytes() for source in sorted((_ROOT / "python/bnlab").glob("*.py"))}
-    files[f"bnlab/{_LIBRARY}"] = library.read_bytes()
+    libraries = _build_libraries(_ROOT / folder, torch)
+    python = _ROOT / "python"
+    sources = sorted((python / "bnlab").rglob("*.py"))
+    files = {source.relative_to(python).as_posix(): source.read_bytes() for source in sources}
+    files.update((f"bnlab/{library.name}", library.read_bytes()) for library in libraries)
     files["bnlab/_built_for.py"] = f'TORCH = "{torch.version}"\n'.encode()
     return _write_wheel(Path(wheel_directory), files)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
-    """A pointer to the package in this clone, which finds the library in build/."""
-    _build_library(_ROOT / "build", _find_torch())  # the one folder where the package looks
+    """A pointer to the package in this clone, which finds the libraries in build/."""
+    _build_libraries(_ROOT / "build", _find_torch())  # the one folder where the package looks
     return _write_wheel(Path(wheel_directory), {"bnlab.pth": f"{_ROOT / 'python'}\n".encode()})
 
 
@@ -84,7 +86,7 @@ def _uses(folder: Path, torch: _Torch) -> bool:
     return used is not None and used.group(1).startswith(torch.cmake or "/usr/")
 
 
-def _build_library(folder: Path, torch: _Torch) -> Path:
+def _build_libraries(folder: Path, torch: _Torch) -> List[Path]:
     if not (folder / "CMakeCache.txt").is_file():
         prefix = [f"-DCMAKE_PREFIX_PATH={torch.cmake}"] if torch.cmake else []
         toolkit = [] if folder == _ROOT / "build" else ["-DBNLAB_TOOLKIT=ON"]  # there make builds the rest later
@@ -94,8 +96,8 @@ def _build_library(folder: Path, torch: _Torch) -> Path:
             f"bnlab: {folder} is set up for another PyTorch than {torch.version}, which this Python has. Delete the folder, "
             "or name another one in BNLAB_BUILD_DIR."
         )
-    _run("cmake", "--build", str(folder), "--target", "bnlab_torch")
-    return folder / _LIBRARY
+    _run("cmake", "--build", str(folder), "--target", *_LIBRARIES)
+    return [folder / name for name in _LIBRARIES.values()]
 
 
 def _run(*command) -> None:
@@ -110,7 +112,7 @@ def _version() -> str:
 
 
 def _write_wheel(folder: Path, files) -> str:
-    """Binary for this platform, for any Python 3: the library does not know Python."""
+    """Binary for this platform, for any Python 3: the libraries do not know Python."""
     version = _version()
     tag = "py3-none-" + re.sub(r"[-.]", "_", sysconfig.get_platform())
     info = f"bnlab-{version}.dist-info"

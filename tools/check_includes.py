@@ -12,7 +12,7 @@ import re
 import sys
 
 MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
-           "experiments", "bench", "launch", "report", "serve", "explain"]
+           "experiments", "bench", "launch", "report", "serve", "explain", "doctor"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -34,11 +34,12 @@ ALLOWED = {
     "report": ["record"],
     "serve": ["record"],
     "explain": ["record", "report"],
+    "doctor": ["record"],
     "cli": MODULES,
 }
 
 # Modules that are built without libtorch.
-WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "serve", "explain"]
+WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "serve", "explain", "doctor"]
 
 GENERATED = ["bnlab/version.h", "bnlab/shape_lists.h"]  # by cmake/; every module may include them
 

@@ -28,6 +28,8 @@ from bnlab.modules import (  # noqa: E402
     eps_of,
 )
 
+from bnlab import doctor  # noqa: E402  (it needs what stands above)
+
 __version__ = torch.ops.bnlab.version()
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "advance_step",
     "convert",
     "convert_back",
+    "doctor",
     "empty_cache",
     "eps_of",
     "functional",

@@ -218,6 +218,7 @@ def cases():
             yield f"batch_norm, {more}", OPS.batch_norm, (x, *common)
             yield f"batch_norm_relu, {more}", OPS.batch_norm_relu, (x, *common)
             yield f"batch_norm_add_relu, {more}", OPS.batch_norm_add_relu, (x, addend, *common)
+    yield "channel_moments", OPS.channel_moments, (images(4),)
     yield "evaluation_statistics", OPS.evaluation_statistics, (*vectors, 0.1)
     counter = torch.zeros((), dtype=torch.int64)
     window = [torch.zeros(2, 3).double(), torch.full((2, 3), -1.0).double()]

@@ -1,6 +1,7 @@
 """Finding and loading the operator library; each in a process of its own."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -41,10 +42,7 @@ def test_the_root_of_a_clone_will_do():
 def test_the_build_folder_of_the_clone_is_found(tmp_path, run_python):
     clone = tmp_path / "clone"
     (clone / "build").mkdir(parents=True)
-    (clone / "python").mkdir()
-    (clone / "python/bnlab").mkdir()
-    for source in (ROOT / "python/bnlab").glob("*.py"):
-        (clone / "python/bnlab" / source.name).write_bytes(source.read_bytes())
+    shutil.copytree(ROOT / "python/bnlab", clone / "python/bnlab", ignore=shutil.ignore_patterns("__pycache__"))
     (clone / "bnlab").symlink_to("python/bnlab")
     missing = run_python("import bnlab", PYTHONPATH=str(clone), BNLAB_TORCH_LIBRARY=None)
     assert re.match(r"ImportError: bnlab: the operator library is missing: .*make run.*pip install", last_line(missing))

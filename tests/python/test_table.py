@@ -148,6 +148,11 @@ CASES = {
         lambda v, a, b, dy, x, w: second_evaluation(v, a, b, dy, x, w, *wide_given_to(x)),
         (X.sin(), W, B, X.cos(), X, W),
     ),
+    "channel_moments": (
+        lambda x: OPS.channel_moments(x),
+        lambda x: (sum_of(x) * 3 / x.numel(), sum_of((x - mean_of(x)) ** 2)),
+        (X,),
+    ),
     "evaluation_statistics": (
         lambda m, v: OPS.evaluation_statistics(m, v, EPS),
         lambda m, v: (m.double(), (v.double() + EPS).rsqrt()),

@@ -36,10 +36,13 @@ def test_pip_installs_and_uninstalls(tmp_path):
     python = str(tmp_path / "venv/bin/python")
     installed = run(python, "-m", "pip", "install", str(ROOT))
     assert installed.returncode == 0, installed.stdout + installed.stderr
-    code = "import bnlab, torch; print(bnlab.__version__, bnlab.__file__, bnlab.BatchNorm1d(3)(torch.ones(2, 3)).shape)"
+    code = (
+        "import bnlab, torch; print(bnlab.__version__, bnlab.__file__, bnlab.BatchNorm1d(3)(torch.ones(2, 3)).shape, "
+        "bnlab.doctor(torch.nn.BatchNorm1d(3)).findings[0].id)"
+    )
     used = run(python, "-c", code)
     assert used.stdout.startswith(f"{bnlab.__version__} {tmp_path}/venv/"), used.stderr
-    assert "torch.Size([2, 3])" in used.stdout
+    assert "torch.Size([2, 3]) N00" in used.stdout
     (tmp_path / "venv/lib" / used.stdout.split("/venv/lib/")[1].split("/bnlab/")[0] / "bnlab/_built_for.py").write_text(
         'TORCH = "1.0"\n'
     )
@@ -47,6 +50,7 @@ def test_pip_installs_and_uninstalls(tmp_path):
     assert f"installed for PyTorch 1.0, and this Python has PyTorch {torch.__version__}" in refused.stderr
     shown = run(python, "-m", "pip", "show", "--files", "bnlab")
     assert f"Version: {bnlab.__version__}" in shown.stdout and "bnlab/libbnlab_torch.so" in shown.stdout
+    assert "bnlab/libbnlab_doctor.so" in shown.stdout and "bnlab/doctor/__main__.py" in shown.stdout
     run(python, "-m", "pip", "uninstall", "--yes", "bnlab").check_returncode()
     gone = run(python, "-c", "import bnlab")
     assert "No module named 'bnlab'" in gone.stderr
@@ -54,9 +58,10 @@ def test_pip_installs_and_uninstalls(tmp_path):
 
 
 def test_the_wheel_records_what_it_holds(tmp_path, monkeypatch, backend):
-    library = tmp_path / "libbnlab_torch.so"
-    library.write_bytes(b"a library")
-    monkeypatch.setattr(backend, "_build_library", lambda folder, torch: library)
+    libraries = [tmp_path / "libbnlab_torch.so", tmp_path / "libbnlab_doctor.so"]
+    for library in libraries:
+        library.write_bytes(b"a library")
+    monkeypatch.setattr(backend, "_build_libraries", lambda folder, torch: libraries)
     name = backend.build_wheel(str(tmp_path))
     assert name.startswith(f"bnlab-{bnlab.__version__}-py3-none-linux_")
     with zipfile.ZipFile(tmp_path / name) as wheel:
@@ -69,15 +74,16 @@ def test_the_wheel_records_what_it_holds(tmp_path, monkeypatch, backend):
                 assert (digest, int(size)) == (f"sha256={expected}", len(content))
         assert {line.split(",")[0] for line in record} == held
         assert wheel.read("bnlab/_built_for.py").decode() == f'TORCH = "{torch.__version__}"\n'
-    sources = {f"bnlab/{source.name}" for source in (ROOT / "python/bnlab").glob("*.py")}
-    assert sources | {"bnlab/libbnlab_torch.so", "bnlab/_built_for.py"} == {path for path in held if path.startswith("bnlab/")}
+    sources = {source.relative_to(ROOT / "python").as_posix() for source in (ROOT / "python/bnlab").rglob("*.py")}
+    made = {"bnlab/libbnlab_torch.so", "bnlab/libbnlab_doctor.so", "bnlab/_built_for.py"}
+    assert sources | made == {path for path in held if path.startswith("bnlab/")}
     first = (tmp_path / name).read_bytes()
     backend.build_wheel(str(tmp_path))
     assert (tmp_path / name).read_bytes() == first
 
 
 def test_an_editable_install_points_to_the_clone(tmp_path, monkeypatch, backend):
-    monkeypatch.setattr(backend, "_build_library", lambda folder, torch: folder / "libbnlab_torch.so")
+    monkeypatch.setattr(backend, "_build_libraries", lambda folder, torch: [folder / "libbnlab_torch.so"])
     with zipfile.ZipFile(tmp_path / backend.build_editable(str(tmp_path))) as wheel:
         assert wheel.read("bnlab.pth").decode() == f"{ROOT}/python\n"
 

@@ -9,6 +9,7 @@
 #include "bnlab/ops/batch_norm_composed.h"
 #include "bnlab/ops/batch_norm_kernels.h"
 #include "bnlab/ops/caching_allocator.h"
+#include "bnlab/ops/channel_moments.h"
 #include "bnlab/ops/conveniences.h"
 #include "bnlab/ops/running_statistics.h"
 
@@ -52,6 +53,7 @@ TORCH_LIBRARY(bnlab, m) {
       " Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask, bool[3] wanted)"
       " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)",
       kTags);
+  m.def("channel_moments(Tensor x) -> (Tensor mean, Tensor m2)", kTags);
   m.def("evaluation_statistics(Tensor running_mean, Tensor running_var, float eps) -> (Tensor mean, Tensor rstd)",
         kTags);
   m.def(
@@ -95,18 +97,21 @@ TORCH_LIBRARY(bnlab, m) {
 
 TORCH_LIBRARY_IMPL(bnlab, CPU, m) {
   BNLAB_REGISTER_ALL(m, native);
+  BNLAB_REGISTER(m, native, channel_moments);
   m.impl("evaluation_statistics", &evaluation_statistics);
   m.impl("update_running_statistics", &update_running_statistics);
 }
 
 TORCH_LIBRARY_IMPL(bnlab, Meta, m) {
   BNLAB_REGISTER_ALL(m, native);
+  BNLAB_REGISTER(m, native, channel_moments);
   m.impl("evaluation_statistics", &evaluation_statistics);
   m.impl("update_running_statistics", &update_running_statistics);
 }
 
 TORCH_LIBRARY_IMPL(bnlab, Autograd, m) {
   BNLAB_REGISTER_ALL(m, autograd);
+  BNLAB_REGISTER(m, autograd, channel_moments);
   BNLAB_REGISTER(m, autograd, evaluation_statistics);
   BNLAB_REGISTER(m, autograd, update_running_statistics);
 }
@@ -116,6 +121,7 @@ TORCH_LIBRARY_IMPL(bnlab, Autograd, m) {
 // PyTorch's batch normalization does.
 TORCH_LIBRARY_IMPL(bnlab, FuncTorchDynamicLayerFrontMode, m) {
   BNLAB_REGISTER_ALL(m, composed);
+  BNLAB_REGISTER(m, composed, channel_moments);
   BNLAB_REGISTER(m, composed, evaluation_statistics);
   m.impl("batch_norm", &batch_norm);
   m.impl("batch_norm_relu", &batch_norm_relu);
@@ -136,6 +142,7 @@ TORCH_LIBRARY_IMPL(bnlab, FuncTorchBatched, m) {
 // vmap of PyTorch's own, which torch.autograd's vectorized Jacobians and batched gradients use before 2.0.
 TORCH_LIBRARY_IMPL(bnlab, Batched, m) {
   BNLAB_REGISTER_ALL(m, composed);
+  BNLAB_REGISTER(m, composed, channel_moments);
   BNLAB_REGISTER(m, composed, evaluation_statistics);
   BNLAB_REGISTER(m, composed, update_running_statistics);
 }
@@ -164,6 +171,7 @@ const Operator<TrainingSecondDerivative> batch_norm_training_second_derivative =
     find<TrainingSecondDerivative>("bnlab::batch_norm_training_second_derivative");
 const Operator<EvaluationSecondDerivative> batch_norm_evaluation_second_derivative =
     find<EvaluationSecondDerivative>("bnlab::batch_norm_evaluation_second_derivative");
+const Operator<ChannelMoments> channel_moments = find<ChannelMoments>("bnlab::channel_moments");
 const Operator<EvaluationStatistics> evaluation_statistics = find<EvaluationStatistics>("bnlab::evaluation_statistics");
 const Operator<RunningUpdate> update_running_statistics = find<RunningUpdate>("bnlab::update_running_statistics");
 

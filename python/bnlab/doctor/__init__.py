@@ -1,0 +1,75 @@
+"""bnlab.doctor(model, loader): what is wrong with a model's batch normalization, how it can tell, what to do about it.
+
+    report = bnlab.doctor(model, loader)
+    print(report)
+    print(report.recalibrate())
+
+The module is the function: bnlab.doctor(...) examines a live model, python -m bnlab.doctor does it from the command line.
+docs/doctor.md shows more. The rules are C++ (src/bnlab/doctor); here are the facts collected and the repairs made.
+"""
+import sys
+import types
+from pathlib import Path
+from typing import Any, Callable, Optional, Union
+
+import torch
+from torch import nn
+
+from bnlab.doctor.batches import Batches
+from bnlab.doctor.collect import collect as _collect
+from bnlab.doctor.losses import Loss
+from bnlab.doctor.report import Finding, NotChecked, Report
+from bnlab.doctor.state import norm_layers, unwrapped
+from bnlab.doctor.steps import watch
+
+__all__ = ["Finding", "NotChecked", "Report", "examine", "watch"]
+
+
+def examine(
+    model: nn.Module,
+    loader: Any = None,
+    loss: Optional[Callable] = None,
+    optimizer: Optional[torch.optim.Optimizer] = None,
+    steps: int = 0,
+    *,
+    forward: Optional[Callable] = None,
+    batches: Optional[int] = None,
+    exact: Union[bool, str] = "auto",
+    watched: Optional[watch] = None,
+    baseline: Union[str, Path, None] = None,
+) -> Report:
+    """Examines the model on the loader's batches, best those that it is trained with, and changes nothing.
+
+    loss: loss(output, target), a number or tensor; without one, the model's own (output.loss), or a cross-entropy where
+        outputs are scores (N,K) and targets whole numbers (N); else damage is not measured in loss.
+    optimizer, steps: that many training steps are made with a copy of both.
+    forward: forward(model, batch) -> (output, target), for batches that are no tensor, (inputs..., target) or dict.
+    batches: only the first so many.
+    exact: whether to take exact statistics, one pass for each layer in a row; by default where losses differ.
+    watched: steps that a bnlab.doctor.watch saw.
+    baseline: a file with findings that are known, as Report.to_baseline() writes it.
+
+    ValueError if the model is TorchScript, has lazy layers, or the loader is empty or can be read only once. Errors of
+    the model or the loader pass through. Whatever happens, parameters, buffers, gradients, modes, hooks and random
+    numbers are afterwards what they were.
+    """
+    if exact not in (True, False, "auto"):
+        raise ValueError(f'bnlab.doctor: expected exact to be True, False or "auto", got {exact!r}.')
+    inner = unwrapped(model)
+    norm_layers(inner)
+    source = None if loader is None else Batches(inner, loader, forward, batches)
+    seen = None if watched is None else watched.steps
+
+    def look() -> Report:
+        return Report(_collect(inner, source, Loss(loss), optimizer, steps, exact, seen), look, baseline)
+
+    return look()
+
+
+class _Callable(types.ModuleType):
+    """This module, which can be called."""
+
+    __call__ = staticmethod(examine)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,27 @@
+// How far running statistics are from the moments of the inputs that they stand for.
+#pragma once
+
+#include <optional>
+
+#include "bnlab/doctor/facts.h"
+
+namespace bnlab::doctor {
+
+/// In deviations: sqrt of the mean over channels of ((running_mean - mean)/sd)^2 + (log(running_sd/sd))^2, with
+/// sd^2 = variance + eps. Infinite if a statistic is not finite, or a running variance is negative beyond eps.
+struct Departure {
+  double distance = 0;
+  double noise = 0;  ///< what an exponential average of this loader's batches has by chance
+
+  /// Beyond chance, and beyond what matters: 0.05 deviations.
+  [[nodiscard]] bool is_real() const;
+};
+
+/// None if the layer has no running statistics, or its inputs were not seen.
+[[nodiscard]] std::optional<Departure> departure_of(const LayerFacts& layer);
+
+/// The first layer whose running statistics depart from inputs that layers before it have normalized by theirs: where
+/// the trouble begins. Where none does, the layer that departs most; nullptr if nothing was seen.
+[[nodiscard]] const LayerFacts* first_departing(const Facts& facts);
+
+}  // namespace bnlab::doctor

@@ -1,0 +1,28 @@
+// From facts to a report: all rules asked, their findings ranked by what they cost.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bnlab/doctor/facts.h"
+#include "bnlab/doctor/findings.h"
+
+namespace bnlab::doctor {
+
+struct NotChecked {
+  std::string id;
+  std::string title;
+  std::string why;
+};
+
+struct Diagnosis {
+  bool untrained = false;  ///< then there is a single note, N00, beside N15: losses of random weights mean nothing
+  std::vector<Finding> findings;
+  std::vector<NotChecked> not_checked;
+};
+
+/// Findings in the order of damage, then severity, then id. A loss that a cause explains (N02 to N05, N13, N15, N17,
+/// N19) is not named a second time as its symptom, N01.
+Diagnosis diagnose(const Facts& facts);
+
+}  // namespace bnlab::doctor

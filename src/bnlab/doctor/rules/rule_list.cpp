@@ -1,0 +1,41 @@
+#include "bnlab/doctor/rules/rule_list.h"
+
+namespace bnlab::doctor {
+namespace {
+
+constexpr Rule kRules[] = {
+    {"N01", "evaluation differs from training", evaluation_differs, ""},
+    {"N02", "statistics never set or not loaded", statistics_never_set, ""},
+    {"N03", "the running average lags", average_lags, ""},
+    {"N04", "momentum inverted", momentum_inverted, ""},
+    {"N05", "wrong mode", wrong_mode, ""},
+    {"N06", "half frozen", half_frozen, ""},
+    {"N07", "statistics of another model's weights", nullptr, "it needs the model that the weights were averaged from"},
+    {"N08", "few values per channel", few_values, ""},
+    {"N09", "gradient accumulation", gradient_accumulation, ""},
+    {"N10", "ranks disagree", nullptr, "one process sees one rank"},
+    {"N11", "several sources through one layer", nullptr, "this version does not tell sources apart"},
+    {"N12", "contrastive leak", nullptr, "this version does not shuffle batch mates"},
+    {"N13", "sorted batches", sorted_batches, ""},
+    {"N14", "padding counted", nullptr, "no mask was given"},
+    {"N15", "statistics not finite or negative", statistics_not_finite, ""},
+    {"N16", "beyond the range of float16", beyond_half_precision, ""},
+    {"N17", "eps lost in a port", eps_lost, ""},
+    {"N18", "near-dead channels", near_dead_channels, ""},
+    {"N19", "dropout in front of batch normalization", dropout_in_front, ""},
+    {"N20", "redundant bias", redundant_bias, ""},
+    {"N21", "batch normalization on the output", norm_on_output, ""},
+    {"N22", "weight decay on gamma or beta", decayed_parameters, ""},
+    {"N23", "exported in training mode", nullptr, "this is a live model, not an export"},
+    {"N24", "fold or quantization damage", nullptr,
+     "no folded or quantized model was given; report.fold() measures its own"},
+    {"N25", "channels-last precision", nullptr, "this version does not compare memory formats"},
+};
+
+}  // namespace
+
+std::span<const Rule> rule_list() {
+  return kRules;
+}
+
+}  // namespace bnlab::doctor
