@@ -1,4 +1,5 @@
-# bnlab on Debian 12; the toolkit (below) on 13 too. `make run` and `make test` do everything, from the packages on.
+# bnlab on Debian 12 and 13. `make run` and `make test` do everything, from the packages on; the sanitizers and fuzzing have
+# been run on 12 only.
 
 JOBS ?= $(shell nproc)
 
