@@ -53,14 +53,17 @@ TEST(EventHub, LetsGoAReaderThatDoesNotKeepUp) {
 }
 
 TEST(EventHub, WaitsUntilItsReadersHaveLeftButNotForEver) {
-  EventHub hub(2);
+  EventHub hub(1);
   auto reader = hub.join();
+  const auto start = std::chrono::steady_clock::now();
   hub.wait_until_left(milliseconds(20));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(20)) << "it is still there";
   std::thread later([&] {
     std::this_thread::sleep_for(milliseconds(20));
     reader.reset();
   });
   hub.wait_until_left(milliseconds(60'000));
+  EXPECT_NE(hub.join(), nullptr) << "its place is free";
   later.join();
 }
 
