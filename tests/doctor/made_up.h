@@ -77,4 +77,12 @@ inline Finding finding_of(const Json& facts, const std::string& id) {
   return {};
 }
 
+/// Why the rule was not checked; empty if it was.
+inline std::string why_not_checked(const Json& facts, const std::string& id) {
+  for (const NotChecked& rule : diagnosis_of(facts).not_checked) {
+    if (rule.id == id) return rule.why;
+  }
+  return "";
+}
+
 }  // namespace bnlab::doctor

@@ -11,13 +11,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string why_not_checked(const Json& facts, const std::string& id) {
-  for (const NotChecked& rule : diagnosis_of(facts).not_checked) {
-    if (rule.id == id) return rule.why;
-  }
-  return "";
-}
-
 TEST(DoctorRules, FindNothingInAHealthyModel) {
   EXPECT_EQ(ids_of(healthy_facts()), "");
 }

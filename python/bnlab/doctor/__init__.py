@@ -15,7 +15,9 @@ from typing import Any, Callable, Optional, Union
 import torch
 from torch import nn
 
+from bnlab.doctor import averages
 from bnlab.doctor.batches import Batches
+from bnlab.doctor.collect import Wanted
 from bnlab.doctor.collect import collect as _collect
 from bnlab.doctor.losses import Loss
 from bnlab.doctor.report import Finding, NotChecked, Report
@@ -36,6 +38,10 @@ def examine(
     batches: Optional[int] = None,
     exact: Union[bool, str] = "auto",
     watched: Optional[watch] = None,
+    donor: Optional[nn.Module] = None,
+    reference: Optional[nn.Module] = None,
+    mask: Optional[Callable] = None,
+    source: Optional[Callable] = None,
     baseline: Union[str, Path, None] = None,
 ) -> Report:
     """Examines the model on the loader's batches, best those that it is trained with, and changes nothing.
@@ -47,6 +53,10 @@ def examine(
     batches: only the first so many.
     exact: whether to take exact statistics, one pass for each layer in a row; by default where losses differ.
     watched: steps that a bnlab.doctor.watch saw.
+    donor: the model whose parameters this one's are an average of (EMA, SWA, a target network).
+    reference: the model before batch normalization was folded or weights were quantized.
+    mask: mask(batch) -> bool (N,L) or (N,H,W), True where data are real and no padding.
+    source: source(batch) -> where the batch is from, or a list or tensor of N labels, one for each sample.
     baseline: a file with findings that are known, as Report.to_baseline() writes it.
 
     ValueError if the model is TorchScript, has lazy layers, or the loader is empty or can be read only once. Errors of
@@ -57,11 +67,14 @@ def examine(
         raise ValueError(f'bnlab.doctor: expected exact to be True, False or "auto", got {exact!r}.')
     inner = unwrapped(model)
     norm_layers(inner)
-    source = None if loader is None else Batches(inner, loader, forward, batches)
+    if donor is not None:
+        averages.check(inner, donor)
+    found = None if loader is None else Batches(inner, loader, forward, batches)
     seen = None if watched is None else watched.steps
+    wanted = Wanted(optimizer, steps, exact, seen, donor, reference, mask, source)
 
     def look() -> Report:
-        return Report(_collect(inner, source, Loss(loss), optimizer, steps, exact, seen), look, baseline)
+        return Report(_collect(inner, found, Loss(loss), wanted), look, baseline)
 
     return look()
 

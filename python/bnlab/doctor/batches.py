@@ -12,6 +12,10 @@ from bnlab.doctor.state import RandomState
 _TARGETS = ("labels", "label", "targets", "target", "y")
 
 
+class WrongArgument(ValueError):
+    """What the caller can correct; it is not put off to the report."""
+
+
 class Call(NamedTuple):
     args: Tuple
     kwargs: Dict[str, Any]
@@ -66,6 +70,13 @@ class Batches:
         self._device, self._dtype = like.device, like.dtype
         self._parameters = _parameters_of(model)
 
+    def of(self, model: nn.Module) -> "Batches":
+        """The same batches for another model, in its type and on its device."""
+        twin = Batches(model, self.loader, self.forward, self.limit)
+        if hasattr(self, "_start"):
+            twin._start = self._start
+        return twin
+
     def __iter__(self) -> Iterator[Any]:
         """The batches as the loader gives them; random numbers as at the first pass."""
         if not hasattr(self, "_start"):
@@ -77,6 +88,8 @@ class Batches:
         """The model's output, the target or None, and the number of samples."""
         if self.forward is not None:
             found = first_tensor(batch)
+            if self._dtype == torch.float64:
+                batch = mapped(batch, self._fit)
             output, target = self.forward(self.model, batch)
             return output, target, 1 if found is None or found.dim() == 0 else found.size(0)
         call = self.call(batch)

@@ -2,14 +2,14 @@
 is needed."""
 import contextlib
 import math
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
 import torch
 from torch import nn
 
 from bnlab._library import first_line
-from bnlab.doctor import exact, facts, passes, steps
-from bnlab.doctor.batches import Batches
+from bnlab.doctor import averages, exact, facts, formats, masked, origins, passes, references, steps
+from bnlab.doctor.batches import Batches, WrongArgument
 from bnlab.doctor.graph import Graph, dropouts
 from bnlab.doctor.losses import Loss
 from bnlab.doctor.moments import Moments
@@ -20,6 +20,19 @@ _SMALL_DIFFERENCE = 0.015  # of losses, in their scale: below it exact statistic
 _LARGE_CHANGE = 0.1  # of outputs, in deviations, where there is no loss
 _EPS_OF_LIBRARIES = (1e-5, 1e-3)
 _SMALL_VARIANCE = 0.1  # below it such an eps matters
+
+
+class Wanted(NamedTuple):
+    """What the caller gave beside model and loader; see bnlab.doctor.examine."""
+
+    optimizer: Optional[torch.optim.Optimizer] = None
+    steps: int = 0
+    exact: Any = "auto"
+    watched: Any = None
+    donor: Optional[nn.Module] = None
+    reference: Optional[nn.Module] = None
+    mask: Optional[Callable] = None
+    origin: Optional[Callable] = None
 
 
 class Collected:
@@ -39,6 +52,8 @@ class Collected:
         self.dropout_on: Dict[nn.Module, Moments] = {}
         self.trials: List[Dict[str, Any]] = []
         self.missing: List[Dict[str, str]] = []
+        self.more: Dict[str, Any] = {}  # facts of comparisons, by their keys
+        self.more_of: Dict[nn.Module, Dict[str, Any]] = {layer: {} for layer in self.layers}
         self.facts: Dict[str, Any] = {}
 
     def miss(self, what: str, why: str) -> None:
@@ -52,40 +67,61 @@ class Collected:
         return max(min([mean for mean in means if math.isfinite(mean)], default=1.0), 1e-12)
 
 
-def collect(
-    model: nn.Module,
-    source: Optional[Batches],
-    loss: Loss,
-    optimizer: Optional[torch.optim.Optimizer] = None,
-    step_count: int = 0,
-    take_exact: Any = "auto",
-    watched: Any = None,
-) -> Collected:
+def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wanted) -> Collected:
     found = Collected(model, source, loss)
     modes = {layer: layer.training for layer in found.layers}
     trains = model.training
+    averages.compare(found, wanted.donor)
     if source is None:
         for what in ("losses", "moments", "dropout"):
             found.miss(what, "no loader was given")
-    elif found.layers:
+    elif found.layers or wanted.reference is not None:
         with as_found(model, source.loader):
             _first_pass(found)
-            _by_batch(found)
-            if any(modes.values()) and not trains:
-                _by_found_modes(found, modes)
-            if take_exact is True or (take_exact == "auto" and _is_exact_needed(found)):
-                measure_exact(found)
-            _with_dropout(found)
-            _with_other_eps(found)
-    if optimizer is None:
+            if found.layers:
+                _more_passes(found, wanted, {layer for layer in found.layers if modes[layer] and not trains})
+    _compare(found, wanted)
+    if wanted.optimizer is None:
         found.miss("optimizer", "no optimizer was given")
-    of_steps = watched
-    if of_steps is None and step_count > 0:
-        of_steps = _own_steps(found, optimizer, step_count)
+    of_steps = wanted.watched
+    if of_steps is None and wanted.steps > 0:
+        of_steps = _own_steps(found, wanted.optimizer, wanted.steps)
     elif of_steps is None:
         found.miss("training steps", "no steps were looked at; give an optimizer and steps=N, or watch() your own")
-    found.facts = facts.of(found, modes, trains, optimizer, of_steps)
+    found.facts = facts.of(found, modes, trains, wanted.optimizer, of_steps)
     return found
+
+
+def _more_passes(found: Collected, wanted: Wanted, found_training: Set[nn.Module]) -> None:
+    _by_batch(found)
+    if found_training:
+        _by_found_modes(found, found_training)
+    if wanted.exact is True or (wanted.exact == "auto" and _is_exact_needed(found)):
+        measure_exact(found)
+    _with_dropout(found)
+    _with_other_eps(found)
+
+
+def _compare(found: Collected, wanted: Wanted) -> None:
+    """With what the caller gave; without it, a sentence says what to give."""
+    for what, given, sentence, compare in (
+        ("padding", wanted.mask, "no mask was given", masked.compare),
+        ("sources", wanted.origin, "no function source was given, and no steps were watched", origins.compare),
+        ("reference", wanted.reference, "no reference was given: the model before it was folded or quantized", references.compare),
+        ("precision", True, "", formats.compare),
+    ):  # fmt: skip
+        if given is None:
+            found.miss(what, sentence)
+        elif found.source is None:
+            found.miss(what, "no loader was given")
+        else:
+            try:
+                with as_found(found.model, found.source.loader):
+                    compare(found, given)
+            except WrongArgument:
+                raise
+            except Exception as error:
+                found.miss(what, f"{type(error).__name__}: {first_line(error)}")
 
 
 def _first_pass(found: Collected) -> None:
@@ -132,8 +168,7 @@ def _by_batch(found: Collected) -> None:
         found.miss("batch", f"the model could not normalize by batches ({type(error).__name__}: {first_line(error)})")
 
 
-def _by_found_modes(found: Collected, modes: Dict[nn.Module, bool]) -> None:
-    layers = [layer for layer in found.layers if modes[layer]]
+def _by_found_modes(found: Collected, layers: Set[nn.Module]) -> None:
     try:
         with scratch(layers, training=True):
             found.as_found = passes.run(found.source, found.source, found.loss)

@@ -5,7 +5,7 @@ waves, each with one pass over the loader that ends at the wave's last layer; la
 on what is tried out on a few samples: a layer's output is changed, and the layers whose inputs change depend on it. The
 first wave comes free with the first pass of the doctor.
 """
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 import torch
 from torch import nn
@@ -88,22 +88,29 @@ class Exact:
     """statistics: the moments of each layer; passes: over the loader that it took; circles: layers called behind
     themselves, whose statistics have no such order and are those of one round."""
 
-    def __init__(self, statistics: Dict[nn.Module, Moments], passes: int, circles: List[nn.Module]) -> None:
-        self.statistics, self.passes, self.circles = statistics, passes, circles
+    def __init__(self, statistics: Dict[nn.Module, Moments], passes: int, circles: List[nn.Module], needs: Dict) -> None:
+        self.statistics, self.passes, self.circles, self.needs = statistics, passes, circles, needs
 
     def values(self):
         """(mean, unbiased variance) by layer, as running statistics hold them."""
         return {layer: (moments.mean, moments.var_unbiased) for layer, moments in self.statistics.items()}
 
 
-def take(layers: List[nn.Module], first: Dict[nn.Module, Inputs], source: Batches) -> Exact:
-    """Exact statistics of the layers, which are in order of execution; first: what the first pass saw. To be called
-    inside state.as_found()."""
+def take(
+    layers: List[nn.Module],
+    first: Dict[nn.Module, Inputs],
+    source: Any,
+    needs: Optional[Dict[nn.Module, Set[nn.Module]]] = None,
+    select: Optional[Callable] = None,
+) -> Exact:
+    """Exact statistics of the layers, which are in order of execution; first: what the first pass saw. needs: what is
+    known of dependencies(). select: of all inputs, as in watching_inputs(). To be called inside state.as_found()."""
     layers = [layer for layer in layers if first[layer].moments.count > 0]
     normalizing = [layer for layer in layers if has_statistics(layer)]
-    needs = dependencies(layers, source)
+    tried = dependencies(layers, source) if needs is None else needs
+    needs = dict(tried)
     for layer in layers:  # those without running statistics normalize by the batch: nothing to wait for
-        needs[layer] = {each for each in needs[layer] if has_statistics(each)}
+        needs[layer] = {each for each in tried[layer] if each in normalizing}
     known: Dict[nn.Module, Moments] = {}
     passes = 0
     for number, wave in enumerate(waves(normalizing, {layer: needs[layer] for layer in normalizing})):
@@ -113,7 +120,7 @@ def take(layers: List[nn.Module], first: Dict[nn.Module, Inputs], source: Batche
         seen = {layer: Inputs() for layer in wave}
         values = {layer: (moments.mean, moments.var_unbiased) for layer, moments in known.items()}
         calls = None if any(first[layer].varying_calls for layer in wave) else sum(first[layer].most_calls for layer in wave)
-        with scratch(normalizing, values), watching_inputs(seen, calls) as next_batch:
+        with scratch(normalizing, values), watching_inputs(seen, calls, select) as next_batch:
             for batch in source:
                 next_batch()
                 try:
@@ -123,4 +130,4 @@ def take(layers: List[nn.Module], first: Dict[nn.Module, Inputs], source: Batche
         passes += 1
         known.update((layer, inputs.moments) for layer, inputs in seen.items())
     circles = [layer for layer in normalizing if layer in needs[layer]]
-    return Exact({layer: known[layer] for layer in normalizing}, passes, circles)
+    return Exact({layer: known[layer] for layer in normalizing}, passes, circles, tried)

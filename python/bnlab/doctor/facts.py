@@ -32,6 +32,7 @@ def of(found: Any, modes, trains: bool, optimizer, of_steps) -> Dict[str, Any]:
         "layers": [_layer_facts(found, layer, modes[layer], optimizer, of_steps) for layer in found.layers],
         "trials": found.trials,
         "not_collected": found.missing,
+        **found.more,
     }
     if found.running is not None and found.running.has_losses:
         losses = {"kind": found.loss.kind, "scale": found.loss_scale(), "samples": found.running.samples}
@@ -89,6 +90,9 @@ def _layer_facts(found: Any, layer: nn.Module, training: bool, optimizer, of_ste
     if of_steps is not None and layer in of_steps.calls:
         calls = -(-of_steps.calls[layer] // max(1, inputs.most_calls))
         facts["steps"] = {"calls_per_step": calls, "moved": of_steps.moved[layer]}
+        if layer in of_steps.mixes and of_steps.mixes[layer].freedom:
+            facts["steps"]["mix"] = of_steps.mixes[layer].facts()
+    facts.update(found.more_of[layer])
     return facts
 
 

@@ -34,7 +34,7 @@ class Inputs:
         return self.total_calls != self.most_calls * len(self.values)
 
 
-def _number_of_samples(x: Tensor) -> Tensor:
+def number_of_samples(x: Tensor) -> Tensor:
     """(N,C): the mean of up to _POSITIONS positions of each sample, spread over it."""
     if x.dim() == 2:
         return x
@@ -47,13 +47,19 @@ class Stop(BaseException):
 
 
 @contextlib.contextmanager
-def watching_inputs(seen: Dict[nn.Module, Inputs], calls_wanted: Optional[int] = None) -> Iterator[Callable[[], None]]:
+def watching_inputs(
+    seen: Dict[nn.Module, Inputs],
+    calls_wanted: Optional[int] = None,
+    select: Optional[Callable[[Tensor], Optional[Tensor]]] = None,
+) -> Iterator[Callable[[], None]]:
     """Adds the inputs of these layers to `seen`. Yields a function to be called before each batch. Raises Stop in the
-    model after calls_wanted calls in a batch."""
+    model after calls_wanted calls in a batch. select(x): what counts of an input, (N,C,*), None for nothing."""
     handles, total = [], [0]
 
     def see(layer: nn.Module, args) -> None:
         x = first_tensor(args)
+        if x is not None and x.dim() >= 2 and select is not None:
+            x = select(x)
         if x is not None and x.dim() >= 2:
             inputs = seen[layer]
             count, mean, m2 = of_batch(x)
@@ -63,10 +69,10 @@ def watching_inputs(seen: Dict[nn.Module, Inputs], calls_wanted: Optional[int] =
             inputs.most_calls = max(inputs.most_calls, inputs.calls)
             if inputs.calls == 1:
                 inputs.values.append(count)
-                inputs.of_samples.add(*of_batch(_number_of_samples(x)))
+                inputs.of_samples.add(*of_batch(number_of_samples(x)))
             else:
                 inputs.values[-1] = min(inputs.values[-1], count)
-        total[0] += 1
+            total[0] += 1
         if total[0] == calls_wanted:
             raise Stop
 

@@ -7,19 +7,23 @@ import torch
 from torch import nn
 
 from bnlab.doctor import passes
-from bnlab.doctor.batches import Batches
+from bnlab.doctor.batches import Batches, first_tensor
+from bnlab.doctor.moments import Moments, of_batch
+from bnlab.doctor.origins import Mix
 from bnlab.doctor.state import RandomState, as_found, has_statistics, norm_layers, uninterrupted, unwrapped
 from bnlab.modules import eps_of
 
 
 class Steps:
-    """What layers did in `count` steps: most training calls a step, and how far their statistics moved."""
+    """What layers did in `count` steps: most training calls a step, how far their statistics moved, and how the inputs of a
+    step's calls differ."""
 
     def __init__(self, watched: bool) -> None:
         self.watched = watched
         self.count = 0
         self.calls: Dict[nn.Module, int] = {}
         self.moved: Dict[nn.Module, float] = {}
+        self.mixes: Dict[nn.Module, Mix] = {}
         self.loss_moved: List[float] = []
         self.loss_kept: List[float] = []
 
@@ -54,6 +58,7 @@ class watch:
 
     def __enter__(self) -> "watch":
         self._now = {layer: 0 for layer in self._layers}
+        self._inputs = {layer: (Moments(), Moments()) for layer in self._layers}
         self._before = {layer: _statistics(layer) for layer in self._layers if has_statistics(layer)}
         self._handles = [layer.register_forward_pre_hook(self._see) for layer in self._layers]
         self._own_step = vars(self._optimizer).get("step")
@@ -84,12 +89,19 @@ class watch:
     def _see(self, layer: nn.Module, args) -> None:
         if layer.training and torch.is_grad_enabled():
             self._now[layer] += 1
+            x = first_tensor(args)
+            if x is not None and x.dim() >= 2:
+                values, samples = self._inputs[layer]
+                values.add(*of_batch(x))
+                samples.add(*of_batch(passes.number_of_samples(x)))
 
     def _end_step(self) -> None:
         self.steps.count += 1
         for layer, calls in self._now.items():
             self.steps.calls[layer] = max(self.steps.calls.get(layer, 0), calls)
             self._now[layer] = 0
+            self.steps.mixes.setdefault(layer, Mix()).add(*self._inputs[layer])
+            self._inputs[layer] = (Moments(), Moments())
 
 
 def on_a_copy(found: Any, optimizer: torch.optim.Optimizer, count: int) -> Steps:

@@ -21,21 +21,36 @@ bool Departure::is_real() const {
   return !(distance <= kSmallDeparture + kNoiseFactor * noise);
 }
 
+double distance_between(const Numbers& mean, const Numbers& var, const Numbers& of_mean, const Numbers& of_var,
+                        double eps) {
+  double squares = 0;
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    const double own = var[c] + eps, other = of_var[c] + eps;
+    const double shift = mean[c] - of_mean[c];
+    if (!(other > 0) && shift == 0 && own == other) continue;  // a constant that the statistics know
+    const double stretch = std::log(own / other) / 2;
+    squares += shift * shift / other + stretch * stretch;
+  }
+  if (!std::isfinite(squares)) return std::numeric_limits<double>::infinity();
+  return mean.empty() ? 0 : std::sqrt(squares / static_cast<double>(mean.size()));
+}
+
+double chance_of(const LayerFacts& layer) {
+  if (!layer.inputs || layer.channels == 0) return 0;
+  double noise = 0;
+  for (std::size_t c = 0; c < layer.inputs->between.size(); ++c) {
+    const double var = layer.inputs->var_biased[c] + layer.eps;
+    if (var > 0) noise += layer.inputs->between[c] / var;
+  }
+  return std::sqrt(2 * noise_share(layer) * noise / static_cast<double>(layer.channels));
+}
+
 std::optional<Departure> departure_of(const LayerFacts& layer) {
   if (!layer.running_mean || !layer.running_var || !layer.inputs || layer.channels == 0) return {};
-  double squares = 0, noise = 0;
-  const auto channels = static_cast<std::size_t>(layer.channels);
-  for (std::size_t c = 0; c < channels; ++c) {
-    const double var = layer.inputs->var_biased[c] + layer.eps, running_var = (*layer.running_var)[c] + layer.eps;
-    const double shift = (*layer.running_mean)[c] - layer.inputs->mean[c];
-    if (!(var > 0) && shift == 0 && running_var == var) continue;  // a constant that the statistics know
-    const double stretch = std::log(running_var / var) / 2;
-    squares += shift * shift / var + stretch * stretch;
-    noise += layer.inputs->between[c] / var;
-  }
-  if (!std::isfinite(squares)) return Departure{std::numeric_limits<double>::infinity(), 0};
-  const auto n = static_cast<double>(channels);
-  return Departure{std::sqrt(squares / n), std::sqrt(2 * noise_share(layer) * noise / n)};
+  const InputFacts& inputs = *layer.inputs;
+  const double distance =
+      distance_between(*layer.running_mean, *layer.running_var, inputs.mean, inputs.var_biased, layer.eps);
+  return Departure{distance, std::isfinite(distance) ? chance_of(layer) : 0};
 }
 
 const LayerFacts* first_departing(const Facts& facts) {

@@ -17,6 +17,13 @@ struct Departure {
   [[nodiscard]] bool is_real() const;
 };
 
+/// The distance of Departure between statistics and others `of_...`, in deviations of these. All of one length.
+[[nodiscard]] double distance_between(const Numbers& mean, const Numbers& var, const Numbers& of_mean,
+                                      const Numbers& of_var, double eps);
+
+/// The noise of Departure; 0 if the layer's inputs were not seen.
+[[nodiscard]] double chance_of(const LayerFacts& layer);
+
 /// None if the layer has no running statistics, or its inputs were not seen.
 [[nodiscard]] std::optional<Departure> departure_of(const LayerFacts& layer);
 

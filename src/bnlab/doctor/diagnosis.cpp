@@ -1,7 +1,7 @@
 #include "bnlab/doctor/diagnosis.h"
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <set>
 
 #include "bnlab/doctor/rules/rule_list.h"
@@ -10,20 +10,28 @@
 namespace bnlab::doctor {
 namespace {
 
-const std::set<std::string> kCauses = {"N02", "N03", "N04", "N05", "N13", "N15", "N17", "N19"};
+/// Findings that explain others, which are then not named a second time.
+const std::map<std::string, std::set<std::string>> kCausesOf = {
+    {"N01", {"N02", "N03", "N04", "N05", "N07", "N11", "N13", "N15", "N17", "N19"}},
+    {"N02", {"N07"}},
+    {"N03", {"N07"}},
+    {"N09", {"N11"}},
+    {"N13", {"N11"}},
+};
 
 bool is_explained(const Finding& symptom, const std::vector<Finding>& findings) {
+  const auto causes = kCausesOf.find(symptom.id);
+  if (causes == kCausesOf.end()) return false;
   return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
-    return kCauses.count(finding.id) > 0 && finding.severity >= symptom.severity;
+    return causes->second.count(finding.id) > 0 && finding.severity >= symptom.severity;
   });
 }
 
 void leave_out_explained(std::vector<Finding>& findings) {
-  const auto is_symptom = [&](const Finding& finding) {
-    return finding.id == "N01" && is_explained(finding, findings);
-  };
-  const auto found = std::find_if(findings.begin(), findings.end(), is_symptom);
-  if (found != findings.end()) findings.erase(found);
+  const std::vector<Finding> all = findings;
+  findings.erase(std::remove_if(findings.begin(), findings.end(),
+                                [&](const Finding& finding) { return is_explained(finding, all); }),
+                 findings.end());
 }
 
 double rank_of(const Finding& finding) {

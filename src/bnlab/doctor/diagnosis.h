@@ -21,8 +21,8 @@ struct Diagnosis {
   std::vector<NotChecked> not_checked;
 };
 
-/// Findings in the order of damage, then severity, then id. A loss that a cause explains (N02 to N05, N13, N15, N17,
-/// N19) is not named a second time as its symptom, N01.
+/// Findings in the order of severity, then damage, then id. A loss that a cause explains is not named a second time as
+/// its symptom: N01 beside N02 to N05, N07, N11, N13, N15, N17 or N19; N02 and N03 beside N07; N09 and N13 beside N11.
 Diagnosis diagnose(const Facts& facts);
 
 }  // namespace bnlab::doctor

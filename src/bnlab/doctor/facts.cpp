@@ -1,66 +1,9 @@
 #include "bnlab/doctor/facts.h"
 
-#include <limits>
+#include "bnlab/doctor/fact_reader.h"
 
 namespace bnlab::doctor {
 namespace {
-
-double number_of(const Json& json, const std::string& path) {
-  if (json == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  if (json == "Infinity") return std::numeric_limits<double>::infinity();
-  if (json == "-Infinity") return -std::numeric_limits<double>::infinity();
-  if (json.is_string()) throw SpecError(path, "expected a number, NaN, Infinity or -Infinity, got " + json.dump());
-  double value = 0;
-  read_value(json, path, value);
-  return value;
-}
-
-Numbers numbers_of(const Json& json, const std::string& path) {
-  if (!json.is_array()) throw SpecError(path, "expected a list of numbers, got " + json.dump());
-  Numbers values;
-  values.reserve(json.size());
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    values.push_back(number_of(json[i], path + "[" + std::to_string(i) + "]"));
-  }
-  return values;
-}
-
-/// Reads one object at a time; lists of channels must have one value for each.
-class Reader {
- public:
-  Reader(const Json& object, const std::string& where) : fields_(object, where) {}
-
-  JsonFields& fields() { return fields_; }
-
-  void list(const std::string& key, Numbers& values, std::optional<std::size_t> size = {}) {
-    Json json;
-    fields_.required(key, json);
-    values = numbers_of(json, fields_.path(key));
-    fields_.check(!size || values.size() == *size, key, "a list of " + std::to_string(size.value_or(0)) + " numbers");
-  }
-  void optional_list(const std::string& key, std::optional<Numbers>& values, std::optional<std::size_t> size = {}) {
-    if (has(key)) list(key, values.emplace(), size);
-  }
-  void list_or_none(const std::string& key, Numbers& values, std::optional<std::size_t> size = {}) {
-    if (has(key)) list(key, values, size);
-  }
-  /// Calls read(json, path) if the key is there and not null.
-  template <class F>
-  void object(const std::string& key, const F& read) {
-    Json json;
-    fields_.optional(key, json);
-    if (!json.is_null()) read(json, fields_.path(key));
-  }
-
- private:
-  bool has(const std::string& key) {
-    Json json;
-    fields_.optional(key, json);
-    return !json.is_null();
-  }
-
-  JsonFields fields_;
-};
 
 ProducerFacts read_producer(const Json& json, const std::string& path) {
   ProducerFacts producer;
@@ -93,12 +36,26 @@ DropoutFacts read_dropout(const Json& json, const std::string& path, std::size_t
   return dropout;
 }
 
-StepFacts read_steps(const Json& json, const std::string& path) {
+StepFacts read_steps(const Json& json, const std::string& path, std::size_t channels) {
   StepFacts steps;
-  JsonFields fields(json, path);
-  fields.required("calls_per_step", steps.calls_per_step).required("moved", steps.moved);
-  fields.finish();
+  Reader reader(json, path);
+  reader.fields().required("calls_per_step", steps.calls_per_step).required("moved", steps.moved);
+  reader.object("mix", [&](const Json& at, const std::string& where) { steps.mix = read_mix(at, where, channels); });
+  reader.fields().finish();
   return steps;
+}
+
+/// What other models, ranks, sources and settings say of the layer.
+void read_comparisons(Reader& reader, LayerFacts& layer, std::size_t channels) {
+  reader.fields().optional("averaged", layer.averaged);
+  reader.object("donor",
+                [&](const Json& at, const std::string& where) { layer.donor = read_moments(at, where, channels); });
+  reader.object("real", [&](const Json& at, const std::string& where) { layer.real = read_real(at, where, channels); });
+  reader.object("sources",
+                [&](const Json& at, const std::string& where) { layer.sources = read_mix(at, where, channels); });
+  reader.object("precision",
+                [&](const Json& at, const std::string& where) { layer.precision = read_precision(at, where); });
+  reader.list_or_none("ranks", layer.ranks);
 }
 
 LayerFacts read_layer(const Json& json, const std::string& path) {
@@ -130,7 +87,9 @@ LayerFacts read_layer(const Json& json, const std::string& path) {
   reader.optional_list("exact_mean", layer.exact_mean, channels);
   reader.optional_list("exact_var_biased", layer.exact_var_biased, channels);
   fields.optional("weight_decay", layer.weight_decay);
-  reader.object("steps", [&](const Json& at, const std::string& where) { layer.steps = read_steps(at, where); });
+  reader.object("steps",
+                [&](const Json& at, const std::string& where) { layer.steps = read_steps(at, where, channels); });
+  read_comparisons(reader, layer, channels);
   fields.finish();
   return layer;
 }
@@ -177,15 +136,6 @@ NotCollected read_not_collected(const Json& json, const std::string& path) {
   return missing;
 }
 
-template <class T, class F>
-void read_list(JsonFields& fields, const std::string& key, std::vector<T>& values, const F& read) {
-  Json json = Json::array();
-  fields.optional(key, json).check(json.is_array(), key, "a list");
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    values.push_back(read(json[i], fields.path(key) + "[" + std::to_string(i) + "]"));
-  }
-}
-
 }  // namespace
 
 std::string Facts::why_no(const std::string& what) const {
@@ -211,6 +161,16 @@ Facts read_facts(const Json& json) {
   read_list(fields, "trials", facts.trials, read_trial);
   reader.object("training_steps",
                 [&](const Json& at, const std::string& path) { facts.training_steps = read_training(at, path); });
+  const auto object = [&](const char* key, const auto& read, auto& value) {
+    reader.object(key, [&](const Json& at, const std::string& path) { value = read(at, path); });
+  };
+  object("averaging", read_averaging, facts.averaging);
+  object("padding", read_padding, facts.padding);
+  object("sources", read_sources, facts.sources);
+  object("formats", read_formats, facts.formats);
+  object("reference", read_reference, facts.reference);
+  object("ranks", read_ranks, facts.ranks);
+  object("mates", read_mates, facts.mates);
   read_list(fields, "not_collected", facts.not_collected, read_not_collected);
   fields.finish();
   return facts;

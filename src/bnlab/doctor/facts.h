@@ -8,14 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "bnlab/doctor/comparisons.h"
+#include "bnlab/doctor/numbers.h"
 #include "bnlab/record/json_fields.h"
 
 namespace bnlab::doctor {
 
 inline constexpr std::int64_t kFactsVersion = 1;
-
-/// One value a channel; any of them may be NaN or infinite, which JSON writes as "NaN", "Infinity" and "-Infinity".
-using Numbers = std::vector<double>;
 
 /// The module whose output a layer gets; through a concatenation several, with commas between.
 struct ProducerFacts {
@@ -43,6 +42,7 @@ struct DropoutFacts {
 struct StepFacts {
   std::int64_t calls_per_step = 0;  ///< most training calls between two steps of the optimizer, by calls of one pass
   double moved = 0;                 ///< root mean square over channels of the change of running_mean, in deviations
+  std::optional<MixFacts> mix;      ///< of the calls within a step, if there were several
 };
 
 struct LayerFacts {
@@ -68,6 +68,12 @@ struct LayerFacts {
   std::optional<Numbers> exact_mean, exact_var_biased;  ///< with exact statistics in all layers before
   std::optional<double> weight_decay;                   ///< of gamma or beta in the optimizer, the larger
   std::optional<StepFacts> steps;
+  bool averaged = false;                      ///< its parameters are an average of another model's
+  std::optional<MomentFacts> donor;           ///< running statistics of the model that they were averaged from
+  std::optional<RealFacts> real;              ///< its inputs without padding, if the mask fits them
+  std::optional<MixFacts> sources;            ///< its inputs by the source that each sample is from
+  std::optional<PrecisionFacts> precision;    ///< if its inputs are far from 0 and of rank 4 or 5
+  Numbers ranks;                              ///< distance of each rank's running statistics to all ranks', in deviations
 };
 
 /// The loss of each batch, by the statistics that the layers normalize by.
@@ -111,6 +117,13 @@ struct Facts {
       output_change;  ///< largest |output by batch - by running statistics| over the outputs' deviation
   std::vector<TrialFacts> trials;
   std::optional<TrainingFacts> training_steps;
+  std::optional<AveragingFacts> averaging;
+  std::optional<PaddingFacts> padding;
+  std::optional<SourcesFacts> sources;
+  std::optional<FormatFacts> formats;
+  std::optional<ReferenceFacts> reference;
+  std::optional<RankFacts> ranks;
+  std::optional<MateFacts> mates;
   std::vector<NotCollected> not_collected;
 
   /// Why `what` is missing: the collector's words, or "it was not collected".
