@@ -70,10 +70,10 @@ struct FoldedFacts {
 
 /// The model against the one that it was made from, which ran in double.
 struct ReferenceFacts {
-  double output_error = 0;             ///< largest |difference| of the first outputs, in deviations of the reference's
+  double output_error = 0;  ///< largest |difference| of the first outputs, in deviations of the reference's
   std::optional<double> error_in_double;  ///< the same with the model in double too: what its weights alone make
-  Numbers own, reference;              ///< loss of the first batches; may be empty
-  std::vector<FoldedFacts> folded;     ///< in order of execution
+  Numbers own, reference;                 ///< loss of the first batches; may be empty
+  std::vector<FoldedFacts> folded;        ///< in order of execution
 };
 
 struct RankFacts {
