@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bnlab._library import first_line
-from bnlab.doctor import averages, exact, facts, formats, masked, origins, passes, references, steps
+from bnlab.doctor import averages, exact, facts, formats, masked, mates, origins, passes, ranks, references, steps
 from bnlab.doctor.batches import Batches, WrongArgument
 from bnlab.doctor.graph import Graph, dropouts
 from bnlab.doctor.losses import Loss
@@ -33,6 +33,8 @@ class Wanted(NamedTuple):
     reference: Optional[nn.Module] = None
     mask: Optional[Callable] = None
     origin: Optional[Callable] = None
+    ranks: Any = None
+    contrastive: Optional[bool] = None
 
 
 class Collected:
@@ -71,6 +73,11 @@ def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wan
     found = Collected(model, source, loss)
     modes = {layer: layer.training for layer in found.layers}
     trains = model.training
+    of_ranks = None
+    if wanted.ranks is None:
+        found.miss("ranks", ranks.why_none())
+    else:
+        of_ranks = ranks.gather(found, wanted.ranks)  # first of all: the others wait for it
     averages.compare(found, wanted.donor)
     if source is None:
         for what in ("losses", "moments", "dropout"):
@@ -80,6 +87,8 @@ def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wan
             _first_pass(found)
             if found.layers:
                 _more_passes(found, wanted, {layer for layer in found.layers if modes[layer] and not trains})
+    if of_ranks is not None:
+        _attempt(found, "ranks", ranks.compare, of_ranks)
     _compare(found, wanted)
     if wanted.optimizer is None:
         found.miss("optimizer", "no optimizer was given")
@@ -108,6 +117,7 @@ def _compare(found: Collected, wanted: Wanted) -> None:
         ("padding", wanted.mask, "no mask was given", masked.compare),
         ("sources", wanted.origin, "no function source was given, and no steps were watched", origins.compare),
         ("reference", wanted.reference, "no reference was given: the model before it was folded or quantized", references.compare),
+        ("mates", wanted.contrastive, "contrastive=True was not given: a loss over two views of each sample", mates.compare),
         ("precision", True, "", formats.compare),
     ):  # fmt: skip
         if given is None:
@@ -115,13 +125,17 @@ def _compare(found: Collected, wanted: Wanted) -> None:
         elif found.source is None:
             found.miss(what, "no loader was given")
         else:
-            try:
-                with as_found(found.model, found.source.loader):
-                    compare(found, given)
-            except WrongArgument:
-                raise
-            except Exception as error:
-                found.miss(what, f"{type(error).__name__}: {first_line(error)}")
+            _attempt(found, what, compare, given)
+
+
+def _attempt(found: Collected, what: str, compare: Callable[[Collected, Any], None], given: Any) -> None:
+    try:
+        with as_found(found.model, None if found.source is None else found.source.loader):
+            compare(found, given)
+    except WrongArgument:
+        raise
+    except Exception as error:
+        found.miss(what, f"{type(error).__name__}: {first_line(error)}")
 
 
 def _first_pass(found: Collected) -> None:
@@ -176,6 +190,8 @@ def _by_found_modes(found: Collected, layers: Set[nn.Module]) -> None:
 
 
 def _looks_untrained(found: Collected) -> bool:
+    """Whether passes would be wasted. What the report says of it is is_untrained() of src/bnlab/doctor/words.cpp, which
+    judges models without any gamma too, by their losses."""
     return all(
         (layer.weight is None or bool((layer.weight == layer.weight[:1]).all()))
         and (layer.bias is None or bool((layer.bias == layer.bias[:1]).all()))

@@ -68,12 +68,12 @@ struct LayerFacts {
   std::optional<Numbers> exact_mean, exact_var_biased;  ///< with exact statistics in all layers before
   std::optional<double> weight_decay;                   ///< of gamma or beta in the optimizer, the larger
   std::optional<StepFacts> steps;
-  bool averaged = false;                      ///< its parameters are an average of another model's
-  std::optional<MomentFacts> donor;           ///< running statistics of the model that they were averaged from
-  std::optional<RealFacts> real;              ///< its inputs without padding, if the mask fits them
-  std::optional<MixFacts> sources;            ///< its inputs by the source that each sample is from
-  std::optional<PrecisionFacts> precision;    ///< if its inputs are far from 0 and of rank 4 or 5
-  Numbers ranks;                              ///< distance of each rank's running statistics to all ranks', in deviations
+  bool averaged = false;                    ///< its parameters are an average of another model's
+  std::optional<MomentFacts> donor;         ///< running statistics of the model that they were averaged from
+  std::optional<RealFacts> real;            ///< its inputs without padding, if the mask fits them
+  std::optional<MixFacts> sources;          ///< its inputs by the source that each sample is from
+  std::optional<PrecisionFacts> precision;  ///< if its inputs are far from 0 and of rank 4 or 5
+  Numbers ranks;                            ///< distance of each rank's running statistics to all ranks', in deviations
 };
 
 /// The loss of each batch, by the statistics that the layers normalize by.

@@ -1,6 +1,7 @@
-// N24: a model that was folded or quantized against the one that it was made from. A fold multiplies each output channel's
-// weights by gamma/sqrt(var + eps); where these gains differ much, one scale for all channels leaves the small ones few
-// of the 256 steps. Sources: Jacob et al. 2018; Nagel et al. 2019, "Data-free quantization through weight equalization".
+// N24: a model that was folded or quantized against the one that it was made from. A fold multiplies each output
+// channel's weights by gamma/sqrt(var + eps); where these gains differ much, one scale for all channels leaves the
+// small ones few of the 256 steps. Sources: Jacob et al. 2018; Nagel et al. 2019, "Data-free quantization through
+// weight equalization".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,9 +41,10 @@ const FoldedFacts* widest(const ReferenceFacts& reference) {
 void add_layers(Finding& finding, const ReferenceFacts& reference) {
   if (const FoldedFacts* first = first_wrong(reference)) {
     finding.layer = first->name;
-    finding.evidence += fmt::format(" The first folded layer that is wrong is {}: its outputs by {:.2g} of their "
-                                    "deviation.",
-                                    first->name, *first->error);
+    finding.evidence += fmt::format(
+        " The first folded layer that is wrong is {}: its outputs by {:.2g} of their "
+        "deviation.",
+        first->name, *first->error);
   }
   if (const FoldedFacts* wide = widest(reference)) {
     finding.evidence += fmt::format(
@@ -64,16 +66,16 @@ Answer fold_damage(const Facts& facts) {
 
   Finding finding;
   judge_by(finding, damage);
-  finding.evidence = fmt::format("Outputs are up to {:.2g} deviations from the reference's in double.",
-                                 reference.output_error);
+  finding.evidence =
+      fmt::format("Outputs are up to {:.2g} deviations from the reference's in double.", reference.output_error);
   if (reference.error_in_double) {
     finding.evidence += fmt::format(" With this model in double too it is {:.2g}, which its parameters alone make.",
                                     *reference.error_in_double);
   }
   if (damage) {
-    finding.evidence += fmt::format(" The loss of the first {} batches is {:.4g}, the reference's {:.4g}.",
-                                    reference.own.size(), mean_loss(reference.own, {}),
-                                    mean_loss(reference.reference, {}));
+    finding.evidence +=
+        fmt::format(" The loss of the first {} batches is {:.4g}, the reference's {:.4g}.", reference.own.size(),
+                    mean_loss(reference.own, {}), mean_loss(reference.reference, {}));
   }
   add_layers(finding, reference);
   finding.remedy =

@@ -17,10 +17,10 @@ bool is_wrong(const PrecisionFacts& precision) {
 }
 
 std::string losses_by_format(const FormatFacts& formats) {
-  return fmt::format(" By their own statistics, the loss of the first {} batches is {:.4g} in channels-last and {:.4g} "
-                     "in contiguous order.",
-                     formats.contiguous.size(), mean_loss(formats.channels_last, {}),
-                     mean_loss(formats.contiguous, {}));
+  return fmt::format(
+      " By their own statistics, the loss of the first {} batches is {:.4g} in channels-last and {:.4g} "
+      "in contiguous order.",
+      formats.contiguous.size(), mean_loss(formats.channels_last, {}), mean_loss(formats.contiguous, {}));
 }
 
 }  // namespace
