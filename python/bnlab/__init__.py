@@ -12,7 +12,7 @@ _library.load()
 import torch  # noqa: E402  (after _library, which says what to do if it is missing)
 
 from bnlab import functional  # noqa: E402
-from bnlab.conversion import convert, convert_back, fusion_report  # noqa: E402
+from bnlab.conversion import convert, convert_back, fusion_report, synchronize  # noqa: E402
 from bnlab.modules import (  # noqa: E402
     BatchNorm1d,
     BatchNorm2d,
@@ -27,6 +27,8 @@ from bnlab.modules import (  # noqa: E402
     advance_step,
     eps_of,
 )
+
+from bnlab.synchronized import SyncBatchNorm  # noqa: E402
 
 from bnlab import doctor  # noqa: E402  (it needs what stands above)
 
@@ -43,6 +45,7 @@ __all__ = [
     "BatchNormReLU2d",
     "BatchNormReLU3d",
     "FusedReLU",
+    "SyncBatchNorm",
     "advance_step",
     "convert",
     "convert_back",
@@ -52,6 +55,7 @@ __all__ = [
     "functional",
     "fusion_report",
     "instruction_set",
+    "synchronize",
     "use_caching_allocator",
     "use_instruction_set",
 ]

@@ -18,13 +18,15 @@ from bnlab import modules, proof, tracing
 from bnlab.fusion import ALL_HOOKS, OUTPUT_HOOKS, Code, fused_kind, has_hooks, is_sequence, unfused_kind
 from bnlab.graphs import NotTraceable
 from bnlab.modules import FusedReLU
+from bnlab.synchronized import SyncBatchNorm
 
 _DIMENSIONS = ("1d", "2d", "3d")
 _TORCH = {d: getattr(nn, f"BatchNorm{d}") for d in _DIMENSIONS}
 _PLAIN = {_TORCH[d]: getattr(modules, f"BatchNorm{d}") for d in _DIMENSIONS}
+_KINDS = {**_PLAIN, nn.SyncBatchNorm: SyncBatchNorm}
 _WITH_RELU = {_TORCH[d]: getattr(modules, f"BatchNormReLU{d}") for d in _DIMENSIONS}
 _FUSABLE = {**_WITH_RELU, **{_PLAIN[theirs]: ours for theirs, ours in _WITH_RELU.items()}}
-_BACK = {ours: theirs for kinds in (_PLAIN, _WITH_RELU) for theirs, ours in kinds.items()}
+_BACK = {ours: theirs for kinds in (_KINDS, _WITH_RELU) for theirs, ours in kinds.items()}
 _OPTIONS = ("window", "skip_nonfinite", "once_per_step")
 _NO_OPTIONS = {"window": 0, "skip_nonfinite": False, "once_per_step": False}
 _OPTION_BUFFERS = ("window_mean", "window_var", "skipped", "last_step")
@@ -181,17 +183,17 @@ def fusion_report(model: nn.Module) -> FusionReport:
 def _warn_of_what_stays(module: nn.Module, name: str) -> None:
     if isinstance(module, torch.jit.ScriptModule):
         original = getattr(module, "original_name", "")
-        if original in {kind.__name__ for kind in _PLAIN}:
+        if original in {kind.__name__ for kind in _KINDS}:
             raise ValueError(f"bnlab.convert: {name} is TorchScript; convert the model before torch.jit.script.")
     elif isinstance(module, LazyModuleMixin) and isinstance(module, _BatchNorm):
         warnings.warn(
             f"bnlab.convert: {name} stays as it is: {type(module).__name__} does not know its channels yet. Run a "
             "batch through the model, then convert it."
         )
-    elif isinstance(module, _BatchNorm) and not isinstance(module, modules._Norm) and type(module) not in _PLAIN:
+    elif isinstance(module, _BatchNorm) and not isinstance(module, modules._Norm) and type(module) not in _KINDS:
         warnings.warn(
             f"bnlab.convert: {name} stays as it is: {type(module).__name__} is a class of its own. Only "
-            "torch.nn.BatchNorm1d, 2d and 3d are converted."
+            "torch.nn.BatchNorm1d, 2d, 3d and SyncBatchNorm are converted."
         )
 
 
@@ -205,7 +207,7 @@ def convert(
     skip_nonfinite: bool = False,
     once_per_step: bool = False,
 ) -> nn.Module:
-    """Makes each torch.nn.BatchNorm1d/2d/3d of the model bnlab's, and returns the model.
+    """Makes each torch.nn.BatchNorm1d/2d/3d and SyncBatchNorm of the model bnlab's, and returns the model.
 
     fuse: also the ReLU, or the addition and the ReLU, that follow a BatchNorm. In an nn.Sequential the BatchNorm
         becomes a BatchNormReLU, and the ReLU a FusedReLU that passes on what it gets; where this would change what
@@ -218,7 +220,7 @@ def convert(
     inplace: change this model (as convert_sync_batchnorm does); else a deep copy of it.
     window, skip_nonfinite, once_per_step: as for bnlab.BatchNorm2d, for all converted layers that track statistics.
 
-    Subclasses, such as SyncBatchNorm, stay as they are, with a warning; layers of bnlab without one. ValueError, and
+    Subclasses stay as they are, with a warning; layers of bnlab without one. ValueError, and
     nothing is changed, if a layer's momentum or eps is out of range or the layer is TorchScript.
     """
     if not inplace:
@@ -228,7 +230,7 @@ def convert(
     for module, name in _modules(model).items():
         if module not in plan.codes:
             _warn_of_what_stays(module, name)
-        if type(module) in _PLAIN:
+        if type(module) in _KINDS:
             try:
                 modules.check_options(module, **_applicable(module, options))
             except ValueError as error:
@@ -266,8 +268,8 @@ def _change(model: nn.Module, plan: _Plan, options: Dict) -> nn.Module:
         relu.inplace = pair.next.inplace
         pair.owner._modules[pair.next_key] = relu
     for module in _modules(model):
-        if type(module) in _PLAIN:
-            _become(module, _PLAIN, options)
+        if type(module) in _KINDS:
+            _become(module, _KINDS, options)
     for block, code in plan.codes.items():
         block.__class__ = fused_kind(unfused_kind(type(block)), code)
     return model
@@ -296,7 +298,7 @@ def convert_back(model: nn.Module, *, inplace: bool = True) -> nn.Module:
     fused = _fused_pairs(model)
     with_relu = {pair.norm for pair in fused}
     for module, name in _modules(model).items():
-        if isinstance(module, modules._Norm) and type(module) not in _PLAIN.values() and module not in with_relu:
+        if isinstance(module, modules._Norm) and type(module) not in _KINDS.values() and module not in with_relu:
             raise ValueError(
                 f"bnlab.convert_back: {name}: torch.nn has no {type(module).__name__}; replace it by BatchNorm layers "
                 "and torch.relu before."
@@ -312,4 +314,39 @@ def convert_back(model: nn.Module, *, inplace: bool = True) -> nn.Module:
             for name in _OPTION_BUFFERS + _OPTIONS:
                 delattr(module, name)
             modules.become(module, _BACK[type(module)])
+    return model
+
+
+def synchronize(model: nn.Module, process_group: Any = None) -> nn.Module:
+    """Makes each BatchNorm1d/2d/3d and SyncBatchNorm, torch.nn's or bnlab's, a bnlab.SyncBatchNorm in its place, and returns
+    the model. Layers keep their identity, as in convert().
+
+    process_group: the ranks whose batches are one; by default all. ValueError, and nothing is changed, if a layer is fused
+    with its ReLU (convert_back() the model before), is TorchScript, does not know its channels yet, or is of another class.
+    """
+    layers = {module: name for module, name in _modules(model).items() if isinstance(module, _BatchNorm)}
+    for module, name in _modules(model).items():
+        original = getattr(module, "original_name", "") if isinstance(module, torch.jit.ScriptModule) else ""
+        if original in {kind.__name__ for kind in _KINDS}:
+            raise ValueError(f"bnlab.synchronize: {name} is TorchScript; synchronize the model before torch.jit.script.")
+    for module, name in layers.items():
+        if isinstance(module, modules._Fused):
+            raise ValueError(f"bnlab.synchronize: {name} is a {type(module).__name__}; bnlab.convert_back() the model before.")
+        if isinstance(module, LazyModuleMixin):
+            raise ValueError(f"bnlab.synchronize: {name} does not know its channels yet; run a batch through the model before.")
+        if type(module) not in _KINDS and type(module) not in _KINDS.values():
+            raise ValueError(
+                f"bnlab.synchronize: {name} is a {type(module).__name__}; only BatchNorm1d, 2d, 3d and SyncBatchNorm can be "
+                "synchronized."
+            )
+        if type(module) in _KINDS:
+            try:
+                modules.check_options(module, **_NO_OPTIONS)
+            except ValueError as error:
+                raise ValueError(f"bnlab.synchronize: {name}: {error}") from None
+    for module in layers:
+        if type(module) in _KINDS:
+            _become(module, _KINDS, _NO_OPTIONS)
+        modules.become(module, SyncBatchNorm)
+        module.process_group = process_group
     return model

@@ -208,6 +208,9 @@ def cases():
             cotangents = (ddx, gamma, beta, addend if relu else None)
             yield f"training_backward, {more}", OPS.batch_norm_training_backward, (*saved, 0.1, wanted)
             yield f"evaluation_backward, {more}", OPS.batch_norm_evaluation_backward, (*saved, wanted)
+            of_part = (dy, x, mean, rstd, saved[-1])
+            yield f"backward_sums, {more}", OPS.batch_norm_backward_sums, of_part
+            yield f"backward_by_sums, {more}", OPS.batch_norm_backward_by_sums, (*saved, *vectors, 1000, [True, relu])
             yield f"training_second, {more}", OPS.batch_norm_training_second_derivative, (
                 *cotangents, *saved, 0.1, wanted[:3])  # fmt: skip
             yield f"evaluation_second, {more}", OPS.batch_norm_evaluation_second_derivative, (

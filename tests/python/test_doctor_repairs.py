@@ -102,15 +102,14 @@ def test_folding_takes_linear_layers_and_biases_along():
 
 def test_a_fold_that_changes_outputs_is_undone():
     class Both(nn.Module):
-        """The convolution's output is used beside its norm."""
+        """The linear layer's weight is used once more."""
 
         def __init__(self):
             super().__init__()
             self.linear, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
 
         def forward(self, x):
-            x = self.linear(x)
-            return x + self.norm(x)
+            return nn.functional.linear(x, self.linear.weight) + self.norm(self.linear(x))
 
     model = Both()
     x = torch.randn(64, 4) * 3

@@ -53,6 +53,12 @@ def backward(dy, x, weight, mean, rstd, training):
     return each(x, weight) * rstd * projected, sum_of(dy * xhat), sum_of(dy)
 
 
+def backward_by_sums(dy, x, weight, sum_dz, sum_dz_xhat, count, mean, rstd):
+    """(dx, daddend): docs/operators/training-backward.md, "In two phases"."""
+    projected = dy - each(x, sum_dz) / count - (x - mean) * rstd * each(x, sum_dz_xhat) / count
+    return each(x, weight) * rstd * projected, dy
+
+
 def second_training(v, a, b, dy, x, weight):
     """(grad_dy, grad_x, grad_gamma): docs/operators/second-derivative.md."""
     mean, rstd = by_batch(x)
@@ -147,6 +153,16 @@ CASES = {
         ),
         lambda v, a, b, dy, x, w: second_evaluation(v, a, b, dy, x, w, *wide_given_to(x)),
         (X.sin(), W, B, X.cos(), X, W),
+    ),
+    "batch_norm_backward_sums": (
+        lambda dy, x: OPS.batch_norm_backward_sums(dy, x, *given_to(x), None),
+        lambda dy, x: backward(dy, x, W, *wide_given_to(x), False)[:0:-1],
+        (X.cos(), X),
+    ),
+    "batch_norm_backward_by_sums": (
+        lambda dy, x, w, a, b: OPS.batch_norm_backward_by_sums(dy, x, w, *given_to(x), None, a, b, 90, [True, True]),
+        lambda dy, x, w, a, b: backward_by_sums(dy, x, w, a, b, 90, *wide_given_to(x)),
+        (X.cos(), X, W, B * 9, W * 7),
     ),
     "channel_moments": (
         lambda x: OPS.channel_moments(x),

@@ -142,8 +142,9 @@ def _first_pass(found: Collected) -> None:
     """An evaluation pass: moments and values of all inputs, losses, outputs; the first batch shows the graph too."""
     source = found.source
     found.graph = Graph(found.model)
-    with passes.watching_inputs(found.inputs) as next_batch, contextlib.ExitStack() as first_batch:
-        first_batch.enter_context(found.graph.watching())
+    with contextlib.ExitStack() as first_batch, contextlib.ExitStack() as all_batches:
+        first_batch.enter_context(found.graph.watching())  # first: what the next one's hooks call is no use of a tensor
+        next_batch = all_batches.enter_context(passes.watching_inputs(found.inputs))
 
         def batches():
             for batch in source:

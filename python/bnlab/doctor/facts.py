@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bnlab.doctor import passes
-from bnlab.doctor.graph import bias_of
+from bnlab.doctor.graph import Producer, bias_of
 from bnlab.doctor.state import has_statistics
 from bnlab.modules import eps_of
 
@@ -116,16 +116,23 @@ def _input_facts(inputs: passes.Inputs) -> Dict[str, Any]:
     }
 
 
+def _producer_facts(producers: List[Producer], names: Dict[nn.Module, str]) -> Dict[str, Any]:
+    """Of several, those whose bias the layer takes away, if there are any."""
+    redundant = [each.module for each in producers if each.only_here and bias_of(each.module) is not None]
+    named = redundant or [each.module for each in producers]
+    return {
+        "name": ", ".join(names.get(module, "") for module in named),
+        "kind": ", ".join(sorted({type(module).__name__ for module in named})),
+        "has_bias": bool(redundant),
+    }
+
+
 def _place_facts(found: Any, layer: nn.Module) -> Dict[str, Any]:
     place = found.graph.place(layer)
     names = {module: name for name, module in found.model.named_modules()}
     facts: Dict[str, Any] = {"is_output": place.is_output}
-    if place.producer is not None:
-        facts["producer"] = {
-            "name": names.get(place.producer, ""),
-            "kind": type(place.producer).__name__,
-            "has_bias": bias_of(place.producer) is not None,
-        }
+    if place.producers:
+        facts["producer"] = _producer_facts(place.producers, names)
     if place.dropout is not None:
         facts["dropout"] = {"name": names.get(place.dropout, "")}
         off = found.inputs[layer].head

@@ -26,7 +26,10 @@ def pairs(found: Any) -> List[Pair]:
     for layer in found.layers:
         if layer not in found.graph.calls:
             continue
-        before = found.graph.place(layer).producer
+        producers = found.graph.place(layer).producers
+        if len(producers) != 1 or not producers[0].only_here:
+            continue
+        before = producers[0].module
         once = found.graph.calls.get(before) == found.graph.calls.get(layer) == 1
         if not once or type(before) not in _BEFORE or type(layer) not in _PLAIN or not has_statistics(layer):
             continue

@@ -8,6 +8,8 @@ _STYLE = (
     ".bnlab-doctor li{margin:.6em 0}.bnlab-doctor .error{color:#b00020}.bnlab-doctor .warning{color:#8a5a00}"
     ".bnlab-doctor .note{color:#555}.bnlab-doctor figure{display:inline-block;margin:.3em;vertical-align:top}"
     ".bnlab-doctor figcaption{font-size:11px;max-width:120px;overflow-wrap:anywhere}"
+    ".bnlab-doctor figure{padding:3px;border:2px solid transparent}.bnlab-doctor figure.first{border-color:#b00020}"
+    ".bnlab-doctor .mean{color:#1565c0}.bnlab-doctor .deviation{color:#c62828}"
 )
 _SIDE = 120
 
@@ -31,7 +33,7 @@ def body(report: Dict[str, Any], facts: Dict[str, Any]) -> str:
     parts.append("<ol>" + "".join(map(_finding, report["findings"])) + "</ol>")
     if not report["findings"]:
         parts.append("<p>Nothing found.</p>")
-    parts.append(_figures(facts))
+    parts.append(_figures(report, facts))
     skipped = "".join(f"<li>{each['id']} {html.escape(each['title'])}: {html.escape(each['why'])}</li>"
                       for each in report["not_checked"])  # fmt: skip
     return "".join(parts) + f"<details><summary>Not checked</summary><ul>{skipped}</ul></details></div>"
@@ -39,6 +41,10 @@ def body(report: Dict[str, Any], facts: Dict[str, Any]) -> str:
 
 def _number(value: Any) -> str:
     return "not taken" if value is None else value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.2g}"
 
 
 def _finding(finding: Dict[str, Any]) -> str:
@@ -53,41 +59,60 @@ def _finding(finding: Dict[str, Any]) -> str:
     )
 
 
-def _figures(facts: Dict[str, Any]) -> str:
-    drawn = []
-    for layer in facts["layers"]:
-        if "inputs" in layer and "running_mean" in layer:
-            drawn.append(_figure(layer))
+def _figures(report: Dict[str, Any], facts: Dict[str, Any]) -> str:
+    departures = {layer["name"]: layer for layer in report["layers"]}
+    first = next((layer["name"] for layer in report["layers"] if layer["departs"]), None)
+    drawn = [
+        _figure(layer, departures[layer["name"]], layer["name"] == first)
+        for layer in facts["layers"]
+        if "inputs" in layer and "running_mean" in layer
+    ]
     if not drawn:
         return ""
+    data = "the data, with exact statistics in all layers before" if any("exact_mean" in layer for layer in facts["layers"]) \
+        else "the data that reach it"  # fmt: skip
+    begins = (
+        "No layer departs by more than chance."
+        if first is None
+        else f"The trouble begins at <code>{html.escape(first)}</code>, in the red frame: what reaches it was normalized well, "
+        "and its own running statistics are others. Layers behind it get inputs that are wrong already."
+    )
     return (
-        "<h3>Running statistics against the data</h3><p>A point a channel: across, the mean of the data (circle) and the "
-        "logarithm of the deviation (cross); up, the running one, both relative to the layer's spread. On the diagonal they "
-        f"agree.</p><div>{''.join(drawn)}</div>"
+        f"<h3>Running statistics against the data</h3><p>A drawing a layer, in order of execution; a point a channel. Across: "
+        f'{data}; up: the running statistics. <b class="mean">Circles</b> are means, in units of the layer\'s middle deviation; '
+        '<b class="deviation">crosses</b> are logarithms of the deviation over that unit. Both axes are squeezed at their ends, '
+        f"so that all points are in sight. On the diagonal the two agree. {begins}</p><div>{''.join(drawn)}</div>"
     )
 
 
-def _figure(layer: Dict[str, Any]) -> str:
-    values = {key: [_float(each) for each in layer[key]] for key in ("running_mean", "running_var")}
+def _figure(layer: Dict[str, Any], departure: Dict[str, Any], is_first: bool) -> str:
+    exact = "exact_mean" in layer and "exact_var_biased" in layer
+    data_mean = layer["exact_mean"] if exact else layer["inputs"]["mean"]
+    data_var = layer["exact_var_biased"] if exact else layer["inputs"]["var_biased"]
     eps = layer["eps"]
-    deviations = [math.sqrt(max(0.0, each) + eps) if math.isfinite(each) else math.nan
-                  for each in map(_float, layer["inputs"]["var_biased"])]  # fmt: skip
-    running = [math.sqrt(each + eps) if each + eps > 0 else math.nan for each in values["running_var"]]
-    unit = sorted(each for each in deviations if each == each)[len(deviations) // 2] if any(map(math.isfinite, deviations)) else 1
-    means = [_float(each) / unit if unit else math.nan for each in layer["inputs"]["mean"]]
-    points = _points(means, [each / unit if unit else math.nan for each in values["running_mean"]], "circle")
-    logs = [_log(each / unit) if unit else math.nan for each in deviations]
-    points += _points(logs, [_log(each / unit) if unit else math.nan for each in running], "cross")
+    deviations = [_root(_float(each) + eps) for each in data_var]
+    running = [_root(_float(each) + eps) for each in layer["running_var"]]
+    known = sorted(each for each in deviations if 0 < each < math.inf)
+    unit = known[len(known) // 2] if known else 1.0
+    points = _points([_float(each) / unit for each in data_mean], [_float(each) / unit for each in layer["running_mean"]], "circle")
+    points += _points([_log(each / unit) for each in deviations], [_log(each / unit) for each in running], "cross")
     name = html.escape(layer["name"])
+    far = "" if departure["departure"] is None else f"<br>departs by {_short(departure['departure'])} deviations"
+    frame = ' class="first"' if is_first else ""
+    mark = "<b>first that departs</b><br>" if is_first else ""
     return (
-        f'<figure><svg width="{_SIDE}" height="{_SIDE}" role="img" aria-label="{name}: running against data">'
+        f'<figure{frame}><svg width="{_SIDE}" height="{_SIDE}" role="img" aria-label="{name}: running against data">'
         f'<rect width="{_SIDE}" height="{_SIDE}" fill="#f6f6f6"/><path d="M0 {_SIDE}L{_SIDE} 0" stroke="#bbb"/>{points}</svg>'
-        f"<figcaption>{name}</figcaption></figure>"
+        f"<figcaption>{mark}<code>{name}</code>{far}</figcaption></figure>"
     )
 
 
 def _float(value: Any) -> float:
     return float(value)  # "NaN" and "Infinity" too
+
+
+def _root(value: float) -> float:
+    return math.sqrt(value) if value >= 0 else math.nan
 
 
 def _log(value: float) -> float:

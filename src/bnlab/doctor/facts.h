@@ -16,11 +16,11 @@ namespace bnlab::doctor {
 
 inline constexpr std::int64_t kFactsVersion = 1;
 
-/// The module whose output a layer gets.
+/// The module whose output a layer gets; through a concatenation several, with commas between.
 struct ProducerFacts {
   std::string name;
-  std::string kind;  ///< its class, e.g. "Conv2d"
-  bool has_bias = false;
+  std::string kind;       ///< its class, e.g. "Conv2d"
+  bool has_bias = false;  ///< a bias that the layer takes away again: nothing else gets the output
 };
 
 /// The inputs of a layer over the whole loader, each channel's values merged.

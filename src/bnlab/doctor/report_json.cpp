@@ -42,7 +42,8 @@ Json json_layer(const LayerFacts& layer) {
   return {{"name", layer.name},
           {"kind", layer.kind},
           {"departure", departure ? json_number(departure->distance) : Json()},
-          {"noise", departure ? json_number(departure->noise) : Json()}};
+          {"noise", departure ? json_number(departure->noise) : Json()},
+          {"departs", departure ? Json(departure->is_real()) : Json()}};
 }
 
 template <class T, class F>

@@ -15,7 +15,8 @@ inline constexpr std::int64_t kReportVersion = 1;
 ///  "losses": {"kind", "running", "batch", "exact"} (means over all samples; null where not taken) or null,
 ///  "findings": [{"id", "title", "severity", "layer", "others", "evidence", "remedy", "repair", "damage"}],
 ///  "not_checked": [{"id", "title", "why"}],
-///  "layers": [{"name", "kind", "departure", "noise"}] in order of execution; null where not known,
+///  "layers": [{"name", "kind", "departure", "noise", "departs"}] in order of execution (departure.h); null where not
+///             known,
 ///  "accepted": 0}.
 /// A damage is a number, null where it was not measured, or "Infinity".
 Json report_json(const Facts& facts, const Diagnosis& diagnosis);

@@ -7,6 +7,8 @@ namespace {
 
 using GradientSumsOf = std::array<double, 2>;  // of a channel: dz, dz*xhat
 
+constexpr std::array<double, 4> kOnlyAddend = {0, 1, 0, 0};  // coefficients that give dz
+
 template <class E>
 const std::uint8_t* mask_at(const Backward<E>& args, const Place& place) noexcept {
   return args.relu_mask ? args.relu_mask + place.mask : nullptr;
@@ -59,10 +61,21 @@ class GradientSumsPass {
   PerChannel<GradientSumsOf> sums_;
 };
 
+// What the second pass multiplies by, from a channel's sums over all elements, of which each is the share `part`.
+template <class T>
+std::array<double, 4> input_coefficients(double channel_mean, double rstd, double gamma, const GradientSumsOf& sums,
+                                         double part) noexcept {
+  const SplitMean<T> mean(channel_mean);
+  const auto& [dz, dz_xhat] = sums;
+  const double scale = gamma * rstd;
+  const double slope = -scale * rstd * dz_xhat * part;
+  return {mean.rounded, scale, slope, -scale * dz * part - slope * mean.rest};
+}
+
 // The second pass over a place. If the addend's gradient alone is wanted, it is written as dx with the coefficient 1.
 template <class E>
-void input_gradient(const Backward<E>& args, bool by_x, const Place& place,
-                    const SlotCoefficients<Compute<E>, 4>& coefficients, const Loops<E>& inner) noexcept {
+void write_input_gradient(const Backward<E>& args, bool by_x, const Place& place,
+                          const SlotCoefficients<Compute<E>, 4>& coefficients, const Loops<E>& inner) noexcept {
   if (!args.dx && !args.daddend) return;
   inner.input_gradient(place.patch, {.x = by_x && args.dx ? args.x + place.element : nullptr,
                                      .dy = args.dy + place.element,
@@ -99,17 +112,14 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
     const auto finish = [&] {
       pass.join();
       coefficients.fill(parts, [&](std::int64_t c) {
-        if (!args.dx) return std::array<double, 4>{0, 1, 0, 0};
-        const SplitMean<T> mean(args.mean[c]);
-        const auto& [dz, dz_xhat] = pass.of_channel(c);
-        const double scale = value_or(args.gamma, c, 1.0) * args.rstd[c];
-        const double slope = -scale * args.rstd[c] * dz_xhat * part;
-        return std::array<double, 4>{mean.rounded, scale, slope, -scale * dz * part - slope * mean.rest};
+        if (!args.dx) return kOnlyAddend;
+        return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0), pass.of_channel(c),
+                                     part);
       });
     };
     two_passes(
         parts, threads, [&](const Place& place) { pass.reduce(place); }, finish,
-        [&](const Place& place) { input_gradient(args, /*by_x=*/true, place, coefficients, *inner); });
+        [&](const Place& place) { write_input_gradient(args, /*by_x=*/true, place, coefficients, *inner); });
     return Status::kOk;
   });
 }
@@ -138,16 +148,85 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
                      });
                      one_pass(parts, threads, [&](const Place& place) {
                        if (sums) pass.reduce(place);
-                       input_gradient(args, /*by_x=*/false, place, coefficients, *inner);
+                       write_input_gradient(args, /*by_x=*/false, place, coefficients, *inner);
                      });
                      if (sums) pass.join();
                      return Status::kOk;
                    });
 }
 
-#define BNLAB_INSTANTIATE(E)                                                   \
-  template Status backward_training(const Backward<E>&, TaskRunner&) noexcept; \
-  template Status backward_evaluation(const Backward<E>&, TaskRunner&) noexcept;
+template <class E>
+Status backward_sums(const BackwardSums<E>& args, TaskRunner& runner) noexcept {
+  const Shape& shape = args.shape;
+  if (!shape.valid()) return Status::kBadShape;
+  if (shape.elements() == 0) {
+    std::fill_n(args.sum_dz, shape.c, 0.0);
+    std::fill_n(args.sum_dz_xhat, shape.c, 0.0);
+    return Status::kOk;
+  }
+  if (!all_in_range<Compute<E>>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
+  const Loops<E>* inner = loops<E>();
+  if (!inner) return Status::kBadInstructionSet;
+
+  Backward<E> read;
+  read.shape = shape;
+  read.x = args.x;
+  read.dy = args.dy;
+  read.mean = args.mean;
+  read.rstd = args.rstd;
+  read.relu_mask = args.relu_mask;
+  return for_slabs(cut(shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    const GradientSumsPass<E> pass(read, parts, *inner);
+    if (!pass) return Status::kOutOfMemory;
+    one_pass(parts, threads, [&](const Place& place) { pass.reduce(place); });
+    pass.join();
+    const ChannelRange range(parts);
+    for (std::int64_t c = range.first; c < range.last; ++c) {
+      args.sum_dz[c] = pass.of_channel(c)[0];
+      args.sum_dz_xhat[c] = pass.of_channel(c)[1];
+    }
+    return Status::kOk;
+  });
+}
+
+template <class E>
+Status backward_by_sums(const BackwardBySums<E>& args, TaskRunner& runner) noexcept {
+  using T = Compute<E>;
+  const Shape& shape = args.shape;
+  if (!shape.valid()) return Status::kBadShape;
+  if (shape.elements() == 0) return Status::kOk;
+  if (args.count < shape.count()) return Status::kBadShape;
+  if (!all_in_range<T>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
+  const Loops<E>* inner = loops<E>();
+  if (!inner) return Status::kBadInstructionSet;
+
+  Backward<E> read;
+  read.shape = shape;
+  read.x = args.x;
+  read.dy = args.dy;
+  read.relu_mask = args.relu_mask;
+  read.dx = args.dx;
+  read.daddend = args.daddend;
+  const double part = 1.0 / static_cast<double>(args.count);
+  return for_slabs(in_memory_order(cut(shape, sizeof(E))), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    const SlotCoefficients<T, 4> coefficients(parts);
+    if (!coefficients) return Status::kOutOfMemory;
+    coefficients.fill(parts, [&](std::int64_t c) {
+      if (!args.dx) return kOnlyAddend;
+      return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0),
+                                   {args.sum_dz[c], args.sum_dz_xhat[c]}, part);
+    });
+    one_pass(parts, threads,
+             [&](const Place& place) { write_input_gradient(read, /*by_x=*/true, place, coefficients, *inner); });
+    return Status::kOk;
+  });
+}
+
+#define BNLAB_INSTANTIATE(E)                                                     \
+  template Status backward_training(const Backward<E>&, TaskRunner&) noexcept;   \
+  template Status backward_evaluation(const Backward<E>&, TaskRunner&) noexcept; \
+  template Status backward_sums(const BackwardSums<E>&, TaskRunner&) noexcept;   \
+  template Status backward_by_sums(const BackwardBySums<E>&, TaskRunner&) noexcept;
 BNLAB_INSTANTIATE(float)
 BNLAB_INSTANTIATE(double)
 BNLAB_INSTANTIATE(BFloat16)

@@ -106,6 +106,49 @@ template <class E>
 template <class E>
 [[nodiscard]] Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept;
 
+// backward_training in two phases, for a batch of which several processes hold a part each: between them they add up
+// their sums. The first phase of forward_training is channel_moments (moments.h), merged over the parts; its second is
+// forward_evaluation. With one part, the phases give the bits of backward_training.
+
+/// The first phase. mean and rstd: of the whole batch.
+template <class E>
+struct BackwardSums {
+  Shape shape;  ///< of this part; it may be empty
+  const E* x = nullptr;
+  const E* dy = nullptr;
+  const double* mean = nullptr;
+  const double* rstd = nullptr;
+  const std::uint8_t* relu_mask = nullptr;  ///< as in Backward
+  double* sum_dz = nullptr;                 ///< out, (C)
+  double* sum_dz_xhat = nullptr;            ///< out, (C)
+};
+
+/// sum_dz = sum(dz), sum_dz_xhat = sum(dz*xhat) over this part's elements of a channel; 0 if there are none.
+template <class E>
+[[nodiscard]] Status backward_sums(const BackwardSums<E>& args, TaskRunner& runner) noexcept;
+
+/// The second phase.
+template <class E>
+struct BackwardBySums {
+  Shape shape;  ///< of this part; it may be empty
+  const E* x = nullptr;
+  const E* dy = nullptr;
+  const Compute<E>* gamma = nullptr;
+  const double* mean = nullptr;
+  const double* rstd = nullptr;
+  const std::uint8_t* relu_mask = nullptr;
+  const double* sum_dz = nullptr;       ///< over all parts
+  const double* sum_dz_xhat = nullptr;  ///< over all parts
+  std::int64_t count = 0;               ///< elements of a channel in all parts
+  E* dx = nullptr;                      ///< may be dy or x; nullptr if not wanted
+  E* daddend = nullptr;                 ///< for kAddRelu: dz; may be dy; nullptr if not wanted
+};
+
+/// dx = gamma*rstd*(dz - sum_dz/count - xhat*sum_dz_xhat/count), daddend = dz.
+/// Errors: kBadShape if count is less than this part's.
+template <class E>
+[[nodiscard]] Status backward_by_sums(const BackwardBySums<E>& args, TaskRunner& runner) noexcept;
+
 /// Arguments of both second derivatives: the gradients of
 ///   sum(ddx*dx) + sum(ddgamma*dgamma) + sum(ddbeta*dbeta) + sum(ddaddend*daddend)
 /// by x, dy and gamma, where dx ... daddend are the results of a backward pass. An output that is nullptr is not

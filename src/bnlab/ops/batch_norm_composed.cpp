@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "bnlab/ops/backward_phases.h"
 #include "bnlab/ops/batch_layout.h"
 #include "bnlab/ops/checks.h"
 #include "bnlab/ops/element_type.h"
@@ -228,6 +229,31 @@ Triple batch_norm_evaluation_second_derivative(const OptionalTensor& ddx, const 
        .x = at_x.rstd * a * g,
        .gamma = at_x.rstd * v * g},
       x, relu_mask, wanted);
+}
+
+Pair batch_norm_backward_sums(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& mean, const at::Tensor& rstd,
+                              const OptionalTensor& relu_mask) {
+  constexpr const char* kName = "bnlab::batch_norm_backward_sums";
+  check_saved(kName, dy, x, c10::nullopt, mean, rstd);
+  const at::Tensor dz = under_mask(kName, dy, x, relu_mask);
+  const std::vector<std::int64_t> dims = batch_dims(x.dim());
+  return {dz.sum(dims), (dz * normalized_by(x, mean, rstd).xhat).sum(dims)};
+}
+
+Pair batch_norm_backward_by_sums(const at::Tensor& dy, const at::Tensor& x, const OptionalTensor& gamma,
+                                 const at::Tensor& mean, const at::Tensor& rstd, const OptionalTensor& relu_mask,
+                                 const at::Tensor& sum_dz, const at::Tensor& sum_dz_xhat, c10::SymInt count,
+                                 WantedByPart wanted) {
+  constexpr const char* kName = "bnlab::batch_norm_backward_by_sums";
+  check_saved(kName, dy, x, gamma, mean, rstd);
+  const Normalized at_x = normalized_by(x, mean, rstd);
+  const auto m = static_cast<double>(count.guard_int(__FILE__, __LINE__));
+  const at::Tensor dz = under_mask(kName, dy, x, relu_mask);
+  const at::Tensor mean_dz = per_channel(wide(sum_dz) / m, x.dim());
+  const at::Tensor mean_dz_xhat = per_channel(wide(sum_dz_xhat) / m, x.dim());
+  const auto [dx, dgamma, dbeta, daddend] =
+      gradients(at_x, dz, dz - mean_dz - at_x.xhat * mean_dz_xhat, x, gamma, {wanted[0], false, false, wanted[1]});
+  return {dx, daddend};
 }
 
 Pair evaluation_statistics(const at::Tensor& running_mean, const at::Tensor& running_var, double eps) {

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "bnlab/ops/backward_phases.h"
 #include "bnlab/ops/batch_norm_autograd.h"
 #include "bnlab/ops/batch_norm_composed.h"
 #include "bnlab/ops/batch_norm_kernels.h"
@@ -53,6 +54,14 @@ TORCH_LIBRARY(bnlab, m) {
       " Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask, bool[3] wanted)"
       " -> (Tensor grad_dy, Tensor grad_x, Tensor grad_gamma)",
       kTags);
+  m.def(
+      "batch_norm_backward_sums(Tensor dy, Tensor x, Tensor mean, Tensor rstd, Tensor? relu_mask)"
+      " -> (Tensor sum_dz, Tensor sum_dz_xhat)",
+      kTags);
+  m.def(
+      "batch_norm_backward_by_sums(Tensor dy, Tensor x, Tensor? gamma, Tensor mean, Tensor rstd, Tensor? relu_mask,"
+      " Tensor sum_dz, Tensor sum_dz_xhat, SymInt count, bool[2] wanted) -> (Tensor dx, Tensor daddend)",
+      kTags);
   m.def("channel_moments(Tensor x) -> (Tensor mean, Tensor m2)", kTags);
   m.def("evaluation_statistics(Tensor running_mean, Tensor running_var, float eps) -> (Tensor mean, Tensor rstd)",
         kTags);
@@ -87,13 +96,15 @@ TORCH_LIBRARY(bnlab, m) {
 }
 
 #define BNLAB_REGISTER(library, from, name) library.impl(#name, &from::name)
-#define BNLAB_REGISTER_ALL(library, from)                               \
-  BNLAB_REGISTER(library, from, batch_norm_training);                   \
-  BNLAB_REGISTER(library, from, batch_norm_training_backward);          \
-  BNLAB_REGISTER(library, from, batch_norm_training_second_derivative); \
-  BNLAB_REGISTER(library, from, batch_norm_evaluation);                 \
-  BNLAB_REGISTER(library, from, batch_norm_evaluation_backward);        \
-  BNLAB_REGISTER(library, from, batch_norm_evaluation_second_derivative)
+#define BNLAB_REGISTER_ALL(library, from)                                 \
+  BNLAB_REGISTER(library, from, batch_norm_training);                     \
+  BNLAB_REGISTER(library, from, batch_norm_training_backward);            \
+  BNLAB_REGISTER(library, from, batch_norm_training_second_derivative);   \
+  BNLAB_REGISTER(library, from, batch_norm_evaluation);                   \
+  BNLAB_REGISTER(library, from, batch_norm_evaluation_backward);          \
+  BNLAB_REGISTER(library, from, batch_norm_evaluation_second_derivative); \
+  BNLAB_REGISTER(library, from, batch_norm_backward_sums);                \
+  BNLAB_REGISTER(library, from, batch_norm_backward_by_sums)
 
 TORCH_LIBRARY_IMPL(bnlab, CPU, m) {
   BNLAB_REGISTER_ALL(m, native);
@@ -171,6 +182,8 @@ const Operator<TrainingSecondDerivative> batch_norm_training_second_derivative =
     find<TrainingSecondDerivative>("bnlab::batch_norm_training_second_derivative");
 const Operator<EvaluationSecondDerivative> batch_norm_evaluation_second_derivative =
     find<EvaluationSecondDerivative>("bnlab::batch_norm_evaluation_second_derivative");
+const Operator<BackwardSums> batch_norm_backward_sums = find<BackwardSums>("bnlab::batch_norm_backward_sums");
+const Operator<BackwardBySums> batch_norm_backward_by_sums = find<BackwardBySums>("bnlab::batch_norm_backward_by_sums");
 const Operator<ChannelMoments> channel_moments = find<ChannelMoments>("bnlab::channel_moments");
 const Operator<EvaluationStatistics> evaluation_statistics = find<EvaluationStatistics>("bnlab::evaluation_statistics");
 const Operator<RunningUpdate> update_running_statistics = find<RunningUpdate>("bnlab::update_running_statistics");

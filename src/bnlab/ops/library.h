@@ -7,6 +7,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include "bnlab/ops/backward_phases.h"
 #include "bnlab/ops/channel_moments.h"
 #include "bnlab/ops/signatures.h"
 
@@ -21,6 +22,8 @@ extern const Operator<TrainingBackward> batch_norm_training_backward;
 extern const Operator<EvaluationBackward> batch_norm_evaluation_backward;
 extern const Operator<TrainingSecondDerivative> batch_norm_training_second_derivative;
 extern const Operator<EvaluationSecondDerivative> batch_norm_evaluation_second_derivative;
+extern const Operator<BackwardSums> batch_norm_backward_sums;
+extern const Operator<BackwardBySums> batch_norm_backward_by_sums;
 extern const Operator<ChannelMoments> channel_moments;
 extern const Operator<EvaluationStatistics> evaluation_statistics;
 extern const Operator<RunningUpdate> update_running_statistics;
