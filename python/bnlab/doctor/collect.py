@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from bnlab._library import first_line
-from bnlab.doctor import averages, exact, facts, formats, masked, mates, origins, passes, ranks, references, steps
-from bnlab.doctor.batches import Batches, WrongArgument
+from bnlab.doctor import averages, comparisons, exact, facts, passes, ranks, steps
+from bnlab.doctor.batches import Batches
 from bnlab.doctor.graph import Graph, dropouts
 from bnlab.doctor.losses import Loss
 from bnlab.doctor.moments import Moments
@@ -88,8 +88,8 @@ def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wan
             if found.layers:
                 _more_passes(found, wanted, {layer for layer in found.layers if modes[layer] and not trains})
     if of_ranks is not None:
-        _attempt(found, "ranks", ranks.compare, of_ranks)
-    _compare(found, wanted)
+        comparisons.attempt(found, "ranks", ranks.compare, of_ranks)
+    comparisons.compare(found, wanted)
     if wanted.optimizer is None:
         found.miss("optimizer", "no optimizer was given")
     of_steps = wanted.watched
@@ -109,33 +109,6 @@ def _more_passes(found: Collected, wanted: Wanted, found_training: Set[nn.Module
         measure_exact(found)
     _with_dropout(found)
     _with_other_eps(found)
-
-
-def _compare(found: Collected, wanted: Wanted) -> None:
-    """With what the caller gave; without it, a sentence says what to give."""
-    for what, given, sentence, compare in (
-        ("padding", wanted.mask, "no mask was given", masked.compare),
-        ("sources", wanted.origin, "no function source was given, and no steps were watched", origins.compare),
-        ("reference", wanted.reference, "no reference was given: the model before it was folded or quantized", references.compare),
-        ("mates", wanted.contrastive, "contrastive=True was not given: a loss over two views of each sample", mates.compare),
-        ("precision", True, "", formats.compare),
-    ):  # fmt: skip
-        if given is None:
-            found.miss(what, sentence)
-        elif found.source is None:
-            found.miss(what, "no loader was given")
-        else:
-            _attempt(found, what, compare, given)
-
-
-def _attempt(found: Collected, what: str, compare: Callable[[Collected, Any], None], given: Any) -> None:
-    try:
-        with as_found(found.model, None if found.source is None else found.source.loader):
-            compare(found, given)
-    except WrongArgument:
-        raise
-    except Exception as error:
-        found.miss(what, f"{type(error).__name__}: {first_line(error)}")
 
 
 def _first_pass(found: Collected) -> None:
