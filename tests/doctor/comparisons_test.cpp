@@ -68,6 +68,23 @@ TEST(DoctorComparisons, N07TakesThePlaceOfN02AndN03) {
   EXPECT_THAT(finding_of(facts, "N07").evidence, HasSubstr("use_buffers=False"));
 }
 
+TEST(DoctorComparisons, N10NamesTheRankThatIsFarthest) {
+  EXPECT_EQ(why_not_checked(without("ranks", "one rank"), "N10"), "one rank");
+  Json facts = healthy_facts();
+  facts["ranks"] = {{"count", 3}, {"own", 0}, {"merged", same(10, 0.3)}};
+  facts["layers"][0]["ranks"] = {0.01, 0.02, 0.03};
+  facts["layers"][1]["ranks"] = {0.3, 0.2, 0.5};
+  EXPECT_EQ(ids_of(facts), "N10");
+  const Finding found = finding_of(facts, "N10");
+  EXPECT_EQ(found.layer, "bn2");
+  EXPECT_EQ(found.severity, Severity::kWarning);
+  EXPECT_THAT(found.evidence, HasSubstr("between 3 ranks: in bn2, those of rank 2 are 0.5 standard deviations"));
+  facts["ranks"]["merged"] = same(10, 0.5);
+  EXPECT_EQ(finding_of(facts, "N10").severity, Severity::kNote);
+  facts["layers"][1]["inputs"]["between"] = {4.0, 9.0};
+  EXPECT_EQ(ids_of(facts), "") << "chance, where batches differ that much";
+}
+
 TEST(DoctorComparisons, N11GoesByShareChanceAndDamage) {
   EXPECT_EQ(why_not_checked(without("sources", "no source"), "N11"), "no source");
   Json facts = healthy_facts();
@@ -97,6 +114,24 @@ TEST(DoctorComparisons, N11SeesTheCallsOfAStepAndExplainsN01N09AndN13) {
   EXPECT_EQ(ids_of(facts), "N11");
   EXPECT_THAT(finding_of(facts, "N11").evidence, HasSubstr("between the calls of a training step"));
   EXPECT_NEAR(*finding_of(facts, "N11").damage, 1.0, 1e-12);
+}
+
+TEST(DoctorComparisons, N12GoesBeyondTheNoiseOfDealings) {
+  EXPECT_EQ(why_not_checked(without("mates", "not asked for"), "N12"), "not asked for");
+  Json facts = healthy_facts();
+  facts["mates"] = {{"among_mates", {2.2, 2.3, 2.1, 2.2}}, {"among_all", {2.0, 2.1, 1.9, 2.0}}};
+  EXPECT_EQ(ids_of(facts), "N12");
+  EXPECT_EQ(finding_of(facts, "N12").severity, Severity::kWarning);
+  EXPECT_FALSE(finding_of(facts, "N12").damage.has_value());
+  EXPECT_THAT(finding_of(facts, "N12").evidence, HasSubstr("over 4 dealings"));
+  facts["mates"]["among_all"] = {2.4, 2.5, 2.3, 2.4};
+  EXPECT_EQ(ids_of(facts), "") << "harder among others";
+  facts["mates"]["among_mates"] = {3.1, 1.9, 2.8, 2.2};
+  EXPECT_EQ(ids_of(facts), "") << "noise";
+  facts["mates"]["among_mates"] = {2.41, 2.51, 2.31, 2.41};
+  EXPECT_EQ(ids_of(facts), "") << "too small to matter";
+  facts["mates"]["among_all"][0] = "NaN";
+  EXPECT_THAT(why_not_checked(facts, "N12"), HasSubstr("not finite"));
 }
 
 TEST(DoctorComparisons, N14ComparesWithTheRealPositions) {

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from bnlab.doctor import averages
+from bnlab.doctor import ranks as _ranks
 from bnlab.doctor.batches import Batches
 from bnlab.doctor.collect import Wanted
 from bnlab.doctor.collect import collect as _collect
@@ -42,6 +43,8 @@ def examine(
     reference: Optional[nn.Module] = None,
     mask: Optional[Callable] = None,
     source: Optional[Callable] = None,
+    ranks: Any = None,
+    contrastive: bool = False,
     baseline: Union[str, Path, None] = None,
 ) -> Report:
     """Examines the model on the loader's batches, best those that it is trained with, and changes nothing.
@@ -57,6 +60,10 @@ def examine(
     reference: the model before batch normalization was folded or weights were quantized.
     mask: mask(batch) -> bool (N,L) or (N,H,W), True where data are real and no padding.
     source: source(batch) -> where the batch is from, or a list or tensor of N labels, one for each sample.
+    ranks: True inside a torch.distributed process group, where every rank calls the doctor and none waits for another longer
+        than a minute; or a list of the ranks' state_dicts.
+    contrastive: whether loss is over two views of each sample: batches (view, other view, ...), outputs (of the one, of the
+        other).
     baseline: a file with findings that are known, as Report.to_baseline() writes it.
 
     ValueError if the model is TorchScript, has lazy layers, or the loader is empty or can be read only once. Errors of
@@ -65,13 +72,20 @@ def examine(
     """
     if exact not in (True, False, "auto"):
         raise ValueError(f'bnlab.doctor: expected exact to be True, False or "auto", got {exact!r}.')
-    inner = unwrapped(model)
-    norm_layers(inner)
-    if donor is not None:
-        averages.check(inner, donor)
-    found = None if loader is None else Batches(inner, loader, forward, batches)
+    if ranks is not None:
+        _ranks.check(ranks)
+    try:
+        inner = unwrapped(model)
+        norm_layers(inner)
+        if donor is not None:
+            averages.check(inner, donor)
+        found = None if loader is None else Batches(inner, loader, forward, batches)
+    except BaseException as error:
+        if ranks is True:
+            _ranks.tell_failed(error)
+        raise
     seen = None if watched is None else watched.steps
-    wanted = Wanted(optimizer, steps, exact, seen, donor, reference, mask, source)
+    wanted = Wanted(optimizer, steps, exact, seen, donor, reference, mask, source, ranks, contrastive or None)
 
     def look() -> Report:
         return Report(_collect(inner, found, Loss(loss), wanted), look, baseline)

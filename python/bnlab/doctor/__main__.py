@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--optimizer", help="package.module:function(model) that makes the optimizer")
     parser.add_argument("--steps", type=int, default=0, help="training steps on a copy of the model")
     parser.add_argument("--batches", type=int, help="only the first so many batches")
+    parser.add_argument("--donor", help="package.module:function that builds the model whose parameters were averaged")
+    parser.add_argument("--reference", help="package.module:function that builds the model before folding or quantization")
+    parser.add_argument("--mask", help="package.module:mask(batch), True where data are no padding")
+    parser.add_argument("--source", help="package.module:source(batch), the label or labels of where samples are from")
+    parser.add_argument("--contrastive", action="store_true", help="the loss is over two views of each sample")
     parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
     parser.add_argument("--out", help="file for the report; standard output without it")
     parser.add_argument("--baseline", help="file with known findings, which are not named again")
@@ -71,6 +76,11 @@ def _examine(options: argparse.Namespace) -> int:
         None if options.optimizer is None else _named(options.optimizer)(model),
         options.steps,
         batches=options.batches,
+        donor=None if options.donor is None else _model(options.donor),
+        reference=None if options.reference is None else _model(options.reference),
+        mask=None if options.mask is None else _named(options.mask),
+        source=None if options.source is None else _named(options.source),
+        contrastive=options.contrastive,
         baseline=options.baseline,
     )
     writers = {"text": report.__str__, "json": report.to_json, "sarif": report.to_sarif, "html": report.to_html}

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from bnlab._library import first_line
-from bnlab.doctor import averages, exact, facts, formats, masked, origins, passes, references, steps
-from bnlab.doctor.batches import Batches, WrongArgument
+from bnlab.doctor import averages, comparisons, exact, facts, passes, ranks, steps
+from bnlab.doctor.batches import Batches
 from bnlab.doctor.graph import Graph, dropouts
 from bnlab.doctor.losses import Loss
 from bnlab.doctor.moments import Moments
@@ -33,6 +33,8 @@ class Wanted(NamedTuple):
     reference: Optional[nn.Module] = None
     mask: Optional[Callable] = None
     origin: Optional[Callable] = None
+    ranks: Any = None
+    contrastive: Optional[bool] = None
 
 
 class Collected:
@@ -71,6 +73,11 @@ def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wan
     found = Collected(model, source, loss)
     modes = {layer: layer.training for layer in found.layers}
     trains = model.training
+    of_ranks = None
+    if wanted.ranks is None:
+        found.miss("ranks", ranks.why_none())
+    else:
+        of_ranks = ranks.gather(found, wanted.ranks)  # first of all: the others wait for it
     averages.compare(found, wanted.donor)
     if source is None:
         for what in ("losses", "moments", "dropout"):
@@ -80,7 +87,9 @@ def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wan
             _first_pass(found)
             if found.layers:
                 _more_passes(found, wanted, {layer for layer in found.layers if modes[layer] and not trains})
-    _compare(found, wanted)
+    if of_ranks is not None:
+        comparisons.attempt(found, "ranks", ranks.compare, of_ranks)
+    comparisons.compare(found, wanted)
     if wanted.optimizer is None:
         found.miss("optimizer", "no optimizer was given")
     of_steps = wanted.watched
@@ -100,28 +109,6 @@ def _more_passes(found: Collected, wanted: Wanted, found_training: Set[nn.Module
         measure_exact(found)
     _with_dropout(found)
     _with_other_eps(found)
-
-
-def _compare(found: Collected, wanted: Wanted) -> None:
-    """With what the caller gave; without it, a sentence says what to give."""
-    for what, given, sentence, compare in (
-        ("padding", wanted.mask, "no mask was given", masked.compare),
-        ("sources", wanted.origin, "no function source was given, and no steps were watched", origins.compare),
-        ("reference", wanted.reference, "no reference was given: the model before it was folded or quantized", references.compare),
-        ("precision", True, "", formats.compare),
-    ):  # fmt: skip
-        if given is None:
-            found.miss(what, sentence)
-        elif found.source is None:
-            found.miss(what, "no loader was given")
-        else:
-            try:
-                with as_found(found.model, found.source.loader):
-                    compare(found, given)
-            except WrongArgument:
-                raise
-            except Exception as error:
-                found.miss(what, f"{type(error).__name__}: {first_line(error)}")
 
 
 def _first_pass(found: Collected) -> None:
@@ -177,6 +164,8 @@ def _by_found_modes(found: Collected, layers: Set[nn.Module]) -> None:
 
 
 def _looks_untrained(found: Collected) -> bool:
+    """Whether passes would be wasted. What the report says of it is is_untrained() of src/bnlab/doctor/words.cpp, which
+    judges models without any gamma too, by their losses."""
     return all(
         (layer.weight is None or bool((layer.weight == layer.weight[:1]).all()))
         and (layer.bias is None or bool((layer.bias == layer.bias[:1]).all()))

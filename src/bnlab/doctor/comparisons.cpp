@@ -133,8 +133,8 @@ RankFacts read_ranks(const Json& json, const std::string& path) {
 MateFacts read_mates(const Json& json, const std::string& path) {
   MateFacts mates;
   Reader reader(json, path);
-  reader.list("together", mates.together);
-  reader.list("apart", mates.apart, mates.together.size());
+  reader.list("among_mates", mates.among_mates);
+  reader.list("among_all", mates.among_all, mates.among_mates.size());
   reader.fields().finish();
   return mates;
 }

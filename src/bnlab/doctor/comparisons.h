@@ -82,10 +82,11 @@ struct RankFacts {
   Numbers merged;                   ///< loss of each batch by the statistics of all ranks together; may be empty
 };
 
-/// Losses of the same samples, of two views each, with other mates in the batches that normalize them.
+/// Losses of the same outputs, of two views of each sample, which were normalized in groups of samples. For each
+/// dealing of samples to groups: with the other samples of a group as candidates beside the right view, which tells
+/// nothing of the group; and with samples of any groups, of which the right view alone is sure to be of the same.
 struct MateFacts {
-  Numbers together;  ///< of each shuffle: both views of a sample among the same mates
-  Numbers apart;     ///< ... each view among mates of its own
+  Numbers among_mates, among_all;
 };
 
 MomentFacts read_moments(const Json& json, const std::string& path, std::size_t channels);

@@ -52,7 +52,7 @@ Answer stale_average(const Facts& facts) {
   judge_by(finding, damage);
   finding.evidence = averaging.by == "donor" ? "The parameters are an average of another model's"
                                              : fmt::format("The parameters are the average of {}", averaging.by);
-  if (averaging.updates) finding.evidence += fmt::format(" over {} updates", *averaging.updates);
+  if (averaging.updates) finding.evidence += " over " + counted(static_cast<std::size_t>(*averaging.updates), "update");
   if (averaging.distance) finding.evidence += fmt::format(" (they are {:.2g} off the donor's)", *averaging.distance);
   finding.evidence += fmt::format(
       ", and the running statistics of {} are {}. They depart from the inputs by up to {:.2g} standard "

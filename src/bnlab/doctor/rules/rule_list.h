@@ -26,7 +26,9 @@ Answer half_frozen(const Facts& facts);              // N06
 Answer stale_average(const Facts& facts);            // N07
 Answer few_values(const Facts& facts);               // N08
 Answer gradient_accumulation(const Facts& facts);    // N09
+Answer ranks_disagree(const Facts& facts);           // N10
 Answer mixed_sources(const Facts& facts);            // N11
+Answer contrastive_leak(const Facts& facts);         // N12
 Answer sorted_batches(const Facts& facts);           // N13
 Answer padding_counted(const Facts& facts);          // N14
 Answer statistics_not_finite(const Facts& facts);    // N15
