@@ -89,7 +89,10 @@ std::optional<double> constant_factor(const std::optional<Numbers>& before, cons
                                       const std::string& dtype) {
   if (!before || !after || before->size() != after->size() || before->size() < kLeastChannels) return {};
   std::vector<double> ratios;
-  for (std::size_t c = 0; c < before->size(); ++c) ratios.push_back((*after)[c] / (*before)[c]);
+  for (std::size_t c = 0; c < before->size(); ++c) {
+    if ((*before)[c] != 0 || (*after)[c] != 0) ratios.push_back((*after)[c] / (*before)[c]);
+  }
+  if (ratios.size() < kLeastChannels) return {};
   const double factor = median_of(ratios), tolerance = tolerance_of(dtype);
   if (!std::isfinite(factor) || are_near(factor, 1, 3 * tolerance) || factor == 0) return {};
   const bool constant =
