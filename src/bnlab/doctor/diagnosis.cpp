@@ -35,6 +35,20 @@ bool comes_first(const Finding& a, const Finding& b) {
   return rank_of(a) > rank_of(b);
 }
 
+/// Why there is no layer to look at, where a collector says so.
+std::string why_no_layers(const Facts& facts) {
+  const auto says = [](const NotCollected& missing) { return missing.what == "layers"; };
+  const bool known = std::any_of(facts.not_collected.begin(), facts.not_collected.end(), says);
+  return facts.layers.empty() && known ? facts.why_no("layers") : "";
+}
+
+Answer answer_of(const Rule& rule, const Facts& facts) {
+  if (rule.check == nullptr) return Answer::not_checked_because(rule.missing);
+  Answer answer = rule.check(facts);
+  const std::string why = why_no_layers(facts);
+  return answer.findings.empty() && !why.empty() ? Answer::not_checked_because(why) : answer;
+}
+
 Finding untrained_note() {
   Finding note;
   note.id = "N00";
@@ -51,7 +65,7 @@ Finding untrained_note() {
 Diagnosis diagnose(const Facts& facts) {
   Diagnosis diagnosis;
   for (const Rule& rule : rule_list()) {
-    Answer answer = rule.check != nullptr ? rule.check(facts) : Answer::not_checked_because(rule.missing);
+    Answer answer = answer_of(rule, facts);
     if (!answer.not_checked.empty()) diagnosis.not_checked.push_back({rule.id, rule.title, answer.not_checked});
     for (Finding& finding : answer.findings) {
       finding.id = rule.id;
@@ -63,9 +77,8 @@ Diagnosis diagnose(const Facts& facts) {
   leave_out_explained(findings);
   if (!facts.layers.empty() && is_untrained(facts)) {
     diagnosis.untrained = true;
-    findings.erase(
-        std::remove_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.id != "N15"; }),
-        findings.end());
+    const auto tells_nothing = [](const Finding& finding) { return finding.id != "N15" && finding.id != "N23"; };
+    findings.erase(std::remove_if(findings.begin(), findings.end(), tells_nothing), findings.end());
     findings.push_back(untrained_note());
   }
   std::stable_sort(findings.begin(), findings.end(), comes_first);

@@ -26,7 +26,7 @@ constexpr Rule kRules[] = {
     {"N20", "redundant bias", redundant_bias, ""},
     {"N21", "batch normalization on the output", norm_on_output, ""},
     {"N22", "weight decay on gamma or beta", decayed_parameters, ""},
-    {"N23", "exported in training mode", nullptr, "this is a live model, not an export"},
+    {"N23", "exported in training mode", exported_in_training_mode, ""},
     {"N24", "fold or quantization damage", nullptr,
      "no folded or quantized model was given; report.fold() measures its own"},
     {"N25", "channels-last precision", nullptr, "this version does not compare memory formats"},

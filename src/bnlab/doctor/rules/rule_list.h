@@ -17,22 +17,23 @@ struct Rule {
 
 std::span<const Rule> rule_list();
 
-Answer evaluation_differs(const Facts& facts);     // N01
-Answer statistics_never_set(const Facts& facts);   // N02
-Answer average_lags(const Facts& facts);           // N03
-Answer momentum_inverted(const Facts& facts);      // N04
-Answer wrong_mode(const Facts& facts);             // N05
-Answer half_frozen(const Facts& facts);            // N06
-Answer few_values(const Facts& facts);             // N08
-Answer gradient_accumulation(const Facts& facts);  // N09
-Answer sorted_batches(const Facts& facts);         // N13
-Answer statistics_not_finite(const Facts& facts);  // N15
-Answer beyond_half_precision(const Facts& facts);  // N16
-Answer eps_lost(const Facts& facts);               // N17
-Answer near_dead_channels(const Facts& facts);     // N18
-Answer dropout_in_front(const Facts& facts);       // N19
-Answer redundant_bias(const Facts& facts);         // N20
-Answer norm_on_output(const Facts& facts);         // N21
-Answer decayed_parameters(const Facts& facts);     // N22
+Answer evaluation_differs(const Facts& facts);         // N01
+Answer statistics_never_set(const Facts& facts);       // N02
+Answer average_lags(const Facts& facts);               // N03
+Answer momentum_inverted(const Facts& facts);          // N04
+Answer wrong_mode(const Facts& facts);                 // N05
+Answer half_frozen(const Facts& facts);                // N06
+Answer few_values(const Facts& facts);                 // N08
+Answer gradient_accumulation(const Facts& facts);      // N09
+Answer sorted_batches(const Facts& facts);             // N13
+Answer statistics_not_finite(const Facts& facts);      // N15
+Answer beyond_half_precision(const Facts& facts);      // N16
+Answer eps_lost(const Facts& facts);                   // N17
+Answer near_dead_channels(const Facts& facts);         // N18
+Answer dropout_in_front(const Facts& facts);           // N19
+Answer redundant_bias(const Facts& facts);             // N20
+Answer norm_on_output(const Facts& facts);             // N21
+Answer decayed_parameters(const Facts& facts);         // N22
+Answer exported_in_training_mode(const Facts& facts);  // N23
 
 }  // namespace bnlab::doctor
