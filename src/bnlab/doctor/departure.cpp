@@ -22,11 +22,11 @@ bool Departure::is_real() const {
 }
 
 std::optional<Departure> departure_of(const LayerFacts& layer) {
-  if (!layer.running_mean || !layer.running_var || !layer.inputs || layer.channels == 0) return {};
+  if (!layer.running_mean || !layer.running_var || !layer.inputs || !layer.eps || layer.channels == 0) return {};
   double squares = 0, noise = 0;
   const auto channels = static_cast<std::size_t>(layer.channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const double var = layer.inputs->var_biased[c] + layer.eps, running_var = (*layer.running_var)[c] + layer.eps;
+    const double var = layer.inputs->var_biased[c] + *layer.eps, running_var = (*layer.running_var)[c] + *layer.eps;
     const double shift = (*layer.running_mean)[c] - layer.inputs->mean[c];
     if (!(var > 0) && shift == 0 && running_var == var) continue;  // a constant that the statistics know
     const double stretch = std::log(running_var / var) / 2;

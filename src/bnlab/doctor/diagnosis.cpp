@@ -35,18 +35,12 @@ bool comes_first(const Finding& a, const Finding& b) {
   return rank_of(a) > rank_of(b);
 }
 
-/// Why there is no layer to look at, where a collector says so.
-std::string why_no_layers(const Facts& facts) {
-  const auto says = [](const NotCollected& missing) { return missing.what == "layers"; };
-  const bool known = std::any_of(facts.not_collected.begin(), facts.not_collected.end(), says);
-  return facts.layers.empty() && known ? facts.why_no("layers") : "";
-}
-
 Answer answer_of(const Rule& rule, const Facts& facts) {
   if (rule.check == nullptr) return Answer::not_checked_because(rule.missing);
   Answer answer = rule.check(facts);
-  const std::string why = why_no_layers(facts);
-  return answer.findings.empty() && !why.empty() ? Answer::not_checked_because(why) : answer;
+  if (!answer.findings.empty() || !answer.not_checked.empty()) return answer;
+  if (facts.layers.empty() && facts.lacks("layers")) return Answer::not_checked_because(facts.why_no("layers"));
+  return facts.lacks(rule.needs) ? Answer::not_checked_because(facts.why_no(rule.needs)) : answer;
 }
 
 Finding untrained_note() {

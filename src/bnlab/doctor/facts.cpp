@@ -1,5 +1,6 @@
 #include "bnlab/doctor/facts.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace bnlab::doctor {
@@ -108,6 +109,7 @@ LayerFacts read_layer(const Json& json, const std::string& path) {
   fields.required("name", layer.name).required("kind", layer.kind).required("dtype", layer.dtype);
   fields.required("channels", layer.channels).check(layer.channels >= 0, "channels", "a number of at least 0");
   fields.required("eps", layer.eps).required("momentum", layer.momentum);
+  fields.optional("momentum_known", layer.momentum_known);
   fields.required("affine", layer.affine).required("track_running_stats", layer.track_running_stats);
   fields.required("training", layer.training);
   fields.optional("gamma_trains", layer.gamma_trains).optional("beta_trains", layer.beta_trains);
@@ -193,6 +195,11 @@ std::string Facts::why_no(const std::string& what) const {
     if (missing.what == what) return missing.why;
   }
   return "it was not collected";
+}
+
+bool Facts::lacks(const std::string& what) const {
+  return std::any_of(not_collected.begin(), not_collected.end(),
+                     [&](const NotCollected& missing) { return missing.what == what; });
 }
 
 Facts read_facts(const Json& json) {

@@ -50,8 +50,9 @@ struct LayerFacts {
   std::string kind;
   std::string dtype;  ///< of the running statistics, e.g. "float32"
   std::int64_t channels = 0;
-  double eps = 0;
-  std::optional<double> momentum;  ///< none: the mean over all batches
+  std::optional<double> eps;       ///< none: not known, as of a state file
+  std::optional<double> momentum;  ///< none: the mean over all batches, if momentum_known
+  bool momentum_known = true;
   bool affine = true;
   bool track_running_stats = true;
   bool training = false;
@@ -113,10 +114,13 @@ struct Facts {
       output_change;  ///< largest |output by batch - by running statistics| over the outputs' deviation
   std::vector<TrialFacts> trials;
   std::optional<TrainingFacts> training_steps;
+  /// "losses", "moments", "graph" (producers and outputs), "mode" (training or evaluation), "eps", "momentum",
+  /// "dropout", "optimizer", "training steps", "batch", "exact" or "as found".
   std::vector<NotCollected> not_collected;
 
   /// Why `what` is missing: the collector's words, or "it was not collected".
   std::string why_no(const std::string& what) const;
+  bool lacks(const std::string& what) const;
 };
 
 /// Throws SpecError, whose text begins with the path of the key that is wrong.

@@ -1,0 +1,32 @@
+#include "bnlab/model_files/reader_list.h"
+
+#include "bnlab/model_files/model_error.h"
+#include "bnlab/model_files/safetensors.h"
+
+namespace bnlab::model_files {
+namespace {
+
+StateDict state_of_safetensors(const ModelBytes& file, const ReadChoice& choice) {
+  if (!choice.key.empty())
+    throw ModelFileError("is safetensors, which holds one state dict and no keys; leave --key out");
+  return safetensors_state(file);
+}
+
+/// A format that holds a state dict and nothing else.
+template <StateDict (*state)(const ModelBytes&, const ReadChoice&)>
+doctor::Facts facts_by(const ModelBytes& file, const ReadChoice& choice) {
+  return facts_of_state(state(file, choice), file.name);
+}
+
+// Formats inside a ZIP archive go before .pth, which is the most general of them.
+constexpr FileReader kReaders[] = {
+    {"safetensors", claims_safetensors, facts_by<state_of_safetensors>, state_of_safetensors},
+};
+
+}  // namespace
+
+std::span<const FileReader> reader_list() {
+  return kReaders;
+}
+
+}  // namespace bnlab::model_files
