@@ -1,6 +1,7 @@
 #include "bnlab/model_files/reader_list.h"
 
 #include "bnlab/model_files/model_error.h"
+#include "bnlab/model_files/onnx_facts.h"
 #include "bnlab/model_files/safetensors.h"
 
 namespace bnlab::model_files {
@@ -21,6 +22,7 @@ doctor::Facts facts_by(const ModelBytes& file, const ReadChoice& choice) {
 // Formats inside a ZIP archive go before .pth, which is the most general of them.
 constexpr FileReader kReaders[] = {
     {"safetensors", claims_safetensors, facts_by<state_of_safetensors>, state_of_safetensors},
+    {"ONNX", claims_onnx, onnx_facts, nullptr},
 };
 
 }  // namespace
