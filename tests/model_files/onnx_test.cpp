@@ -25,7 +25,8 @@ std::string onnx_problem(const std::string& file) {
 }
 
 /// One layer behind a convolution with a bias.
-std::string conv_and_layer(const std::string& attributes, const std::vector<std::string>& outputs, std::uint64_t opset) {
+std::string conv_and_layer(const std::string& attributes, const std::vector<std::string>& outputs,
+                           std::uint64_t opset) {
   return onnx_file(node("Conv", {"x", "conv.weight", "conv.bias"}, {"h"}, "", "/conv/Conv") +
                        node("BatchNormalization", layer_inputs("h", "bn"), outputs,
                             float_attribute("epsilon", 1e-3F) + float_attribute("momentum", 0.8F) + attributes) +
@@ -88,10 +89,11 @@ TEST(Onnx, ValuesOfEveryTypeAndForm) {
 }
 
 TEST(Onnx, NamesThroughIdentityAndConstant) {
-  const std::string constant = bytes_field(5, bytes_field(1, "value") + bytes_field(5, tensor("", 1, 2, bytes_field(9, raw<float>({7, 8})))));
-  const std::string graph = node("Identity", {"a.running_mean"}, {"b.running_mean"}) + node("Constant", {}, {"g"}, constant) +
-                            node("BatchNormalization", {"x", "g", "a.bias", "b.running_mean", "a.running_var"}, {"y"}) +
-                            layer_constants("a");
+  const std::string constant =
+      bytes_field(5, bytes_field(1, "value") + bytes_field(5, tensor("", 1, 2, bytes_field(9, raw<float>({7, 8})))));
+  const std::string graph =
+      node("Identity", {"a.running_mean"}, {"b.running_mean"}) + node("Constant", {}, {"g"}, constant) +
+      node("BatchNormalization", {"x", "g", "a.bias", "b.running_mean", "a.running_var"}, {"y"}) + layer_constants("a");
   const doctor::LayerFacts layer = read_onnx(onnx_file(graph, 15)).layers.at(0);
   EXPECT_EQ(layer.name, "b");
   EXPECT_THAT(*layer.gamma, ElementsAre(7, 8));
@@ -100,7 +102,8 @@ TEST(Onnx, NamesThroughIdentityAndConstant) {
 
 TEST(Onnx, NamesThatGoInACircleAreNoConstants) {
   const std::string graph = node("Identity", {"q"}, {"p"}) + node("Identity", {"p"}, {"q"}) +
-                            node("BatchNormalization", {"x", "a.weight", "a.bias", "p", "q"}, {"y"}) + layer_constants("a");
+                            node("BatchNormalization", {"x", "a.weight", "a.bias", "p", "q"}, {"y"}) +
+                            layer_constants("a");
   EXPECT_FALSE(read_onnx(onnx_file(graph, 15)).layers.at(0).running_mean.has_value());
 }
 
@@ -118,7 +121,8 @@ TEST(Onnx, LayersAreNamedByTheirModules) {
 }
 
 TEST(Onnx, ALayerInABranchSeesConstantsOutside) {
-  const std::string inner = node("BatchNormalization", layer_inputs("x", "bn"), {"z"}, int_attribute("training_mode", 1));
+  const std::string inner =
+      node("BatchNormalization", layer_inputs("x", "bn"), {"z"}, int_attribute("training_mode", 1));
   const std::string branch = bytes_field(5, bytes_field(1, "then_branch") + bytes_field(6, inner) + int_field(20, 5));
   const doctor::Facts facts = read_onnx(onnx_file(node("If", {"c"}, {"y"}, branch) + layer_constants("bn"), 15));
   ASSERT_EQ(facts.layers.size(), 1U);
@@ -129,7 +133,8 @@ TEST(Onnx, ALayerInABranchSeesConstantsOutside) {
 TEST(Onnx, DropoutThatIsOn) {
   const auto active = [](const std::string& flag, std::uint64_t opset) {
     const std::string on = bytes_field(5, tensor("on", 9, 1, bytes_field(9, flag)));
-    return read_onnx(onnx_file(node("Dropout", {"x", "ratio", "on"}, {"y"}, "", "/drop/Dropout") + on, opset)).active_dropout;
+    return read_onnx(onnx_file(node("Dropout", {"x", "ratio", "on"}, {"y"}, "", "/drop/Dropout") + on, opset))
+        .active_dropout;
   };
   EXPECT_THAT(active(std::string(1, '\1'), 13), ElementsAre("drop"));
   EXPECT_THAT(active(std::string(1, '\0'), 13), ElementsAre());
@@ -137,8 +142,9 @@ TEST(Onnx, DropoutThatIsOn) {
 }
 
 TEST(Onnx, ALayerWithoutRunningStatisticsIsGivenItsInputsMoments) {
-  const std::string graph = node("BatchNormalization", {"x", "bn.weight", "bn.bias", "m", "v"}, {"y"}, int_attribute("training_mode", 1)) +
-                            node("ReduceMean", {"x"}, {"m"}) + layer_constants("bn");
+  const std::string graph =
+      node("BatchNormalization", {"x", "bn.weight", "bn.bias", "m", "v"}, {"y"}, int_attribute("training_mode", 1)) +
+      node("ReduceMean", {"x"}, {"m"}) + layer_constants("bn");
   const doctor::LayerFacts layer = read_onnx(onnx_file(graph, 15)).layers.at(0);
   EXPECT_FALSE(layer.track_running_stats);
   EXPECT_FALSE(layer.running_mean.has_value());
@@ -177,21 +183,29 @@ TEST(Onnx, WhatCannotBeReadIsRefused) {
   };
   const std::string two = bytes_field(9, raw<float>({1, 2}));
   EXPECT_EQ(onnx_problem(with_mean(tensor("bn.running_mean", 1, 2, two))), "");
-  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, 3, two))), HasSubstr("has 2 values, and should have 3"));
-  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, 1, bytes_field(9, raw<float>({1}))))), HasSubstr("different lengths"));
+  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, 3, two))),
+              HasSubstr("has 2 values, and should have 3"));
+  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, 1, bytes_field(9, raw<float>({1}))))),
+              HasSubstr("different lengths"));
   EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 8, 2, two))), HasSubstr("data type 8"));
-  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, std::size_t{1} << 40, two))), HasSubstr("more than a layer"));
-  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, std::size_t{1} << 63, two))), HasSubstr("impossible size"));
-  const std::string elsewhere = bytes_field(13, bytes_field(1, "location") + bytes_field(2, "../../weights")) + int_field(14, 1);
-  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, 2, elsewhere))), HasSubstr("in another file (../../weights)"));
-  const std::string function = bytes_field(25, node("BatchNormalization", {}, {}).replace(0, 1, 1, static_cast<char>(7 << 3 | 2)));
+  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, std::size_t{1} << 40, two))),
+              HasSubstr("more than a layer"));
+  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, std::size_t{1} << 63, two))),
+              HasSubstr("impossible size"));
+  const std::string elsewhere =
+      bytes_field(13, bytes_field(1, "location") + bytes_field(2, "../../weights")) + int_field(14, 1);
+  EXPECT_THAT(onnx_problem(with_mean(tensor("bn.running_mean", 1, 2, elsewhere))),
+              HasSubstr("in another file (../../weights)"));
+  const std::string function =
+      bytes_field(25, node("BatchNormalization", {}, {}).replace(0, 1, 1, static_cast<char>(7 << 3 | 2)));
   EXPECT_THAT(onnx_problem(onnx_file("", 15) + function), HasSubstr("functions of its own"));
   EXPECT_THAT(onnx_problem(onnx_file(node("BatchNormalization", {"x"}, {"y"}), 15)), HasSubstr("too few inputs"));
   std::string many;
   for (int i = 0; i < 1000001; ++i) many += bytes_field(1, "");
   EXPECT_THAT(onnx_problem(onnx_file(many, 15)), HasSubstr("more than a million"));
   std::string deep = node("Relu", {"x"}, {"y"});
-  for (int i = 0; i < 20; ++i) deep = node("If", {"c"}, {"y"}, bytes_field(5, bytes_field(1, "g") + bytes_field(6, deep)));
+  for (int i = 0; i < 20; ++i)
+    deep = node("If", {"c"}, {"y"}, bytes_field(5, bytes_field(1, "g") + bytes_field(6, deep)));
   EXPECT_THAT(onnx_problem(onnx_file(deep, 15)), HasSubstr("nests more than"));
 }
 

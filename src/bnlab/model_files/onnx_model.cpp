@@ -90,7 +90,15 @@ void read_function(std::string_view message, OnnxModel& model, Parts& parts) {
 /// Whether ModelProto has a field of this number and type.
 bool is_model_field(const WireField& field) {
   switch (field.number) {
-    case 2: case 3: case 4: case 6: case 7: case 8: case 14: case 20: case 25:
+    case 2:
+    case 3:
+    case 4:
+    case 6:
+    case 7:
+    case 8:
+    case 14:
+    case 20:
+    case 25:
       return field.type == WireType::kBytes;
     case 5:
       return field.type == WireType::kVarint;

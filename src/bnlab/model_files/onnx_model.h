@@ -16,8 +16,8 @@ namespace bnlab::model_files {
 struct OnnxAttribute {
   float f = 0;
   std::int64_t i = 0;
-  std::string_view tensor;                 ///< a TensorProto; empty if it has none
-  std::vector<std::string_view> graphs;    ///< GraphProtos, of If, Loop and Scan
+  std::string_view tensor;               ///< a TensorProto; empty if it has none
+  std::vector<std::string_view> graphs;  ///< GraphProtos, of If, Loop and Scan
 };
 
 struct OnnxNode {
@@ -37,15 +37,15 @@ struct OnnxGraph {
 };
 
 struct OnnxModel {
-  std::int64_t opset = 1;   ///< of the standard operators
-  std::string producer;     ///< e.g. "pytorch 1.13.0"
-  std::string_view graph;   ///< a GraphProto
+  std::int64_t opset = 1;                 ///< of the standard operators
+  std::string producer;                   ///< e.g. "pytorch 1.13.0"
+  std::string_view graph;                 ///< a GraphProto
   std::vector<std::string> function_ops;  ///< the operators that the model's own functions use
 };
 
 struct OnnxValues {
-  std::string dtype;            ///< e.g. "float32"
-  doctor::Numbers values;       ///< all of them, row by row
+  std::string dtype;       ///< e.g. "float32"
+  doctor::Numbers values;  ///< all of them, row by row
 };
 
 /// Whether the bytes begin as a ModelProto does.
@@ -55,8 +55,8 @@ bool begins_as_onnx(std::string_view bytes);
 OnnxModel parse_onnx_model(std::string_view bytes);
 OnnxGraph parse_onnx_graph(std::string_view graph);
 
-/// A TensorProto's numbers, at most 2^20. Throws ModelFileError also if they lie in another file, or are of a type other than
-/// floating point, bool or whole numbers of 32 or 64 bits.
+/// A TensorProto's numbers, at most 2^20. Throws ModelFileError also if they lie in another file, or are of a type
+/// other than floating point, bool or whole numbers of 32 or 64 bits.
 OnnxValues onnx_values(std::string_view tensor);
 
 }  // namespace bnlab::model_files

@@ -2,6 +2,8 @@
 
 #include "bnlab/model_files/model_error.h"
 #include "bnlab/model_files/onnx_facts.h"
+#include "bnlab/model_files/pt2_archive.h"
+#include "bnlab/model_files/pt2_facts.h"
 #include "bnlab/model_files/safetensors.h"
 
 namespace bnlab::model_files {
@@ -22,6 +24,7 @@ doctor::Facts facts_by(const ModelBytes& file, const ReadChoice& choice) {
 // Formats inside a ZIP archive go before .pth, which is the most general of them.
 constexpr FileReader kReaders[] = {
     {"safetensors", claims_safetensors, facts_by<state_of_safetensors>, state_of_safetensors},
+    {".pt2 (torch.export)", is_pt2, pt2_facts, nullptr},
     {"ONNX", claims_onnx, onnx_facts, nullptr},
 };
 
