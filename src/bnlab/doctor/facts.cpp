@@ -219,6 +219,7 @@ Facts read_facts(const Json& json) {
   read_list(fields, "trials", facts.trials, read_trial);
   reader.object("training_steps",
                 [&](const Json& at, const std::string& path) { facts.training_steps = read_training(at, path); });
+  fields.optional("remarks", facts.remarks);
   read_list(fields, "not_collected", facts.not_collected, read_not_collected);
   fields.finish();
   return facts;

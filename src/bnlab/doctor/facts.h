@@ -114,6 +114,8 @@ struct Facts {
       output_change;  ///< largest |output by batch - by running statistics| over the outputs' deviation
   std::vector<TrialFacts> trials;
   std::optional<TrainingFacts> training_steps;
+  std::vector<std::string> remarks;  ///< sentences of the collector for whoever reads the report
+
   /// "losses", "moments", "graph" (producers and outputs), "mode" (training or evaluation), "eps", "momentum",
   /// "dropout", "optimizer", "training steps", "batch", "exact" or "as found".
   std::vector<NotCollected> not_collected;
@@ -125,5 +127,8 @@ struct Facts {
 
 /// Throws SpecError, whose text begins with the path of the key that is wrong.
 Facts read_facts(const Json& json);
+
+/// What a file can tell: layers, remarks and what was not collected, without losses, inputs and steps.
+Json facts_of_file_json(const Facts& facts);
 
 }  // namespace bnlab::doctor

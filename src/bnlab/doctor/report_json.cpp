@@ -79,6 +79,7 @@ Json report_json(const Facts& facts, const Diagnosis& diagnosis) {
                                       return Json{{"id", rule.id}, {"title", rule.title}, {"why", rule.why}};
                                     })},
           {"layers", json_list(facts.layers, json_layer)},
+          {"remarks", facts.remarks},
           {"accepted", 0}};
 }
 

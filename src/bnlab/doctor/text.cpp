@@ -98,7 +98,9 @@ std::string report_text(const Json& report) {
   std::string text = fmt::format("bnlab doctor: {}, {}, {}\n", report.at("model").get<std::string>(),
                                  counted(report.at("layers").size(), "batch normalization layer"),
                                  batches == 1 ? "1 batch" : fmt::format("{} batches", batches));
-  text += losses_text(report.at("losses")) + "\n";
+  text += losses_text(report.at("losses"));
+  for (const Json& remark : report.value("remarks", Json::array())) text += paragraph("", remark.get<std::string>());
+  text += "\n";
   for (const Json& finding : findings) text += finding_text(finding);
   if (findings.empty()) text += report.at("layers").empty() ? "Nothing to look at.\n\n" : "Nothing found.\n\n";
   const auto accepted = report.at("accepted").get<std::size_t>();

@@ -16,7 +16,7 @@ inline constexpr std::int64_t kReportVersion = 1;
 ///  "findings": [{"id", "title", "severity", "layer", "others", "evidence", "remedy", "repair", "damage"}],
 ///  "not_checked": [{"id", "title", "why"}],
 ///  "layers": [{"name", "kind", "departure", "noise"}] in order of execution; null where not known,
-///  "accepted": 0}.
+///  "remarks": [the collector's sentences], "accepted": 0}.
 /// A damage is a number, null where it was not measured, or "Infinity".
 Json report_json(const Facts& facts, const Diagnosis& diagnosis);
 

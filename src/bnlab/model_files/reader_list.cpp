@@ -5,6 +5,7 @@
 #include "bnlab/model_files/pt2_archive.h"
 #include "bnlab/model_files/pt2_facts.h"
 #include "bnlab/model_files/safetensors.h"
+#include "bnlab/model_files/torch_file.h"
 
 namespace bnlab::model_files {
 namespace {
@@ -13,6 +14,14 @@ StateDict state_of_safetensors(const ModelBytes& file, const ReadChoice& choice)
   if (!choice.key.empty())
     throw ModelFileError("is safetensors, which holds one state dict and no keys; leave --key out");
   return safetensors_state(file);
+}
+
+StateDict state_of_zip(const ModelBytes& file, const ReadChoice& choice) {
+  return torch_zip_state(file, choice.key);
+}
+
+StateDict state_of_legacy(const ModelBytes& file, const ReadChoice& choice) {
+  return torch_legacy_state(file, choice.key);
 }
 
 /// A format that holds a state dict and nothing else.
@@ -26,6 +35,8 @@ constexpr FileReader kReaders[] = {
     {"safetensors", claims_safetensors, facts_by<state_of_safetensors>, state_of_safetensors},
     {".pt2 (torch.export)", is_pt2, pt2_facts, nullptr},
     {"ONNX", claims_onnx, onnx_facts, nullptr},
+    {"torch.save", claims_torch_zip, facts_by<state_of_zip>, state_of_zip},
+    {"torch.save before PyTorch 1.6", claims_torch_legacy, facts_by<state_of_legacy>, state_of_legacy},
 };
 
 }  // namespace

@@ -41,6 +41,7 @@ struct StateDict {
   std::vector<StoredTensor> tensors;              ///< in the order of the file; names are unique
   std::map<std::string, LayerSettings> settings;  ///< by the layer's name
   ReadStorages read_storages;
+  std::vector<std::string> remarks;  ///< sentences for Facts::remarks
 };
 
 /// The strides of a tensor that is stored row by row.

@@ -166,6 +166,7 @@ doctor::Facts facts_of_state(const StateDict& state, const std::string& name) {
   if (prefixes.empty()) throw_no_layers(state);
   doctor::Facts facts;
   facts.model = name;
+  facts.remarks = state.remarks;
   std::vector<const StoredTensor*> wanted;
   for (const std::string& prefix : prefixes) facts.layers.push_back(layer_of(prefix, state, index, wanted));
   const auto values = read_values(state, wanted);
