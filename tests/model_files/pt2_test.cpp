@@ -140,7 +140,7 @@ TEST(Pt2, ALayersValuesAndSettings) {
 }
 
 TEST(Pt2, TheModeOfEveryOperator) {
-  const auto training = [](const std::string& target, const Json& more) {
+  const auto training = [](const std::string& target, const std::vector<Json>& more) {
     Json inputs = norm_inputs("h");
     for (const Json& each : more) inputs.push_back(each);
     return facts_of_nodes({pt2_node(target, inputs, "y")}).layers.at(0).training;
@@ -149,9 +149,9 @@ TEST(Pt2, TheModeOfEveryOperator) {
   EXPECT_TRUE(facts_of_nodes({batch_norm(true)}).layers.at(0).training);
   EXPECT_TRUE(training("aten._native_batch_norm_legit_functional.default", {flag}));
   EXPECT_TRUE(training("aten.cudnn_batch_norm.default", {flag}));
-  EXPECT_TRUE(training("aten._batch_norm_with_update_functional.default", Json::array()));
-  EXPECT_FALSE(training("aten._native_batch_norm_legit_no_training.default", Json::array()));
-  EXPECT_FALSE(training("aten._batch_norm_no_update.default", Json::array()));
+  EXPECT_TRUE(training("aten._batch_norm_with_update_functional.default", {}));
+  EXPECT_FALSE(training("aten._native_batch_norm_legit_no_training.default", {}));
+  EXPECT_FALSE(training("aten._batch_norm_no_update.default", {}));
   EXPECT_THAT(pt2_problem(archive_of(program({pt2_node("aten.batch_norm.default", norm_inputs("h"), "y")}), weights())),
               HasSubstr("in which mode bn runs"));
   EXPECT_THAT(
