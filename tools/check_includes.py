@@ -12,7 +12,8 @@ import re
 import sys
 
 MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
-           "experiments", "bench", "launch", "report", "serve", "explain", "doctor", "model_files"]
+           "experiments", "bench", "launch", "report", "serve", "explain", "doctor", "model_files",
+           "torchscript"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -36,6 +37,7 @@ ALLOWED = {
     "explain": ["record", "report"],
     "doctor": ["record"],
     "model_files": ["doctor", "record"],
+    "torchscript": ["model_files", "doctor", "record", "ops", "kernels"],
     "cli": MODULES,
 }
 

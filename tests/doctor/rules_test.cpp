@@ -305,6 +305,54 @@ TEST(DoctorRules, N20N21AndN22AreNotes) {
   EXPECT_EQ(why_not_checked(facts, "N22"), "none was given");
 }
 
+TEST(DoctorRules, N23NamesTrainingLayersAndDropoutOfAnExportAlone) {
+  Json facts = healthy_facts();
+  EXPECT_EQ(why_not_checked(facts, "N23"), "this is no exported graph");
+  facts["exported"] = "onnx";
+  EXPECT_EQ(ids_of(facts), "");
+  EXPECT_EQ(why_not_checked(facts, "N23"), "");
+
+  facts["layers"][1]["training"] = true;
+  EXPECT_EQ(ids_of(facts), "N23") << "not N05 as well";
+  EXPECT_EQ(finding_of(facts, "N23").layer, "bn2");
+  EXPECT_EQ(finding_of(facts, "N23").severity, Severity::kWarning);
+  EXPECT_THAT(finding_of(facts, "N23").evidence, HasSubstr("1 of 2 batch normalization nodes"));
+
+  facts["layers"][1]["training"] = false;
+  facts["active_dropout"] = {"drop1", "drop2"};
+  EXPECT_EQ(finding_of(facts, "N23").evidence, "Dropout is on in drop1 and 1 more: outputs are random.");
+}
+
+TEST(DoctorRules, N23LeavesLayersWithoutStatisticsToN05AndStandsBesideN00) {
+  Json facts = healthy_facts();
+  facts["exported"] = "pt2";
+  for (Json& layer : facts["layers"]) {
+    layer["training"] = true;
+    layer["running_mean"] = {0.0, 0.0};
+    layer["running_var"] = {1.0, 1.0};
+    layer["gamma"] = {1.0, 1.0};
+    layer["beta"] = {0.0, 0.0};
+  }
+  EXPECT_EQ(ids_of(facts), "N23 N00");
+  for (Json& layer : facts["layers"]) {
+    layer["track_running_stats"] = false;
+    layer.erase("running_mean");
+    layer.erase("running_var");
+    layer["gamma"] = {0.9, 1.1};
+  }
+  EXPECT_EQ(ids_of(facts), "N05");
+}
+
+TEST(DoctorRules, WithoutLayersEveryRuleSaysWhy) {
+  Json facts = healthy_facts();
+  facts["layers"] = Json::array();
+  facts.erase("losses");
+  facts["not_collected"] = {{{"what", "layers"}, {"why", "the file has none"}}};
+  EXPECT_EQ(ids_of(facts), "");
+  EXPECT_EQ(why_not_checked(facts, "N02"), "the file has none");
+  EXPECT_EQ(why_not_checked(facts, "N15"), "the file has none");
+}
+
 TEST(DoctorRules, WithoutALoaderTheRulesThatNeedOneSayWhy) {
   Json facts = healthy_facts();
   facts.erase("losses");

@@ -76,6 +76,7 @@ int run(int argc, char** argv) {
   bnlab::add_explain(app, invocation);
   bnlab::add_doctor(app, invocation);
   bnlab::add_data(app, invocation);
+  bnlab::add_repairs(app, invocation);
   bnlab::add_worker(app, invocation);
   refuse_unknown_command(app, argc, argv);
   try {

@@ -43,6 +43,14 @@ bool comes_first(const Finding& a, const Finding& b) {
   return rank_of(a) > rank_of(b);
 }
 
+Answer answer_of(const Rule& rule, const Facts& facts) {
+  if (rule.check == nullptr) return Answer::not_checked_because(rule.missing);
+  Answer answer = rule.check(facts);
+  if (!answer.findings.empty() || !answer.not_checked.empty()) return answer;
+  if (facts.layers.empty() && facts.lacks("layers")) return Answer::not_checked_because(facts.why_no("layers"));
+  return facts.lacks(rule.needs) ? Answer::not_checked_because(facts.why_no(rule.needs)) : answer;
+}
+
 Finding untrained_note() {
   Finding note;
   note.id = "N00";
@@ -59,10 +67,7 @@ Finding untrained_note() {
 Diagnosis diagnose(const Facts& facts) {
   Diagnosis diagnosis;
   for (const Rule& rule : rule_list()) {
-    Answer answer = rule.check != nullptr ? rule.check(facts) : Answer::not_checked_because(rule.missing);
-    if (answer.findings.empty() && answer.not_checked.empty() && facts.lacks(rule.needs)) {
-      answer.not_checked = facts.why_no(rule.needs);
-    }
+    Answer answer = answer_of(rule, facts);
     if (!answer.not_checked.empty()) diagnosis.not_checked.push_back({rule.id, rule.title, answer.not_checked});
     for (Finding& finding : answer.findings) {
       finding.id = rule.id;
@@ -74,9 +79,8 @@ Diagnosis diagnose(const Facts& facts) {
   leave_out_explained(findings);
   if (!facts.layers.empty() && is_untrained(facts)) {
     diagnosis.untrained = true;
-    findings.erase(
-        std::remove_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.id != "N15"; }),
-        findings.end());
+    const auto tells_nothing = [](const Finding& finding) { return finding.id != "N15" && finding.id != "N23"; };
+    findings.erase(std::remove_if(findings.begin(), findings.end(), tells_nothing), findings.end());
     findings.push_back(untrained_note());
   }
   std::stable_sort(findings.begin(), findings.end(), comes_first);

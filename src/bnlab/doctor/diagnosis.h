@@ -16,7 +16,8 @@ struct NotChecked {
 };
 
 struct Diagnosis {
-  bool untrained = false;  ///< then there is a single note, N00, beside N15: losses of random weights mean nothing
+  bool untrained =
+      false;  ///< then there is a single note, N00, beside N15 and N23: losses of random weights mean nothing
   std::vector<Finding> findings;
   std::vector<NotChecked> not_checked;
 };

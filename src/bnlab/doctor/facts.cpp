@@ -163,6 +163,7 @@ Facts read_facts(const Json& json) {
   fields.check(version == kFactsVersion, "schema_version", std::to_string(kFactsVersion));
   fields.required("model", facts.model).required("training", facts.training);
   fields.optional("batches", facts.batches);
+  fields.optional("exported", facts.exported).optional("active_dropout", facts.active_dropout);
   read_list(fields, "layers", facts.layers, read_layer);
   reader.object("losses", [&](const Json& at, const std::string& path) { facts.losses = read_losses(at, path); });
   reader.object("output_change",

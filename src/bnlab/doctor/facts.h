@@ -110,9 +110,11 @@ struct NotCollected {
 
 struct Facts {
   std::string model;
-  bool training = false;           ///< the mode of the whole model
-  std::vector<LayerFacts> layers;  ///< in order of execution
-  std::int64_t batches = 0;        ///< of the loader; 0: none was read
+  bool training = false;                    ///< the mode of the whole model
+  std::string exported;                     ///< "pt2", "onnx" or "torchscript"; empty: no exported graph
+  std::vector<std::string> active_dropout;  ///< of an exported graph: dropout that drops values whenever it runs
+  std::vector<LayerFacts> layers;           ///< in order of execution
+  std::int64_t batches = 0;                 ///< of the loader; 0: none was read
   std::optional<LossFacts> losses;
   std::optional<double>
       output_change;  ///< largest |output by batch - by running statistics| over the outputs' deviation

@@ -102,7 +102,7 @@ std::string report_text(const Json& report) {
   for (const Json& remark : report.value("remarks", Json::array())) text += paragraph("", remark.get<std::string>());
   text += "\n";
   for (const Json& finding : findings) text += finding_text(finding);
-  if (findings.empty()) text += "Nothing found.\n\n";
+  if (findings.empty()) text += report.at("layers").empty() ? "Nothing to look at.\n\n" : "Nothing found.\n\n";
   const auto accepted = report.at("accepted").get<std::size_t>();
   if (accepted > 0) text += counted(accepted, "known finding") + " accepted by the baseline.\n\n";
   return text + not_checked_text(report.at("not_checked"));

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include "bnlab/model_files/model_error.h"
+#include "bnlab/model_files/onnx_facts.h"
+#include "bnlab/model_files/pt2_archive.h"
+#include "bnlab/model_files/pt2_facts.h"
 #include "bnlab/model_files/safetensors.h"
 #include "bnlab/model_files/torch_file.h"
 #include "bnlab/record/json_fields.h"
@@ -33,6 +36,8 @@ doctor::Facts facts_by(const ModelBytes& file, const ReadChoice& choice) {
 // Formats inside a ZIP archive go before .pth, which is the most general of them.
 constexpr FileReader kReaders[] = {
     {"safetensors", claims_safetensors, facts_by<state_of_safetensors>, state_of_safetensors},
+    {".pt2 (torch.export)", is_pt2, pt2_facts, nullptr},
+    {"ONNX", claims_onnx, onnx_facts, nullptr},
     {"torch.save", claims_torch_zip, facts_by<state_of_zip>, state_of_zip},
     {"torch.save before PyTorch 1.6", claims_torch_legacy, facts_by<state_of_legacy>, state_of_legacy},
 };

@@ -49,9 +49,12 @@ Answer wrong_mode(const Facts& facts) {
   std::vector<const LayerFacts*> training, without;
   for (const LayerFacts& layer : facts.layers) {
     if (layer.training) training.push_back(&layer);
-    if (!has_statistics(layer) && layer.channels > 0) without.push_back(&layer);
+    // In an export, statistics may also be computed.
+    const bool has_none = facts.exported.empty() ? !has_statistics(layer) : !layer.track_running_stats;
+    if (has_none && layer.channels > 0) without.push_back(&layer);
   }
-  if (!facts.training && !training.empty()) answer.findings.push_back(found_training(facts, training));
+  const bool is_module = facts.exported.empty();  // of an exported graph, N23 says it
+  if (is_module && !facts.training && !training.empty()) answer.findings.push_back(found_training(facts, training));
   if (was_trained_in_evaluation_mode(facts)) answer.findings.push_back(trained_in_evaluation(facts));
   if (!without.empty()) {
     Finding finding = finding_at(without);

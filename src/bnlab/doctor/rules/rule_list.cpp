@@ -26,7 +26,7 @@ constexpr Rule kRules[] = {
     {"N20", "redundant bias", redundant_bias, "", "graph"},
     {"N21", "batch normalization on the output", norm_on_output, "", "graph"},
     {"N22", "weight decay on gamma or beta", decayed_parameters, ""},
-    {"N23", "exported in training mode", nullptr, "nothing exported was given"},
+    {"N23", "exported in training mode", exported_in_training_mode, ""},
     {"N24", "fold or quantization damage", fold_damage, ""},
     {"N25", "channels-last precision", channels_last_precision, ""},
 };
