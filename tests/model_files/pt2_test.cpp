@@ -5,7 +5,6 @@
 #include "bnlab/model_files/model_file.h"
 #include "bnlab/record/json_fields.h"
 #include "tests/model_files/made_up.h"
-#include "tests/model_files/stored_zip.h"
 
 namespace bnlab::model_files {
 namespace {
@@ -88,7 +87,7 @@ Json weights() {
 }
 
 std::string archive_of(const Json& program, const Json& config, const std::string& model = "model") {
-  return stored_zip({{"net/archive_format", "pt2"},
+  return zip_of({{"net/archive_format", "pt2"},
                      {"net/models/" + model + ".json", program.dump()},
                      {"net/data/weights/" + model + "_weights_config.json", config.dump()},
                      {"net/data/weights/weight_0", bytes_of<float>({0.5F, 0.25F, 1.5F, -1})},
@@ -199,7 +198,7 @@ TEST(Pt2, OneOfSeveralModelsIsChosen) {
   entries.emplace_back("p/data/weights/weight_0", bytes_of<float>({0.5F, 0.25F, 1.5F, -1}));
   entries.emplace_back("p/data/weights/weight_1", bytes_of<double>({2, -3}));
   entries.emplace_back("p/data/weights/weight_2", bytes_of<double>({4, 9}));
-  const std::string file = stored_zip(entries);
+  const std::string file = zip_of(entries);
   EXPECT_THAT(pt2_problem(file), HasSubstr("the models a or b; choose one by --key"));
   EXPECT_TRUE(read_model_bytes(file, "net.pt2", ReadChoice{"b"}).layers.at(0).training);
 }
