@@ -12,7 +12,7 @@ import re
 import sys
 
 MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
-           "experiments", "bench", "launch", "report", "serve", "explain", "doctor"]
+           "experiments", "bench", "launch", "report", "serve", "explain", "doctor", "model_files"]
 
 # What each module may include beside its own files.
 ALLOWED = {
@@ -35,11 +35,12 @@ ALLOWED = {
     "serve": ["record"],
     "explain": ["record", "report"],
     "doctor": ["record"],
+    "model_files": ["doctor", "record"],
     "cli": MODULES,
 }
 
 # Modules that are built without libtorch.
-WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "serve", "explain", "doctor"]
+WITHOUT_TORCH = ["kernels", "record", "charts", "launch", "report", "serve", "explain", "doctor", "model_files"]
 
 GENERATED = ["bnlab/version.h", "bnlab/shape_lists.h"]  # by cmake/; every module may include them
 

@@ -82,7 +82,7 @@ def main():
 
     before = accuracy(averaged, x_test, y_test)
     loader = list(zip(x.split(200), y.split(200)))[:20]
-    report = bnlab.doctor(averaged, loader)
+    report = bnlab.doctor(averaged, loader, donor=model)
     print(report)
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(report.to_html())

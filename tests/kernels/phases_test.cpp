@@ -125,7 +125,7 @@ const std::vector<Shape>& shapes_in_parts() {
     std::vector<Shape> all;
     for (const Layout layout : kLayouts) {
       for (const Shape& shape : {Shape{9, 3, 49, layout}, Shape{40, 65, 1, layout}, Shape{16, 17, 63, layout},
-                                 Shape{64, 5, 400, layout}, Shape{5, 300, 17, layout}}) {
+                                 Shape{20, 5, 400, layout}, Shape{5, 300, 17, layout}}) {
         all.push_back(shape);
       }
     }
@@ -140,19 +140,19 @@ TYPED_TEST_SUITE(Phases, ElementTypes);
 
 TYPED_TEST(Phases, OverUnevenAndEmptyPartsAgreeWithTheOracle) {
   SerialTaskRunner runner;
+  std::size_t turn = 0;
   for (const Shape& shape : shapes_in_parts()) {
     for (const Fusion fusion : kFusions) {
-      for (const std::vector<std::int64_t>& samples :
-           {std::vector<std::int64_t>{shape.n}, {1, shape.n - 1}, {0, 2, shape.n - 2}, {shape.n - 3, 1, 0, 2}}) {
-        SCOPED_TRACE(name_of(shape) + ", " + name_of(fusion) + ", " + std::to_string(samples.size()) + " parts");
-        BatchCase<TypeParam> t(shape, fusion);
-        run_by_parts(t, samples, runner);
-        check_statistics(t);
-        check_forward(t);
-        check_backward(t, true);
-        ASSERT_TRUE(t.guarded());
-        if (testing::Test::HasFatalFailure()) return;
-      }
+      const std::vector<std::int64_t> cuts[] = {{1, shape.n - 1}, {0, 2, shape.n - 2}, {shape.n - 3, 1, 0, 2}};
+      const std::vector<std::int64_t>& samples = cuts[turn++ / 2 % std::size(cuts)];
+      SCOPED_TRACE(name_of(shape) + ", " + name_of(fusion) + ", " + std::to_string(samples.size()) + " parts");
+      BatchCase<TypeParam> t(shape, fusion);
+      run_by_parts(t, samples, runner);
+      check_statistics(t);
+      check_forward(t);
+      check_backward(t, true);
+      ASSERT_TRUE(t.guarded());
+      if (testing::Test::HasFatalFailure()) return;
     }
   }
 }

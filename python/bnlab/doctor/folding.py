@@ -8,10 +8,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bnlab import modules
 from bnlab.doctor.state import has_statistics
 from bnlab.modules import eps_of
+from bnlab.synchronized import SyncBatchNorm
 
 _BEFORE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 _PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, modules.BatchNorm1d, modules.BatchNorm2d,
-          modules.BatchNorm3d)  # fmt: skip
+          modules.BatchNorm3d, SyncBatchNorm)  # fmt: skip
 
 
 class Pair(NamedTuple):

@@ -36,20 +36,20 @@ double distance_between(const Numbers& mean, const Numbers& var, const Numbers& 
 }
 
 double chance_of(const LayerFacts& layer) {
-  if (!layer.inputs || layer.channels == 0) return 0;
+  if (!layer.inputs || !layer.eps || layer.channels == 0) return 0;
   double noise = 0;
   for (std::size_t c = 0; c < layer.inputs->between.size(); ++c) {
-    const double var = layer.inputs->var_biased[c] + layer.eps;
+    const double var = layer.inputs->var_biased[c] + *layer.eps;
     if (var > 0) noise += layer.inputs->between[c] / var;
   }
   return std::sqrt(2 * noise_share(layer) * noise / static_cast<double>(layer.channels));
 }
 
 std::optional<Departure> departure_of(const LayerFacts& layer) {
-  if (!layer.running_mean || !layer.running_var || !layer.inputs || layer.channels == 0) return {};
+  if (!layer.running_mean || !layer.running_var || !layer.inputs || !layer.eps || layer.channels == 0) return {};
   const InputFacts& inputs = *layer.inputs;
   const double distance =
-      distance_between(*layer.running_mean, *layer.running_var, inputs.mean, inputs.var_biased, layer.eps);
+      distance_between(*layer.running_mean, *layer.running_var, inputs.mean, inputs.var_biased, *layer.eps);
   return Departure{distance, std::isfinite(distance) ? chance_of(layer) : 0};
 }
 

@@ -60,6 +60,9 @@ Diagnosis diagnose(const Facts& facts) {
   Diagnosis diagnosis;
   for (const Rule& rule : rule_list()) {
     Answer answer = rule.check != nullptr ? rule.check(facts) : Answer::not_checked_because(rule.missing);
+    if (answer.findings.empty() && answer.not_checked.empty() && facts.lacks(rule.needs)) {
+      answer.not_checked = facts.why_no(rule.needs);
+    }
     if (!answer.not_checked.empty()) diagnosis.not_checked.push_back({rule.id, rule.title, answer.not_checked});
     for (Finding& finding : answer.findings) {
       finding.id = rule.id;

@@ -1,5 +1,8 @@
 #include "bnlab/doctor/facts.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "bnlab/doctor/fact_reader.h"
 
 namespace bnlab::doctor {
@@ -65,6 +68,7 @@ LayerFacts read_layer(const Json& json, const std::string& path) {
   fields.required("name", layer.name).required("kind", layer.kind).required("dtype", layer.dtype);
   fields.required("channels", layer.channels).check(layer.channels >= 0, "channels", "a number of at least 0");
   fields.required("eps", layer.eps).required("momentum", layer.momentum);
+  fields.optional("momentum_known", layer.momentum_known);
   fields.required("affine", layer.affine).required("track_running_stats", layer.track_running_stats);
   fields.required("training", layer.training);
   fields.optional("gamma_trains", layer.gamma_trains).optional("beta_trains", layer.beta_trains);
@@ -145,6 +149,11 @@ std::string Facts::why_no(const std::string& what) const {
   return "it was not collected";
 }
 
+bool Facts::lacks(const std::string& what) const {
+  return std::any_of(not_collected.begin(), not_collected.end(),
+                     [&](const NotCollected& missing) { return missing.what == what; });
+}
+
 Facts read_facts(const Json& json) {
   Facts facts;
   Reader reader(json, "");
@@ -161,6 +170,8 @@ Facts read_facts(const Json& json) {
   read_list(fields, "trials", facts.trials, read_trial);
   reader.object("training_steps",
                 [&](const Json& at, const std::string& path) { facts.training_steps = read_training(at, path); });
+  fields.optional("remarks", facts.remarks);
+
   const auto object = [&](const char* key, const auto& read, auto& value) {
     reader.object(key, [&](const Json& at, const std::string& path) { value = read(at, path); });
   };

@@ -50,8 +50,9 @@ struct LayerFacts {
   std::string kind;
   std::string dtype;  ///< of the running statistics, e.g. "float32"
   std::int64_t channels = 0;
-  double eps = 0;
-  std::optional<double> momentum;  ///< none: the mean over all batches
+  std::optional<double> eps;       ///< none: not known, as of a state file
+  std::optional<double> momentum;  ///< none: the mean over all batches, if momentum_known
+  bool momentum_known = true;
   bool affine = true;
   bool track_running_stats = true;
   bool training = false;
@@ -124,13 +125,21 @@ struct Facts {
   std::optional<ReferenceFacts> reference;
   std::optional<RankFacts> ranks;
   std::optional<MateFacts> mates;
+  std::vector<std::string> remarks;  ///< sentences of the collector for whoever reads the report
+
+  /// "losses", "moments", "graph" (producers and outputs), "mode" (training or evaluation), "eps", "momentum",
+  /// "dropout", "optimizer", "training steps", "batch", "exact" or "as found".
   std::vector<NotCollected> not_collected;
 
   /// Why `what` is missing: the collector's words, or "it was not collected".
   std::string why_no(const std::string& what) const;
+  bool lacks(const std::string& what) const;
 };
 
 /// Throws SpecError, whose text begins with the path of the key that is wrong.
 Facts read_facts(const Json& json);
+
+/// What a file can tell: layers, remarks and what was not collected, without losses, inputs and steps.
+Json facts_of_file_json(const Facts& facts);
 
 }  // namespace bnlab::doctor

@@ -15,7 +15,7 @@ constexpr double kSmallShift = 0.05;  // as Departure::is_real()
 
 double shift_by_padding(const LayerFacts& layer) {
   return distance_between(layer.inputs->mean, layer.inputs->var_biased, layer.real->mean, layer.real->var_biased,
-                          layer.eps);
+                          layer.eps.value_or(0));
 }
 
 std::string unmatched_in_words(const PaddingFacts& padding) {

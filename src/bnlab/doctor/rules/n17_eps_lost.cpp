@@ -41,19 +41,19 @@ Answer eps_lost(const Facts& facts) {
   }
   std::vector<const LayerFacts*> layers;
   for (const LayerFacts& layer : facts.layers) {
-    if (!has_statistics(layer) || is_at_start(layer)) continue;
-    if (!(layer.eps > 0) || median_of(*layer.running_var) < layer.eps) layers.push_back(&layer);
+    if (!has_statistics(layer) || is_at_start(layer) || !layer.eps) continue;
+    if (!(*layer.eps > 0) || median_of(*layer.running_var) < *layer.eps) layers.push_back(&layer);
   }
   if (layers.empty()) return Answer::none();
   const LayerFacts& first = *layers.front();
   Finding finding = finding_at(layers);
   finding.evidence =
-      first.eps > 0
+      *first.eps > 0
           ? fmt::format(
                 "eps {:g} is larger than the running variance of most channels of {} (median {:.2g}), which it "
                 "therefore does not normalize.",
-                first.eps, first.name, median_of(*first.running_var))
-          : fmt::format("eps {:g} of {}: a constant channel is divided by 0.", first.eps, first.name);
+                *first.eps, first.name, median_of(*first.running_var))
+          : fmt::format("eps {:g} of {}: a constant channel is divided by 0.", *first.eps, first.name);
   finding.remedy = "Check eps against the library that the weights come from.";
   return Answer::of(finding);
 }

@@ -13,6 +13,7 @@ struct Rule {
   const char* title;
   Answer (*check)(const Facts&);  ///< leaves id and title to the caller; nullptr: no rule yet
   const char* missing;            ///< why not, if there is no rule
+  const char* needs = "";         ///< what Facts::not_collected must not name, if nothing is found
 };
 
 std::span<const Rule> rule_list();
