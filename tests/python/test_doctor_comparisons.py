@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 import bnlab
+from bnlab.doctor.__main__ import main
 from faulty import CLASSES, SIDE, clean, images, loader, net, trained
 from test_doctor import ids, the, why_not
 
@@ -74,8 +75,9 @@ def test_n07_torchs_averaged_model_is_recognized():
     assert "average of AveragedModel over 1 update" in found.evidence
     torch.optim.swa_utils.update_bn(loader(), averaged)
     assert "N07" not in ids(bnlab.doctor(averaged.eval(), loader()))
-    never = AveragedModel(clean()).eval()
-    assert ids(bnlab.doctor(never, loader())) == []
+    never = AveragedModel(clean()).eval()  # a copy, whose statistics are wrong for another reason
+    never.module[5].running_mean += 3 * never.module[5].running_var.sqrt()
+    assert ids(bnlab.doctor(never, loader())) == ["N01"]
 
 
 def test_a_donor_of_another_form_is_refused():
@@ -206,8 +208,9 @@ def test_n25_inputs_far_from_zero_in_channels_last():
     report = bnlab.doctor(model, data)
     found = the(report, "N25")
     assert found.layer == "norm" and "came in channels-last" in found.evidence, str(report)
-    assert report.facts["layers"][0]["precision"]["error_channels_last"] > 0.01
-    assert report.facts["layers"][0]["precision"]["error_channels_last"] > report.facts["layers"][0]["precision"]["error_contiguous"]
+    precision = report.facts["layers"][0]["precision"]
+    assert precision["error_channels_last"] > 0.01 and precision["error_channels_last"] > precision["error_contiguous"]
+    assert report.facts["formats"]["channels_last"] != report.facts["formats"]["contiguous"] and found.damage is not None
     converted = bnlab.doctor(bnlab.convert(model), data)
     assert "N25" not in ids(converted)
     model, data = pair(3e5, channels_last=False)
@@ -260,6 +263,34 @@ def test_n24_a_fold_that_is_exact_and_one_that_was_quantized():
     by_channel = quantized(folded(copy.deepcopy(original)), per_tensor=False)
     assert ids(bnlab.doctor(by_channel, loader(), reference=original), "warning", "error") == []
     assert "no reference was given" in why_not(bnlab.doctor(wrong, loader()), "N24")
+    assert why_not(report, "N01") == "the model has no batch normalization layer"
+
+
+def test_n24_convolutions_that_were_fused_with_their_relu():
+    fused = torch.ao.quantization.fuse_modules(clean(), [["0", "1", "2"], ["4", "5", "6"]])
+    report = bnlab.doctor(fused, loader(), reference=clean())
+    folded = report.facts["reference"]["folded"]
+    assert ids(report) == [] and [each["name"] for each in folded] == ["0", "4"]
+    assert all(each["error"] < 1e-5 for each in folded)
+
+
+def test_n24_a_model_in_8_bits(monkeypatch):
+    engine = next((each for each in ("onednn", "fbgemm") if each in torch.backends.quantized.supported_engines), None)
+    if engine is None:
+        pytest.skip("no engine for int8")
+    monkeypatch.setattr(torch.backends.quantized, "engine", engine)
+    quantization = torch.ao.quantization
+    wrapped = quantization.QuantWrapper(clean()).eval()
+    fused = quantization.fuse_modules(wrapped, [["module.0", "module.1", "module.2"], ["module.4", "module.5", "module.6"]])
+    fused.qconfig = quantization.get_default_qconfig("fbgemm")
+    prepared = quantization.prepare(fused)
+    for x, _ in loader():
+        prepared(x)
+    report = bnlab.doctor(quantization.convert(prepared), loader(), reference=wrapped)
+    facts = report.facts["reference"]
+    assert 1e-3 < facts["output_error"] < 1 and [each["name"] for each in facts["folded"]] == ["module.0", "module.4"]
+    assert all(1e-4 < each["error"] < 0.3 for each in facts["folded"]) and "error_in_double" not in facts
+    assert the(report, "N24").severity == "note" and the(report, "N24").layer == "module.0"
 
 
 def test_n24_a_reference_of_another_form_is_refused():
@@ -338,3 +369,28 @@ def test_n11_batches_of_one_source_each_are_not_called_sorted():
         data += [(x[own], domain[own], y[own]) for own in (domain, ~domain)]
     report = bnlab.doctor(model, data, source=lambda batch: bool(batch[1][0]))
     assert the(report, "N11").severity != "note" and "N13" not in ids(report)
+
+
+def test_the_command_line_takes_what_is_compared_with(tmp_path, monkeypatch, capsys):
+    (tmp_path / "compared_shop.py").write_text(
+        "from faulty import clean, loader\n"
+        "from test_doctor_comparisons import ema_and_donor, folded, quantized, spread_out\n"
+        "def average(): return ema_and_donor()[0]\n"
+        "def donor(): return ema_and_donor()[1]\n"
+        "def original(): return spread_out(clean())\n"
+        "def wrong(): return quantized(folded(original()))\n"
+        "def batches(): return loader()\n"
+        "def label(batch): return batch[1] % 2\n"
+        "def mask(batch): return batch[0][:, 0] > -1e9\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    data = ["--loader", "compared_shop:batches"]
+    assert main(["compared_shop:average", *data, "--donor", "compared_shop:donor"]) == 3
+    assert "error   N07" in capsys.readouterr().out
+    assert main(["compared_shop:wrong", *data, "--reference", "compared_shop:original"]) == 3
+    assert "error   N24" in capsys.readouterr().out
+    rest = ["--source", "compared_shop:label", "--mask", "compared_shop:mask"]
+    assert main(["compared_shop:original", *data, *rest]) == 0
+    shown = capsys.readouterr().out
+    assert "no function source" not in shown and "no mask" not in shown
+    assert main(["compared_shop:original", *data, "--contrastive"]) == 2 and "expects outputs" in capsys.readouterr().err

@@ -108,6 +108,15 @@ def test_n10_is_not_looked_for_unless_asked(tmp_path):
     of_two_ranks(tmp_path, "alone")
 
 
+def test_the_statistics_of_all_ranks_together_are_those_of_all_data():
+    from bnlab.doctor.ranks import _merged
+
+    data = torch.randn(3, 100, 4, dtype=torch.float64) * 2 + torch.tensor([0.0, 5.0, -1.0]).reshape(3, 1, 1)
+    mean, variance = _merged([(each.mean(0), each.var(0, unbiased=False)) for each in data])
+    torch.testing.assert_close(mean, data.flatten(0, 1).mean(0))
+    torch.testing.assert_close(variance, data.flatten(0, 1).var(0, unbiased=False))
+
+
 def test_n10_of_state_dicts():
     model, other = clean(), clean()
     other[1].running_var *= 9

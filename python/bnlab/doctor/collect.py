@@ -82,7 +82,10 @@ def collect(model: nn.Module, source: Optional[Batches], loss: Loss, wanted: Wan
     if source is None:
         for what in ("losses", "moments", "dropout"):
             found.miss(what, "no loader was given")
-    elif found.layers or wanted.reference is not None:
+    elif not found.layers:
+        for what in ("losses", "moments"):
+            found.miss(what, "the model has no batch normalization layer")
+    if source is not None and (found.layers or wanted.reference is not None):
         with as_found(model, source.loader):
             _first_pass(found)
             if found.layers:

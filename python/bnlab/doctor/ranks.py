@@ -98,7 +98,8 @@ def _of_all_ranks(found: Any, layers: List[nn.Module]) -> Gathered:
     if dist.get_world_size() < 2:
         raise NoRanks("there is one rank")
     header = {"layers": [[found.names[layer], layer.num_features] for layer in layers]}
-    values = [float(each) for layer in layers for each in torch.cat([layer.running_mean, layer.running_var]).double().cpu()]
+    buffers = [buffer.detach().double().cpu() for layer in layers for buffer in (layer.running_mean, layer.running_var)]
+    values = torch.cat(buffers).tolist() if buffers else []
     said = _exchanged(header, values)
     for rank, (other, _) in enumerate(said):
         if "error" in other:
