@@ -44,7 +44,7 @@ test-debian13:
 
 # libtorch keeps what it allocates at start-up, and its libraries repeat each other's symbols.
 ASAN = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0
-ASAN_TESTS = kernels_test ops_test nn_test record_test doctor_test data_test launch_test
+ASAN_TESTS = kernels_test ops_test nn_test record_test doctor_test model_files_test data_test launch_test
 
 test-asan:
 	cmake --preset asan
@@ -63,7 +63,8 @@ test-tsan:
 	build-tsan/kernels_test --gtest_brief=1 --gtest_filter='ChannelMoments*Thread*:BatchNormThreads.*'
 	build-tsan/launch_test --gtest_brief=1
 
-# The inputs that once failed, a hunt for inaccuracy, then about a minute of random ones, from the same seed every time.
+# The inputs that once failed, a hunt for inaccuracy, about a minute of random ones, then some seconds of broken models'
+# files, from the same seed every time.
 fuzz:
 	tools/setup.sh build fuzz
 	cmake -S fuzz -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=$$(command -v clang++-14 clang++-19 | head -n 1)
@@ -71,6 +72,8 @@ fuzz:
 	build-fuzz/batch_norm_fuzz fuzz/regressions/*
 	build-fuzz/accuracy_fuzz -seed=1 -runs=3000 -max_len=200 -len_control=0 -verbosity=0 -artifact_prefix=build-fuzz/
 	build-fuzz/batch_norm_fuzz -seed=1 -runs=600 -max_len=256 -len_control=0 -print_final_stats=1 -artifact_prefix=build-fuzz/
+	mkdir -p build-fuzz/corpus
+	build-fuzz/model_file_fuzz -seed=1 -runs=30000 -max_len=2048 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ build-fuzz/corpus fuzz/seeds/model_file
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz web/node_modules

@@ -63,7 +63,7 @@ TEST(DoctorInterface, TakesAnythingWithoutThrowing) {
     EXPECT_NE(error_of(taken(bnlab_doctor_write(text, "text"))), "no error") << text;
   }
   EXPECT_THAT(error_of(taken(bnlab_doctor_examine(nullptr))), HasSubstr("is not given"));
-  EXPECT_THAT(error_of(taken(bnlab_doctor_write("{}", nullptr))), HasSubstr("expected text or sarif"));
+  EXPECT_THAT(error_of(taken(bnlab_doctor_write("{}", nullptr))), HasSubstr("expected text, sarif or baseline"));
   bnlab_doctor_free(nullptr);
 }
 

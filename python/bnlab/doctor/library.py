@@ -20,7 +20,7 @@ def _load() -> ctypes.CDLL:
             f"bnlab.doctor: {place} cannot be loaded ({error}). In a clone of bnlab, build it: cmake --build build "
             "--target bnlab_doctor_c."
         ) from error
-    for name in ("bnlab_doctor_examine", "bnlab_doctor_write"):
+    for name in ("bnlab_doctor_examine", "bnlab_doctor_write", "bnlab_doctor_accept"):
         getattr(library, name).restype = ctypes.c_void_p
     library.bnlab_doctor_free.argtypes = [ctypes.c_void_p]
     library.bnlab_doctor_free.restype = None
@@ -47,7 +47,14 @@ def examine(facts: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def write(report: Dict[str, Any], kind: str) -> str:
-    """The report as "text" or "sarif"."""
+    """The report as "text" or "sarif", or the "baseline" that accepts its findings."""
     library = _load()
     text = json.dumps(report, allow_nan=False).encode()
     return _answer(library.bnlab_doctor_write(ctypes.c_char_p(text), ctypes.c_char_p(kind.encode())), library)["text"]
+
+
+def accept(report: Dict[str, Any], baseline: str) -> Dict[str, Any]:
+    """The report without the findings that the baseline accepts; ValueError if it is none."""
+    library = _load()
+    text = json.dumps(report, allow_nan=False).encode()
+    return _answer(library.bnlab_doctor_accept(ctypes.c_char_p(text), ctypes.c_char_p(baseline.encode())), library)["report"]

@@ -5,8 +5,6 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 from bnlab.doctor import library, page, repair
 
-_BASELINE_VERSION = 1
-
 
 class Finding(NamedTuple):
     id: str
@@ -75,20 +73,14 @@ class Report(repair.Repairs):
 
     def to_baseline(self) -> str:
         """All findings of now, to be accepted: doctor(..., baseline=FILE) does not name them again."""
-        accepted = [{"id": each["id"], "layer": each["layer"]} for each in self._data["findings"]]
-        return json.dumps({"schema_version": _BASELINE_VERSION, "accepted": accepted}, indent=2)
+        return library.write(self._data, "baseline")
 
     def _accept(self, baseline: Union[str, Path]) -> None:
         try:
-            known = json.loads(Path(baseline).read_text())
-            if known["schema_version"] != _BASELINE_VERSION:
-                raise ValueError(f"its schema_version is {known['schema_version']}, expected {_BASELINE_VERSION}")
-            accepted = {(each["id"], each["layer"]) for each in known["accepted"]}
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"bnlab.doctor: {baseline} is no baseline: {error}. Report.to_baseline() makes one.") from error
-        findings = self._data["findings"]
-        self._data["findings"] = [each for each in findings if (each["id"], each["layer"]) not in accepted]
-        self._data["accepted"] = len(findings) - len(self._data["findings"])
+            self._data = library.accept(self._data, Path(baseline).read_text())
+        except ValueError as error:
+            why = str(error).replace("bnlab.doctor: ", "")
+            raise ValueError(f"bnlab.doctor: {baseline} is no baseline: {why}. Report.to_baseline() makes one.") from error
 
 
 def _damage(value: Any) -> Optional[float]:

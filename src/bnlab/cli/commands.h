@@ -9,6 +9,7 @@ namespace bnlab {
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitFindings = 3;   ///< of bnlab doctor: warnings or errors
 inline constexpr int kExitStopped = 130;  ///< Ctrl-C; the same command goes on
 
 /// What a subcommand's callback leaves for main().
@@ -25,6 +26,7 @@ void add_serve(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
 void add_explain(CLI::App& app, Invocation& invocation);
 void add_data(CLI::App& app, Invocation& invocation);
+void add_doctor(CLI::App& app, Invocation& invocation);
 void add_repairs(CLI::App& app, Invocation& invocation);
 void add_worker(CLI::App& app, Invocation& invocation);
 

@@ -74,6 +74,7 @@ int run(int argc, char** argv) {
   bnlab::add_serve(app, invocation);
   bnlab::add_bench(app, invocation);
   bnlab::add_explain(app, invocation);
+  bnlab::add_doctor(app, invocation);
   bnlab::add_data(app, invocation);
   bnlab::add_repairs(app, invocation);
   bnlab::add_worker(app, invocation);

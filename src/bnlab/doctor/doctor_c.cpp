@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "bnlab/doctor/baseline.h"
 #include "bnlab/doctor/diagnosis.h"
 #include "bnlab/doctor/views.h"
 #include "bnlab/record/parse_json.h"
@@ -44,7 +45,8 @@ Json parsed(const char* text, const char* what) {
 std::string written(const Json& report, const std::string& format) {
   if (format == "text") return report_text(report);
   if (format == "sarif") return dumped(report_sarif(report), 2);
-  throw SpecError("format", "expected text or sarif, got " + format);
+  if (format == "baseline") return dumped(baseline_of(report), 2);
+  throw SpecError("format", "expected text, sarif or baseline, got " + format);
 }
 
 }  // namespace
@@ -62,6 +64,13 @@ char* bnlab_doctor_write(const char* report, const char* format) {
   using namespace bnlab::doctor;
   return answer_of([&] {
     return bnlab::Json{{"text", written(parsed(report, "report"), format == nullptr ? "" : format)}};
+  });
+}
+
+char* bnlab_doctor_accept(const char* report, const char* baseline) {
+  using namespace bnlab::doctor;
+  return answer_of([&] {
+    return bnlab::Json{{"report", accept(parsed(report, "report"), parsed(baseline, "baseline"))}};
   });
 }
 

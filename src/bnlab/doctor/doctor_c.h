@@ -14,8 +14,12 @@ extern "C" {
  * sentence that begins with the key that is wrong. */
 BNLAB_DOCTOR_EXPORT char* bnlab_doctor_examine(const char* facts);
 
-/* The report as a text: format is "text" or "sarif". Returns {"text": "…"} or {"error": "…"}. */
+/* The report as a text: format is "text", "sarif" or "baseline". Returns {"text": "…"} or {"error": "…"}. */
 BNLAB_DOCTOR_EXPORT char* bnlab_doctor_write(const char* report, const char* format);
+
+/* The report without the findings that a baseline accepts (bnlab/doctor/baseline.h). Returns {"report": …} or
+ * {"error": "…"}. */
+BNLAB_DOCTOR_EXPORT char* bnlab_doctor_accept(const char* report, const char* baseline);
 
 /* Frees what the functions above returned; NULL is taken. */
 BNLAB_DOCTOR_EXPORT void bnlab_doctor_free(char* text);

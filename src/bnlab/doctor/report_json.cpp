@@ -83,4 +83,12 @@ Json report_json(const Facts& facts, const Diagnosis& diagnosis) {
           {"accepted", 0}};
 }
 
+Json pair_report_json(const PairFacts& facts, const Diagnosis& diagnosis) {
+  Facts as_one;
+  as_one.model = facts.before + " and " + facts.after;
+  as_one.remarks = facts.remarks;
+  for (const LayerPair& pair : facts.layers) as_one.layers.push_back(pair.after);
+  return report_json(as_one, diagnosis);
+}
+
 }  // namespace bnlab::doctor

@@ -95,9 +95,9 @@ std::string not_checked_text(const Json& rules) {
 std::string report_text(const Json& report) {
   const Json& findings = report.at("findings");
   const auto batches = report.at("batches").get<std::int64_t>();
-  std::string text = fmt::format("bnlab doctor: {}, {}, {}\n", report.at("model").get<std::string>(),
-                                 counted(report.at("layers").size(), "batch normalization layer"),
-                                 batches == 1 ? "1 batch" : fmt::format("{} batches", batches));
+  const std::string seen = batches == 0 ? "" : batches == 1 ? ", 1 batch" : fmt::format(", {} batches", batches);
+  std::string text = fmt::format("bnlab doctor: {}, {}{}\n", report.at("model").get<std::string>(),
+                                 counted(report.at("layers").size(), "batch normalization layer"), seen);
   text += losses_text(report.at("losses"));
   for (const Json& remark : report.value("remarks", Json::array())) text += paragraph("", remark.get<std::string>());
   text += "\n";

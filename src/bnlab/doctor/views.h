@@ -5,6 +5,7 @@
 
 #include "bnlab/doctor/diagnosis.h"
 #include "bnlab/doctor/facts.h"
+#include "bnlab/doctor/pair.h"
 #include "bnlab/record/json_fields.h"
 
 namespace bnlab::doctor {
@@ -19,6 +20,9 @@ inline constexpr std::int64_t kReportVersion = 1;
 ///  "remarks": [the collector's sentences], "accepted": 0}.
 /// A damage is a number, null where it was not measured, or "Infinity".
 Json report_json(const Facts& facts, const Diagnosis& diagnosis);
+
+/// The same of two files.
+Json pair_report_json(const PairFacts& facts, const Diagnosis& diagnosis);
 
 /// At most 100 columns wide. report: as report_json() makes it. Throws SpecError if it is another.
 std::string report_text(const Json& report);

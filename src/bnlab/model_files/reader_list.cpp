@@ -1,11 +1,14 @@
 #include "bnlab/model_files/reader_list.h"
 
+#include <fmt/format.h>
+
 #include "bnlab/model_files/model_error.h"
 #include "bnlab/model_files/onnx_facts.h"
 #include "bnlab/model_files/pt2_archive.h"
 #include "bnlab/model_files/pt2_facts.h"
 #include "bnlab/model_files/safetensors.h"
 #include "bnlab/model_files/torch_file.h"
+#include "bnlab/record/json_fields.h"
 
 namespace bnlab::model_files {
 namespace {
@@ -43,6 +46,15 @@ constexpr FileReader kReaders[] = {
 
 std::span<const FileReader> reader_list() {
   return kReaders;
+}
+
+const FileReader& reader_of(const ModelBytes& file) {
+  std::vector<std::string> formats;
+  for (const FileReader& reader : reader_list()) {
+    if (reader.claims(file)) return reader;
+    formats.push_back(reader.format);
+  }
+  throw ModelFileError(fmt::format("is none of the formats that are read: {}", join_or(formats)));
 }
 
 }  // namespace bnlab::model_files

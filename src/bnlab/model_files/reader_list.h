@@ -28,4 +28,7 @@ struct FileReader {
 /// In the order in which they are asked: the first that claims a file reads it.
 std::span<const FileReader> reader_list();
 
+/// The first that claims the file. Throws ModelFileError if none does.
+const FileReader& reader_of(const ModelBytes& file);
+
 }  // namespace bnlab::model_files

@@ -73,6 +73,7 @@ void visit_elements(const StoredTensor& tensor, std::string_view storage,
         "{} reaches beyond the end of what is stored of it; the file is damaged, save it again", tensor.name));
   }
   const std::uint64_t count = element_count(tensor);
+  if (count == 0) return;
   std::vector<std::int64_t> index(tensor.shape.size(), 0);
   const char* at = storage.data() + tensor.offset;
   const auto bytes = static_cast<std::int64_t>(tensor.element.bytes);

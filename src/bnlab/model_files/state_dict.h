@@ -40,6 +40,7 @@ using ReadStorages = std::function<void(const std::set<std::string>& names, cons
 struct StateDict {
   std::vector<StoredTensor> tensors;              ///< in the order of the file; names are unique
   std::map<std::string, LayerSettings> settings;  ///< by the layer's name
+  std::optional<bool> training;                   ///< the mode of the whole, where a file says it
   ReadStorages read_storages;
   std::vector<std::string> remarks;  ///< sentences for Facts::remarks
 };

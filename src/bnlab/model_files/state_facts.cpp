@@ -1,5 +1,5 @@
 // A state dict to facts: which tensors are a batch normalization's, and what such a file does not tell.
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -66,12 +66,13 @@ std::vector<std::string> layers_of(const StateDict& state, const Index& index) {
 [[noreturn]] void throw_no_layers(const StateDict& state) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < state.tensors.size() && i < 3; ++i) names.push_back(state.tensors[i].name);
+  const std::string names_text = fmt::format("{}", fmt::join(names, ", "));
   throw ModelFileError(
       names.empty()
           ? "holds no tensors"
           : fmt::format("holds {} tensors ({}{}), but no layer with running_mean and running_var; if the model has "
                         "batch normalization, its buffers were not stored: save model.state_dict()",
-                        state.tensors.size(), join_or(names), state.tensors.size() > 3 ? ", …" : ""));
+                        state.tensors.size(), names_text, state.tensors.size() > 3 ? ", …" : ""));
 }
 
 /// gamma and beta; a length that is not the layer's is refused.
@@ -167,6 +168,7 @@ doctor::Facts facts_of_state(const StateDict& state, const std::string& name) {
   doctor::Facts facts;
   facts.model = name;
   facts.remarks = state.remarks;
+  facts.training = state.training.value_or(false);
   std::vector<const StoredTensor*> wanted;
   for (const std::string& prefix : prefixes) facts.layers.push_back(layer_of(prefix, state, index, wanted));
   const auto values = read_values(state, wanted);

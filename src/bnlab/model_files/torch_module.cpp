@@ -19,6 +19,12 @@ Ref attributes_of(const Pickle& pickle, Ref object) {
   return pickle.at(state).items.empty() ? kNoRef : pickle.at(state).items.front();
 }
 
+std::optional<bool> mode_of(const Pickle& pickle, Ref attributes) {
+  const Ref training = pickle.find(attributes, "training");
+  if (training == kNoRef || pickle.at(training).kind != Kind::kBool) return {};
+  return pickle.at(training).integer != 0;
+}
+
 LayerSettings settings_of(const Pickle& pickle, const std::string& class_name, Ref attributes, Ref eps) {
   LayerSettings settings;
   settings.kind = class_name.substr(class_name.rfind('.') + 1);
@@ -33,9 +39,7 @@ LayerSettings settings_of(const Pickle& pickle, const std::string& class_name, R
   const Ref momentum = pickle.find(attributes, "momentum");
   settings.momentum = number(momentum);
   settings.momentum_known = settings.momentum || (momentum != kNoRef && pickle.at(momentum).kind == Kind::kNone);
-  const Ref training = pickle.find(attributes, "training");
-  if (training != kNoRef && pickle.at(training).kind == Kind::kBool)
-    settings.training = pickle.at(training).integer != 0;
+  settings.training = mode_of(pickle, attributes);
   return settings;
 }
 
@@ -45,6 +49,7 @@ class Walk {
 
   void into(Ref module, const std::string& prefix, std::size_t depth) {
     step();
+    if (depth == 0) state_.training = mode_of(pickle_, attributes_of(pickle_, module));
     if (depth > kDeepestModule) throw ModelFileError("its modules are nested too deeply; save model.state_dict()");
     const Ref attributes = attributes_of(pickle_, module);
     const Ref eps = pickle_.find(attributes, "eps");

@@ -41,8 +41,9 @@ class Search {
     const PickleValue& value = pickle_.at(ref);
     if (is_module(pickle_, ref)) return add(path, module_state(pickle_, ref));
     if (value.kind == Kind::kObject) return at(value.state, path, depth + 1);
-    if (value.kind != Kind::kDict) return;
-    dict(value, path, depth);
+    if (value.kind == Kind::kDict) return dict(value, path, depth);
+    if (value.kind != Kind::kList && value.kind != Kind::kTuple) return;
+    for (std::size_t i = 0; i < value.items.size(); ++i) at(value.items[i], joined(path, std::to_string(i)), depth + 1);
   }
 
   std::vector<FoundState> result() { return std::move(found_); }
