@@ -307,7 +307,7 @@ TEST(DoctorRules, N20N21AndN22AreNotes) {
 
 TEST(DoctorRules, N23NamesTrainingLayersAndDropoutOfAnExportAlone) {
   Json facts = healthy_facts();
-  EXPECT_EQ(why_not_checked(facts, "N23"), "this is no exported graph");
+  EXPECT_EQ(why_not_checked(facts, "N23"), "nothing exported was given");
   facts["exported"] = "onnx";
   EXPECT_EQ(ids_of(facts), "");
   EXPECT_EQ(why_not_checked(facts, "N23"), "");

@@ -10,6 +10,7 @@
 #include "bnlab/model_files/pair_files.h"
 #include "bnlab/record/files.h"
 #include "bnlab/record/parse_json.h"
+#include "bnlab/torchscript/torchscript.h"
 
 namespace bnlab {
 namespace {
@@ -26,7 +27,9 @@ Json without_repairs(Json report) {
 
 doctor::Facts facts_of(const DoctorOptions& options) {
   try {
-    return model_files::read_model_file(options.file, {options.key});
+    if (!torchscript::is_torchscript(options.file)) return model_files::read_model_file(options.file, {options.key});
+    if (!options.key.empty()) throw model_files::ModelFileError("is TorchScript, which holds no keys; leave --key out");
+    return torchscript::script_facts(options.file);
   } catch (const model_files::ModelFileError& error) {
     throw std::runtime_error(options.file + ": " + error.what());
   }
@@ -91,7 +94,7 @@ int run_doctor(const DoctorOptions& options, bool wants_conventions) {
     write_output(doctor::conventions_text(options.convention));
     return kExitDone;
   }
-  if (options.file.empty()) throw std::invalid_argument("bnlab doctor needs a FILE: a .pth, .pt or safetensors file");
+  if (options.file.empty()) throw std::invalid_argument("bnlab doctor needs a FILE: a .pth, .pt, .pt2, ONNX or safetensors file");
   if (options.format == "facts" && !options.compare.empty()) {
     throw std::invalid_argument("--format facts is of one file; leave --compare out");
   }
@@ -105,7 +108,7 @@ void add_doctor(CLI::App& app, Invocation& invocation) {
   CLI::App* command =
       app.add_subcommand("doctor", "What is wrong with the batch normalization in a model's file (docs/doctor.md)");
   command->add_option("FILE", options->file,
-                      "A model's file: safetensors, or torch.save's (.pth, .pt); nothing in it is run");
+                      "A model's file: safetensors, torch.save's (.pth, .pt), .pt2, ONNX or TorchScript; nothing in it is run");
   command->add_option("--format", options->format, "text, json, sarif, or facts: what was read, as JSON")
       ->check(CLI::IsMember({"text", "json", "sarif", "facts"}))
       ->capture_default_str();

@@ -55,6 +55,7 @@ Json facts_of_file_json(const Facts& facts) {
   for (const NotCollected& each : facts.not_collected) missing.push_back({{"what", each.what}, {"why", each.why}});
   return {{"schema_version", kFactsVersion}, {"model", facts.model},
           {"training", facts.training},      {"layers", layers},
+          {"exported", facts.exported},      {"active_dropout", facts.active_dropout},
           {"remarks", facts.remarks},        {"not_collected", missing}};
 }
 

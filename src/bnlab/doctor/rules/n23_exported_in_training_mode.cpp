@@ -23,7 +23,7 @@ std::string dropout_in_words(const std::vector<std::string>& names) {
 }  // namespace
 
 Answer exported_in_training_mode(const Facts& facts) {
-  if (facts.exported.empty()) return Answer::not_checked_because("this is no exported graph");
+  if (facts.exported.empty()) return Answer::not_checked_because("nothing exported was given");
   std::vector<const LayerFacts*> training;
   for (const LayerFacts& layer : facts.layers) {
     // A layer without running statistics normalizes by the batch in evaluation mode too: N05.
