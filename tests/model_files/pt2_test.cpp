@@ -88,11 +88,11 @@ Json weights() {
 
 std::string archive_of(const Json& program, const Json& config, const std::string& model = "model") {
   return zip_of({{"net/archive_format", "pt2"},
-                     {"net/models/" + model + ".json", program.dump()},
-                     {"net/data/weights/" + model + "_weights_config.json", config.dump()},
-                     {"net/data/weights/weight_0", bytes_of<float>({0.5F, 0.25F, 1.5F, -1})},
-                     {"net/data/weights/weight_1", bytes_of<double>({2, -3})},
-                     {"net/data/weights/weight_2", bytes_of<double>({4, 9})}});
+                 {"net/models/" + model + ".json", program.dump()},
+                 {"net/data/weights/" + model + "_weights_config.json", config.dump()},
+                 {"net/data/weights/weight_0", bytes_of<float>({0.5F, 0.25F, 1.5F, -1})},
+                 {"net/data/weights/weight_1", bytes_of<double>({2, -3})},
+                 {"net/data/weights/weight_2", bytes_of<double>({4, 9})}});
 }
 
 doctor::Facts facts_of_nodes(const std::vector<Json>& nodes) {

@@ -1,8 +1,9 @@
 // TorchScript files: PyTorch's former format for export, which libtorch runs. One inlined graph of forward(), and the
 // batch normalization in it.
 //
-// torch::jit::load() compiles the file's code and runs nothing of it; the repairs run it. libtorch's loader is not made
-// for hostile files: what comes from strangers is better looked at in the formats of model_files.
+// torch::jit::load() compiles the file's code and runs what it defines for loading (__setstate__); the repairs run the
+// rest. libtorch's loader is not made for hostile files: what comes from strangers is better looked at in the formats
+// of model_files.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
