@@ -14,6 +14,8 @@ const std::set<std::string> kParameters = {"torch._utils._rebuild_parameter",
                                            "torch._utils._rebuild_parameter_with_state"};
 const std::set<std::string> kHarmless = {"torch.device", "torch.Size", "_codecs.encode"};  // said of no file
 
+constexpr const char* kRebuildOfType = "torch._tensor._rebuild_from_type_v2";
+
 constexpr std::size_t kMostArguments = 100, kLongestKey = 100;
 
 [[noreturn]] void throw_bad_tensor() {
@@ -35,7 +37,10 @@ Ref Unpickler::call(Ref callable, Ref arguments) {
     if (given.empty()) throw_bad_tensor();
     return given.front();
   }
-  if (name == "torch._tensor._rebuild_from_type_v2" && given.size() == 4) return call(given[0], given[2]);
+  if (name == kRebuildOfType && given.size() == 4) {
+    const bool is_nested = pickle_.at(given[0]).text == kRebuildOfType;  // as deep as a hostile file wants
+    return is_nested ? object_of(name, given) : call(given[0], given[2]);
+  }
   if (name == "torch.Size" && given.size() == 1) return given.front();
   if (kDicts.count(name) > 0) return dict_of(given);
   if (kSets.count(name) > 0 && given.size() <= 1) {
