@@ -73,7 +73,7 @@ fuzz:
 	build-fuzz/accuracy_fuzz -seed=1 -runs=3000 -max_len=200 -len_control=0 -verbosity=0 -artifact_prefix=build-fuzz/
 	build-fuzz/batch_norm_fuzz -seed=1 -runs=600 -max_len=256 -len_control=0 -print_final_stats=1 -artifact_prefix=build-fuzz/
 	mkdir -p build-fuzz/corpus
-	build-fuzz/model_file_fuzz -seed=1 -runs=30000 -max_len=2048 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ build-fuzz/corpus fuzz/seeds/model_file
+	build-fuzz/model_file_fuzz -seed=1 -runs=6000 -max_len=2048 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ build-fuzz/corpus fuzz/seeds/model_file
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz web/node_modules

@@ -72,8 +72,10 @@ TEST(TorchFile, NeverRunsWhatAPickleCalls) {
 TEST(TorchFile, FindsTheStateDictOfACheckpoint) {
   const std::string ema = dict(text("module.bn.running_mean") + tensor("FloatStorage", "1", 2) +
                                text("module.bn.running_var") + tensor("FloatStorage", "3", 2));
-  const std::string file =
-      torch_zip(dict(text("epoch") + integer(3) + text("ema") + ema + text("model") + one_layer()));
+  std::string more;  // tensors, and no layer
+  for (int i = 0; i < 9; ++i) more += text("buffer" + std::to_string(i)) + tensor("FloatStorage", "0", 2);
+  const std::string file = torch_zip(dict(text("epoch") + integer(3) + text("momenta") + dict(more) + text("ema") +
+                                          ema + text("model") + one_layer()));
   EXPECT_EQ(layer_of(file).name, "bn");
   const std::string remark = read_model_bytes(file, "model").remarks.at(0);
   EXPECT_THAT(remark, HasSubstr("\"model\" (4 tensors, 1 with running_var) was read"));
