@@ -32,8 +32,8 @@ def _find() -> Path:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]
+def first_line(error: BaseException) -> str:
+    return (str(error).strip() or "no message").splitlines()[0]
 
 
 def _import_torch():
@@ -68,7 +68,7 @@ def load() -> None:
         torch = _import_torch()
     except ImportError as error:
         raise ImportError(
-            f"bnlab: this Python cannot import torch ({_first_line(error)}). On Debian, install python3-torch and use "
+            f"bnlab: this Python cannot import torch ({first_line(error)}). On Debian, install python3-torch and use "
             "/usr/bin/python3."
         ) from error
     _check_built_for(torch)
@@ -78,13 +78,13 @@ def load() -> None:
             torch.ops.load_library(str(library))
         except (OSError, RuntimeError) as error:
             raise ImportError(
-                f"bnlab: {library} cannot be loaded into PyTorch {torch.__version__}: {_first_line(error)}. It works "
+                f"bnlab: {library} cannot be loaded into PyTorch {torch.__version__}: {first_line(error)}. It works "
                 "with the libtorch that it was built with; build it again with the one that this Python uses."
             ) from error
     try:
         torch.ops.bnlab.instruction_set()
     except RuntimeError as error:
         raise ImportError(
-            f"bnlab: BNLAB_FORCE_ISA={os.environ.get('BNLAB_FORCE_ISA')} cannot be used: {_first_line(error)} "
+            f"bnlab: BNLAB_FORCE_ISA={os.environ.get('BNLAB_FORCE_ISA')} cannot be used: {first_line(error)} "
             "Correct it, or unset it."
         ) from error

@@ -1,6 +1,7 @@
 """Passes over the loader: losses by one kind of statistics, and moments of the layers' inputs."""
 import contextlib
 import itertools
+import math
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 import torch
@@ -94,6 +95,13 @@ class Result:
     @property
     def has_losses(self) -> bool:
         return bool(self.losses) and all(value is not None for value in self.losses)
+
+
+def mean_loss(result: Optional[Result]) -> float:
+    """Weighted by samples, as damage.cpp does; NaN if not measured."""
+    if result is None or not result.has_losses:
+        return math.nan
+    return sum(n * loss for n, loss in zip(result.samples, result.losses)) / max(1, sum(result.samples))
 
 
 def run(batches: Iterable[Any], source: Batches, loss: Loss, each: Optional[Callable[[int, Any], None]] = None) -> Result:

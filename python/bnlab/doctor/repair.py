@@ -51,7 +51,7 @@ class _State:
             pass  # too few values a channel: that loss stays unknown
 
     def losses(self) -> Losses:
-        return Losses((name, collect.mean_loss(getattr(self, name))) for name in ("running", "batch", "exact"))
+        return Losses((name, passes.mean_loss(getattr(self, name))) for name in ("running", "batch", "exact"))
 
 
 def _is_in(model: nn.Module, layer: nn.Module) -> bool:
@@ -202,7 +202,7 @@ class Repairs:
         return Repair(name, names, before.losses(), after.losses(), difference, bool(why), why)
 
     def _worse(self, before: Losses, after: Losses, difference: Optional[float], outputs_stay: bool) -> str:
-        allowed = _TOLERATED * collect.loss_scale(self._found)
+        allowed = _TOLERATED * self._found.loss_scale()
         known = not math.isnan(before["running"])
         if known and not after["running"] <= before["running"] + allowed:
             return f"the loss would go from {before['running']:.4g} to {after['running']:.4g}; force=True keeps it"

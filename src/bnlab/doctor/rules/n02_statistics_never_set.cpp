@@ -44,8 +44,7 @@ Answer statistics_never_set(const Facts& facts) {
   if (damage) finding.evidence += " On the same batches, " + losses_in_words(facts) + ".";
   finding.remedy =
       "Load the buffers too (running_mean, running_var: strict=True says which keys are missing), or take the "
-      "statistics "
-      "again from training data.";
+      "statistics again from training data.";
   finding.repair = "recalibrate";
   return Answer::of(finding);
 }

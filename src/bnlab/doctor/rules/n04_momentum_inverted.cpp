@@ -20,8 +20,7 @@ Answer momentum_inverted(const Facts& facts) {
   judge_by(finding, damage_of_running(facts));
   finding.evidence = fmt::format(
       "Momentum {:g} in {}: here it is the weight of the new batch, so the last batch alone makes {:.0f} % of the "
-      "running "
-      "statistics (Keras, Caffe and ONNX give the weight of the old ones).",
+      "running statistics (Keras, Caffe and ONNX give the weight of the old ones).",
       momentum, counted(layers.size(), "layer"), 100 * momentum);
   if (facts.losses) finding.evidence += " On the same batches, " + losses_in_words(facts) + ".";
   finding.remedy =

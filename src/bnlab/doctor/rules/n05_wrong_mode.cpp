@@ -13,8 +13,7 @@ Finding found_training(const Facts& facts, const std::vector<const LayerFacts*>&
   finding.severity = Severity::kWarning;  // no lint: outputs depend on the rest of the batch, and statistics move
   finding.evidence = fmt::format(
       "The model is in evaluation mode, but {} of {} are in training mode: outputs depend on the rest of the batch, "
-      "and "
-      "each call moves the running statistics.",
+      "and each call moves the running statistics.",
       counted(layers.size(), "layer"), facts.layers.size());
   if (facts.losses && !facts.losses->as_found.empty()) {
     const auto damage = damage_between(facts.losses->as_found, facts.losses->running, *facts.losses);
@@ -58,8 +57,7 @@ Answer wrong_mode(const Facts& facts) {
     Finding finding = finding_at(without);
     finding.evidence = fmt::format(
         "{} without running statistics (track_running_stats=False): outputs depend on the rest of the batch in "
-        "evaluation "
-        "mode too.",
+        "evaluation mode too.",
         counted(without.size(), "layer"));
     finding.remedy = "Keep running statistics, unless every batch is meant to be normalized by itself.";
     answer.findings.push_back(finding);

@@ -25,9 +25,7 @@ Answer gradient_accumulation(const Facts& facts) {
   const std::int64_t calls = first.steps->calls_per_step;
   Finding finding = finding_at(layers);
   finding.evidence = fmt::format(
-      "{} training batches a step: each is normalized by itself, so the batch that counts is the small one",  // no
-                                                                                                              // damage
-      calls);
+      "{} training batches a step: each is normalized by itself, so the batch that counts is the small one", calls);
   if (first.momentum) {
     finding.evidence += fmt::format(", and the running statistics move {} times a step, as with momentum {:.3g}", calls,
                                     1 - std::pow(1 - *first.momentum, static_cast<double>(calls)));
