@@ -68,6 +68,8 @@ def tasks(args):
     if "seeded" in args.parts:
         for index, seed in enumerate(seeds):
             found += [(seeded, (work, name, seed, 1 if args.quick else index, args.ids, args.quick)) for name in topologies]
+    if "public" in args.parts:
+        found += [(public_fault, (name,)) for name in list(public.FAULTS)[: 4 if args.quick else None]]
     if "clean" in args.parts:
         numbers = range(2 if args.quick else args.clean)
         found += [(clean_model, (work, number, args.seeds, args.quick)) for number in numbers]
@@ -75,8 +77,6 @@ def tasks(args):
         largest = HEAVY if args.quick else 10**12
         names = ["resnet18", "mobilenet_v2"] if args.quick else clean.torchvision_names()
         found += [(torchvision_model, (name, largest)) for name in names]
-    if "public" in args.parts:
-        found += [(public_fault, (name,)) for name in public.FAULTS]
     return found
 
 
@@ -96,6 +96,8 @@ def run(args):
     with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
         for done, found in enumerate(pool.imap_unordered(work_on, todo), 1):
             rows += found
+            if args.json:
+                pathlib.Path(args.json).write_text(json.dumps({"rows": rows, "unfinished": True}))
             if args.verbose:
                 name = next((str(row.get(key)) for row in found[:1] for key in ("base", "clean", "public", "failed") if key in row), "")
                 print(f"{time.time() - start:6.0f} s  {done} of {len(todo)}  {name}", file=sys.stderr, flush=True)
@@ -108,41 +110,52 @@ def harm_of(row):
     return float(row["harm"])
 
 
-def show(result):
-    """Prints all tables; returns the number of mistakes and failures."""
-    rows = result["rows"]
-    of_faults = [row for row in rows if "id" in row]
-    print(f"bnlab {result['bnlab']}, torch {result['torch']}, {result['seeds']} seeds, {result['seconds']:.0f} s")
-    if of_faults:
-        bases = [row for row in rows if "base" in row]
-        print(f"\nSeeded faults, {len(bases)} trained models (loss by running less that by exact statistics: at most "
-              f"{max(row['running'] - row['exact'] for row in bases):.3f})")  # fmt: skip
-        print("\n".join(score.table(of_faults, faults.FAULTS, faults.PENDING)))
+def show_faults(rows):
+    bases = [row for row in rows if "base" in row]
+    of_faults = [row for row in rows if "topology" in row]
+    if not of_faults:
+        return 0
+    print(f"\nSeeded faults, {len(bases)} trained models (loss by running less that by exact statistics: at most "
+          f"{max(row['running'] - row['exact'] for row in bases):.3f})")  # fmt: skip
+    print("\n".join(score.table(of_faults, faults.FAULTS, faults.PENDING)))
     wrong = score.mistakes(of_faults)
     for row, what in wrong:
         print(f"  {row['id']} {row['topology']} {row['seed']} ({row['what']}; harm {harm_of(row):.3f}): {what}")
-    alarmed = 0
-    for title, own in (("Clean models", "harm"), ("torchvision", "layers")):
-        of_kind = [row for row in rows if "clean" in row and own in row]
-        false = [row for row in of_kind if any(each["severity"] in score.ALARMS for each in row["findings"])]
-        alarmed += len(false)
-        if of_kind:
-            layers = f", {sum(row['layers'] for row in of_kind)} layers" if own == "layers" else ""
-            print(f"\n{title}: {len(of_kind)} reports{layers}, {len(false)} with a warning or an error")
-        for row in false:
-            said = ", ".join(f"{each['severity']} {each['id']}" for each in row["findings"])
-            print(f"  {row['clean']}" + (f" (harm {row['harm']:.3f})" if own == "harm" else "") + f": {said}")
+    return len(wrong)
+
+
+def show_clean(rows, title, own):
+    of_kind = [row for row in rows if "clean" in row and own in row]
+    false = [row for row in of_kind if any(each["severity"] in score.ALARMS for each in row["findings"])]
+    if of_kind:
+        layers = f", {sum(row['layers'] for row in of_kind)} layers" if own == "layers" else ""
+        print(f"\n{title}: {len(of_kind)} reports{layers}, {len(false)} with a warning or an error")
+    for row in false:
+        said = ", ".join(f"{each['severity']} {each['id']}" for each in row["findings"])
+        print(f"  {row['clean']}" + (f" (harm {row['harm']:.3f})" if own == "harm" else "") + f": {said}")
+    return len(false)
+
+
+def show_public(rows):
     programs = [row for row in rows if "public" in row]
+    wrong = [row for row in programs if not (row["flagged"] and row["silent"])]
     if programs:
-        right = [row for row in programs if row["flagged"] and row["silent"]]
-        print(f"\nPublic faults: {len(right)} of {len(programs)} flagged before the fix and silent after it")
-        for row in programs:
-            if row not in right or result["quick"]:
-                print(f"  {row['public']} ({row['id']}): before {row['before']}, after {row['after']}")
+        print(f"\nPublic faults: {len(programs) - len(wrong)} of {len(programs)} flagged before the fix and silent after it")
+    for row in wrong:
+        print(f"  {row['public']} ({row['id']}): before {row['before']}, after {row['after']}")
+    return len(wrong)
+
+
+def show(result):
+    """Prints all tables; returns the number of mistakes and failures."""
+    rows = result["rows"]
+    print(f"bnlab {result['bnlab']}, torch {result['torch']}, {result['seeds']} seeds, {result['seconds']:.0f} s")
+    wrong = show_faults(rows) + show_clean(rows, "Clean models", "harm") + show_clean(rows, "torchvision", "layers")
+    wrong += show_public(rows)
     failed = [row for row in rows if "failed" in row]
     for row in failed:
         print(f"\nfailed: {row['failed']}\n{row['why']}")
-    return len(wrong) + alarmed + len(failed) + sum(not (row["flagged"] and row["silent"]) for row in programs)
+    return wrong + len(failed)
 
 
 def arguments():

@@ -26,7 +26,8 @@ OPTIMIZERS = {
 def trained(number, group, data, work):
     """(model, what it is) of the number-th clean model; kept in `work`."""
     topology = list(TOPOLOGIES)[number % len(TOPOLOGIES)]
-    momentum, size = MOMENTA[number % len(MOMENTA)], SIZES[number // 2 % len(SIZES)]
+    momentum = MOMENTA[number % len(MOMENTA)]
+    size = SIZES[number // 2 % len(SIZES)] if momentum == 0.1 else 32
     optimizer = list(OPTIMIZERS)[number // 3 % len(OPTIMIZERS)]
     eps, dropout, ema = (1e-5, 1e-3)[number // 4 % 2], (0.0, 0.2)[number // 5 % 2], number % 4 == 3
     what = (f"{topology}, momentum {momentum}, batch {size}, {optimizer}, eps {eps:g}"

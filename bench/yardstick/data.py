@@ -1,4 +1,5 @@
 """Fashion-MNIST at 14 x 14 pixels, from Debian's package dataset-fashion-mnist."""
+import functools
 import gzip
 import math
 import pathlib
@@ -10,15 +11,18 @@ FOLDER = pathlib.Path("/usr/share/datasets/fashion-mnist")
 MEAN, DEVIATION, CLASSES = 0.286, 0.353, 10
 
 
-def read_idx(name):
-    """A file of the IDX format: 00 00 08 (bytes), the number of sizes, the sizes as big-endian 32 bits, the values."""
+@functools.lru_cache(maxsize=None)
+def read_idx(name, count):
+    """The first `count` entries of a file of the IDX format: 00 00 08 (bytes), the number of sizes, the sizes as
+    big-endian 32 bits, the values."""
     with gzip.open(FOLDER / name) as file:
-        raw = file.read()
-    sizes = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3])]
-    values = torch.frombuffer(bytearray(raw[4 + 4 * len(sizes) :]), dtype=torch.uint8)
-    if raw[:3] != b"\0\0\x08" or values.numel() != math.prod(sizes):
+        start = file.read(4)
+        sizes = [int.from_bytes(file.read(4), "big") for _ in range(start[3])]
+        sizes[0] = min(sizes[0], count)
+        raw = file.read(math.prod(sizes))
+    if start[:3] != b"\0\0\x08" or len(raw) != math.prod(sizes):
         raise ValueError(f"{FOLDER / name} is no IDX file of bytes; install the package dataset-fashion-mnist again.")
-    return values.reshape(sizes)
+    return torch.frombuffer(bytearray(raw), dtype=torch.uint8).reshape(sizes)
 
 
 class Data:
@@ -35,9 +39,9 @@ class Data:
 
     @staticmethod
     def _part(name, count):
-        x = read_idx(f"{name}-images-idx3-ubyte.gz")[:count].float().div_(255).unsqueeze(1)
+        x = read_idx(f"{name}-images-idx3-ubyte.gz", count).float().div_(255).unsqueeze(1)
         x = (F.avg_pool2d(x, 2) - MEAN) / DEVIATION
-        return x, read_idx(f"{name}-labels-idx1-ubyte.gz")[:count].long()
+        return x, read_idx(f"{name}-labels-idx1-ubyte.gz", count).long()
 
 
 def batches(part, size=64, generator=None, order=None):

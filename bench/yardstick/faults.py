@@ -77,10 +77,11 @@ def _mean_over_training(base, u, generator):
     for index in range(count):
         if index < early * count:
             state = base.snapshots[min(len(base.snapshots) - 1, int(len(base.snapshots) * index / (early * count)))]
-            weights = {k: v for k, v in state.items() if "running" not in k and "tracked" not in k}
         else:
-            weights = dict(base.model.named_parameters())
-        model.load_state_dict(weights, strict=False)
+            state = base.model.state_dict()
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(state[name])
         _forward(model, base, 1, generator)
     return of_statistics(base, model, base.order, f"momentum=None, {early:.2g} of the batches from early training")
 
@@ -126,7 +127,8 @@ def n05(base, u, generator):
         return Case(base, model, layers, f"{len(layers)} layers without running statistics", needs=NOTE, may_warn=True)
     torch.manual_seed(base.seed)
     model = type(model)()
-    train(model, base.data, batches(base.data.train, 64, generator) * 4, 0.05, generator, training=False)
+    steps, optimizer = batches(base.data.train, 64, generator) * 4, torch.optim.Adam(model.parameters(), 3e-3)
+    train(model, base.data, steps, None, generator, optimizer, training=False)
     return Case(base, model, base.order, "trained in evaluation mode", needs=NOTE, may_warn=True, consequences={"N02"})
 
 
@@ -136,7 +138,7 @@ def n06(base, u, generator):
     for layer in norms(model).values():
         layer.requires_grad_(False)
     rest = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    loader = batches(base.data.seen, size, generator)[:48]
+    loader = batches(base.data.seen, size, generator)[:192]
     optimizer = torch.optim.SGD(rest, 1e-3)
     moved, steps = base.copy(), 24
     moved.load_state_dict(model.state_dict())
@@ -166,8 +168,8 @@ def n08(base, u, generator):
     least = min(spatial.values())
     size = max(1 if least > 1 else 2, round(log_uniform(u, 31, 2) / least))
     layers = [name for name in base.order if spatial[name] * size < 32]
-    loader = batches([part[: min(768, 96 * size)] for part in base.data.seen], size)
-    own = batches([part[: min(1500, 400 * size)] for part in base.data.held_out], size)
+    loader = batches([part[: 96 * size] for part in base.data.seen], size)
+    own = batches([part[: 400 * size] for part in base.data.held_out], size)
     return Case(base, model, layers, f"{size * least} values a channel", loader=loader,
                 faulty=truth.loss_over(base.copy().train(), own), sound=truth.loss_over(model, own))  # fmt: skip
 
@@ -272,6 +274,7 @@ def n17(base, u, generator):
         with torch.no_grad():
             layer.weight *= ((layer.running_var + trained) / before).sqrt() / factor
         layer.eps = trained
+        layer.num_batches_tracked.fill_(10000)  # so many that nothing is left of the initial values
     sound = truth.loss_of(model, base.data.held_out)
     for layer in norms(model).values():
         layer.eps = used
@@ -298,6 +301,7 @@ def n18(base, u, generator):
     with torch.no_grad():
         if torch.rand((), generator=generator) < 0.5:
             layer.weight[channels] = log_uniform(u, 5e-5, 1e-12)
+            truth.set_exact(model, base.data.seen, base.order)  # as if trained so
             return Case(base, model, [name], f"{len(channels)} gammas of about 0", needs=NOTE)
         factor = torch.ones(layer.num_features)
         factor[channels] = log_uniform(u, 1e-3, 1e-5)

@@ -17,11 +17,16 @@ FAULTS = {}
 
 def after(report, id, least="warning"):
     """Registers a program: the public report, the finding, and how loud it has to be."""
-    return lambda program: FAULTS.setdefault(f"{report}, {program.__name__}", (program, id, least))
+
+    def register(program):
+        FAULTS[f"{report}, {program.__name__}"] = (program, id, least)
+        return program
+
+    return register
 
 
-def data(size=64, count=1024):
-    return batches(tuple(part[:count] for part in Data(train=1024, seen=1024, held_out=1).train), size, generator_of("public"))
+def data(size=64, count=640):
+    return batches(tuple(part[:count] for part in Data(train=640, seen=640, held_out=1).train), size, generator_of("public"))
 
 
 def net(momentum=0.1, bias=False, dropout=0.0):
@@ -33,7 +38,7 @@ def net(momentum=0.1, bias=False, dropout=0.0):
     )  # fmt: skip
 
 
-def fit(model, loader, epochs=4, lr=0.1, each=lambda: None):
+def fit(model, loader, epochs=6, lr=0.1, each=lambda: None):
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9)
     model.train()
@@ -98,7 +103,7 @@ def momentum_of_zero(fixed):
 @after("PyTorch-YOLOv3#230", "N04")
 def momentum_of_darknet(fixed):
     """0.9 as Darknet means it, and small batches."""
-    return bnlab.doctor(fit(net(0.1 if fixed else 0.9), data(8), epochs=2, lr=0.02).eval(), data())
+    return bnlab.doctor(fit(net(0.1 if fixed else 0.9), data(4), epochs=2, lr=0.02).eval(), data())
 
 
 @after("vsepp#4", "N05")
@@ -142,8 +147,8 @@ def pooled_branch_of_one_value(fixed):
         nn.Conv2d(1, 16, 3, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(16, 16, 1, bias=False),
         nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(), nn.Linear(16, CLASSES),
     )  # fmt: skip
-    fit(model, data())
-    loader = data(count=1024 - 63)
+    fit(model, data(), epochs=20)
+    loader = data(count=640 - 63)
     return bnlab.doctor(model.eval(), loader[:-1] if fixed else loader)
 
 
@@ -193,11 +198,11 @@ def images_of_large_numbers(fixed):
 @after("nn-transfer#3", "N17")
 def eps_of_keras(fixed):
     """Weights trained with eps 1e-3 on inputs of small variance, into layers that have 1e-5."""
-    loader = [(0.03 * x, y) for x, y in data()]
+    loader = [(0.05 * x, y) for x, y in data()]
     model = net()
     for layer in (model[1], model[5]):
         layer.eps = 1e-3
-    fit(model, loader)
+    fit(model, loader, epochs=20)
     ported = net()
     ported.load_state_dict(model.state_dict())
     for layer in (ported[1], ported[5]) if fixed else ():
@@ -213,7 +218,7 @@ def gain_of_hundreds(fixed):
         with torch.no_grad():
             model[4].weight[3] = 0
         model[4].weight.register_hook(lambda gradient: gradient * (torch.arange(16) != 3).reshape(-1, 1, 1, 1))
-    return bnlab.doctor(fit(model, data()).eval(), data())
+    return bnlab.doctor(fit(model, data(), epochs=20).eval(), data())
 
 
 @after("mlcolvar#205", "N19", "note")
