@@ -58,6 +58,7 @@ TEST(DoctorBlame, ASmallRestOfTheInitialVarianceDrownsASmallerOne) {
   layer["num_batches_tracked"] = 60;  // 0.9^60 = 0.0018
   EXPECT_EQ(ids_of(facts), "N01");
   layer["exact_var_biased"] = layer["inputs"]["var_biased"] = {1e-3, 1e-3};
+  layer["inputs"]["between"] = {1e-6, 1e-6};
   layer["running_var"] = {2.8e-3, 2.8e-3};
   layer["running_mean"] = layer["exact_mean"];
   const Finding found = finding_of(facts, "N03");
