@@ -69,6 +69,7 @@ def _layer_facts(found: Any, layer: nn.Module, training: bool, optimizer, of_ste
         "training": training,
         "gamma_trains": layer.weight is not None and layer.weight.requires_grad,
         "beta_trains": layer.bias is not None and layer.bias.requires_grad,
+        "stays_frozen": any(getattr(hook, "__name__", "") == "stay_frozen" for hook in layer._forward_pre_hooks.values()),
         "calls": inputs.most_calls,
     }
     for key, values in (

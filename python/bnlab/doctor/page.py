@@ -61,7 +61,7 @@ def _finding(finding: Dict[str, Any]) -> str:
 
 def _figures(report: Dict[str, Any], facts: Dict[str, Any]) -> str:
     departures = {layer["name"]: layer for layer in report["layers"]}
-    first = next((layer["name"] for layer in report["layers"] if layer["departs"]), None)
+    first = report["first_departing"]
     drawn = [
         _figure(layer, departures[layer["name"]], layer["name"] == first)
         for layer in facts["layers"]
@@ -74,8 +74,8 @@ def _figures(report: Dict[str, Any], facts: Dict[str, Any]) -> str:
     begins = (
         "No layer departs by more than chance."
         if first is None
-        else f"The trouble begins at <code>{html.escape(first)}</code>, in the red frame: what reaches it was normalized well, "
-        "and its own running statistics are others. Layers behind it get inputs that are wrong already."
+        else f"The trouble begins at <code>{html.escape(first)}</code>, in the red frame, the first whose running statistics are far "
+        "from those of its inputs. Layers behind it get inputs that are wrong already."
     )
     return (
         f"<h3>Running statistics against the data</h3><p>A drawing a layer, in order of execution; a point a channel. Across: "

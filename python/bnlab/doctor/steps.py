@@ -147,9 +147,9 @@ def _train(found: Any, model: nn.Module, optimizer: torch.optim.Optimizer, count
     ]  # fmt: skip
     if frozen:
         with as_found(model, source.loader):
-            steps.loss_moved = passes.run(passes.head(source), source, found.loss).losses
+            steps.loss_moved = passes.run(source, source, found.loss).losses
             for layer in frozen:
                 for name, value in kept[layer].items():
                     twin[layer]._buffers[name].copy_(value)
-            steps.loss_kept = passes.run(passes.head(source), source, found.loss).losses
+            steps.loss_kept = passes.run(source, source, found.loss).losses
     return steps

@@ -27,8 +27,13 @@ struct Departure {
 /// None if the layer has no running statistics, or its inputs were not seen.
 [[nodiscard]] std::optional<Departure> departure_of(const LayerFacts& layer);
 
-/// The first layer whose running statistics depart from inputs that layers before it have normalized by theirs: where
-/// the trouble begins. Where none does, the layer that departs most; nullptr if nothing was seen.
+/// From the exact statistics, where they were taken: what layers before it do wrong does not count. Else
+/// departure_of().
+[[nodiscard]] std::optional<Departure> own_departure_of(const LayerFacts& layer);
+
+/// Where the trouble begins: the first layer whose own departure is real and, by exact statistics, at least half of the
+/// largest, so that a layer that lags a little is not named for one behind it that is far off. Where none is real, the
+/// layer that departs most; nullptr if nothing was seen.
 [[nodiscard]] const LayerFacts* first_departing(const Facts& facts);
 
 }  // namespace bnlab::doctor

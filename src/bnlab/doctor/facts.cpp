@@ -72,6 +72,7 @@ LayerFacts read_layer(const Json& json, const std::string& path) {
   fields.required("affine", layer.affine).required("track_running_stats", layer.track_running_stats);
   fields.required("training", layer.training);
   fields.optional("gamma_trains", layer.gamma_trains).optional("beta_trains", layer.beta_trains);
+  fields.optional("stays_frozen", layer.stays_frozen);
   const auto channels = static_cast<std::size_t>(layer.channels);
   reader.optional_list("gamma", layer.gamma, channels);
   reader.optional_list("beta", layer.beta, channels);

@@ -57,6 +57,7 @@ struct LayerFacts {
   bool track_running_stats = true;
   bool training = false;
   bool gamma_trains = true, beta_trains = true;  ///< requires_grad
+  bool stays_frozen = false;                     ///< normalizes by its running statistics after model.train() too
   std::optional<Numbers> gamma, beta, running_mean, running_var;
   std::optional<std::int64_t> num_batches_tracked;
   std::optional<ProducerFacts> producer;

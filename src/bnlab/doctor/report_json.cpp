@@ -38,12 +38,19 @@ Json json_finding(const Finding& finding) {
 }
 
 Json json_layer(const LayerFacts& layer) {
-  const auto departure = departure_of(layer);
+  const auto departure = own_departure_of(layer);
   return {{"name", layer.name},
           {"kind", layer.kind},
           {"departure", departure ? json_number(departure->distance) : Json()},
           {"noise", departure ? json_number(departure->noise) : Json()},
           {"departs", departure ? Json(departure->is_real()) : Json()}};
+}
+
+/// The name of the first layer that departs by more than chance, or null.
+Json json_first_departing(const Facts& facts) {
+  const LayerFacts* first = first_departing(facts);
+  const auto departure = first != nullptr ? own_departure_of(*first) : std::nullopt;
+  return departure && departure->is_real() ? Json(first->name) : Json();
 }
 
 template <class T, class F>
@@ -80,6 +87,7 @@ Json report_json(const Facts& facts, const Diagnosis& diagnosis) {
                                       return Json{{"id", rule.id}, {"title", rule.title}, {"why", rule.why}};
                                     })},
           {"layers", json_list(facts.layers, json_layer)},
+          {"first_departing", json_first_departing(facts)},
           {"remarks", facts.remarks},
           {"accepted", 0}};
 }

@@ -18,6 +18,7 @@ inline constexpr std::int64_t kReportVersion = 1;
 ///  "not_checked": [{"id", "title", "why"}],
 ///  "layers": [{"name", "kind", "departure", "noise", "departs"}] in order of execution (departure.h); null where not
 ///             known,
+///  "first_departing": a layer's name or null,
 ///  "remarks": [the collector's sentences], "accepted": 0}.
 /// A damage is a number, null where it was not measured, or "Infinity".
 Json report_json(const Facts& facts, const Diagnosis& diagnosis);

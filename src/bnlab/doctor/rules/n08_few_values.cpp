@@ -45,6 +45,7 @@ Answer few_values(const Facts& facts) {
   std::vector<const LayerFacts*> layers, at_end;
   std::int64_t least = kFewValues, least_at_end = kFewValues;
   for (const LayerFacts& layer : facts.layers) {
+    if (layer.stays_frozen) continue;
     if (is_few(layer.least_values)) {
       layers.push_back(&layer);
       least = std::min(least, layer.least_values);

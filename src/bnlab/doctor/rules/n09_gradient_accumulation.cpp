@@ -34,7 +34,6 @@ Answer gradient_accumulation(const Facts& facts) {
   finding.remedy =
       "Choose the momentum for the small batches (bnlab.convert(model, once_per_step=True) moves the statistics once a "
       "step), or freeze them; no accumulation makes the batch that is normalized by larger.";
-  finding.repair = "set_momentum";
   return Answer::of(finding);
 }
 

@@ -8,6 +8,8 @@
 namespace bnlab::doctor {
 namespace {
 
+constexpr double kShareOfStatistics = 0.8;
+
 Answer better_eps(const Facts& facts) {
   const TrialFacts* best = nullptr;
   std::optional<Damage> recovered;
@@ -35,10 +37,10 @@ Answer better_eps(const Facts& facts) {
 Answer eps_lost(const Facts& facts) {
   Answer answer = better_eps(facts);
   const auto by_statistics = damage_of_running(facts);
-  const bool statistics_first = by_statistics && by_statistics->matters();
-  if (!answer.findings.empty() && !(statistics_first && by_statistics->loss > *answer.findings.front().damage)) {
-    return answer;
-  }
+  // Statistics taken again with the wrong eps make up for most of it, but another eps makes up for no wrong statistics.
+  const bool is_of_statistics = by_statistics && by_statistics->matters() && !answer.findings.empty() &&
+                                !(*answer.findings.front().damage >= kShareOfStatistics * by_statistics->loss);
+  if (!answer.findings.empty() && !is_of_statistics) return answer;
   std::vector<const LayerFacts*> layers;
   for (const LayerFacts& layer : facts.layers) {
     if (!has_statistics(layer) || is_at_start(layer) || !layer.eps) continue;
