@@ -84,7 +84,7 @@ TEST(DoctorInterface, WritesATextOfAtMost100Columns) {
               StartsWith("bnlab doctor: Net, 2 batch normalization layers, 10 batches\nloss (cross-entropy): 2.3 by"));
   EXPECT_THAT(text, HasSubstr("error   N04 momentum inverted; costs 1.9 of loss\n        in bn2\n"));
   EXPECT_THAT(text, HasSubstr("report.set_momentum() does it."));
-  EXPECT_THAT(text, HasSubstr("not checked: N23, because this is no exported graph."));
+  EXPECT_THAT(text, HasSubstr("not checked: N23, because nothing exported was given."));
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
 }

@@ -251,7 +251,7 @@ def test_the_report_as_json_sarif_html_and_baseline(tmp_path):
     assert stored["schema_version"] == 1 and stored["findings"][0]["id"] == "N15"
     assert set(stored) == {
         "schema_version", "bnlab", "model", "untrained", "batches", "losses", "findings", "not_checked", "layers", "remarks",
-        "accepted",
+        "first_departing", "accepted",
     }  # fmt: skip
     assert json.loads(report.to_sarif())["runs"][0]["results"][0]["ruleId"] == "N15"
     page = report.to_html()
