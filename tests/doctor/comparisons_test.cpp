@@ -68,6 +68,14 @@ TEST(DoctorComparisons, N07TakesThePlaceOfN02AndN03) {
   EXPECT_THAT(finding_of(facts, "N07").evidence, HasSubstr("use_buffers=False"));
 }
 
+TEST(DoctorComparisons, WithoutInputsThereIsNothingToCompare) {
+  const Json facts = without("moments", "a file alone shows no inputs");
+  for (const char* id : {"N07", "N10", "N11", "N12", "N14", "N24"}) {
+    EXPECT_EQ(why_not_checked(facts, id), "a file alone shows no inputs") << id;
+  }
+  EXPECT_EQ(why_not_checked(healthy_facts(), "N14"), "it was not collected");
+}
+
 TEST(DoctorComparisons, N10NamesTheRankThatIsFarthest) {
   EXPECT_EQ(why_not_checked(without("ranks", "one rank"), "N10"), "one rank");
   Json facts = healthy_facts();

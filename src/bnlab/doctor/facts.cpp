@@ -147,7 +147,7 @@ std::string Facts::why_no(const std::string& what) const {
   for (const NotCollected& missing : not_collected) {
     if (missing.what == what) return missing.why;
   }
-  return "it was not collected";
+  return what != "moments" && lacks("moments") ? why_no("moments") : "it was not collected";
 }
 
 bool Facts::lacks(const std::string& what) const {

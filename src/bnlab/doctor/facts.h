@@ -134,7 +134,8 @@ struct Facts {
   /// "dropout", "optimizer", "training steps", "batch", "exact" or "as found".
   std::vector<NotCollected> not_collected;
 
-  /// Why `what` is missing: the collector's words, or "it was not collected".
+  /// Why `what` is missing: the collector's words; else why there are no moments, as of a file, or "it was not
+  /// collected".
   std::string why_no(const std::string& what) const;
   bool lacks(const std::string& what) const;
 };
