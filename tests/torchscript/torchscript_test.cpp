@@ -111,7 +111,7 @@ TEST_F(Script, RecalibrationIsExactLayerByLayer) {
   EXPECT_GT(*repair.output_change, 0.1);
   std::istringstream stream(repair.file);
   Module after = torch::jit::load(stream);
-  const Module first = after.attr("a").toModule(), second = after.attr("b").toModule();
+  Module first = after.attr("a").toModule(), second = after.attr("b").toModule();
   const at::Tensor x = inputs.to(at::kDouble);
   const at::Tensor mean = x.mean({0, 2, 3}), var = at::var(x, {0, 2, 3}, true);
   EXPECT_TRUE(first.attr("running_mean").toTensor().allclose(mean.to(at::kFloat), 1e-6, 1e-7));
