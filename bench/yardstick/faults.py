@@ -168,6 +168,7 @@ def n08(base, u, generator):
     least = min(spatial.values())
     size = max(1 if least > 1 else 2, round(log_uniform(u, 31, 2) / least))
     layers = [name for name in base.order if spatial[name] * size < 32]
+    layers = layers or [name for name in base.order if spatial[name] == least]
     loader = batches([part[: 96 * size] for part in base.data.seen], size)
     own = batches([part[: 400 * size] for part in base.data.held_out], size)
     return Case(base, model, layers, f"{size * least} values a channel", loader=loader,
