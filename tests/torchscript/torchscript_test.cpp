@@ -18,9 +18,9 @@ namespace bnlab::torchscript {
 namespace {
 
 namespace fs = std::filesystem;
+using bnlab::testing::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using bnlab::testing::TempFolder;
 using torch::jit::Module;
 
 Module norm_module(const std::string& flag) {

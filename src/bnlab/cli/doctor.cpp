@@ -94,7 +94,8 @@ int run_doctor(const DoctorOptions& options, bool wants_conventions) {
     write_output(doctor::conventions_text(options.convention));
     return kExitDone;
   }
-  if (options.file.empty()) throw std::invalid_argument("bnlab doctor needs a FILE: a .pth, .pt, .pt2, ONNX or safetensors file");
+  if (options.file.empty())
+    throw std::invalid_argument("bnlab doctor needs a FILE: a .pth, .pt, .pt2, ONNX or safetensors file");
   if (options.format == "facts" && !options.compare.empty()) {
     throw std::invalid_argument("--format facts is of one file; leave --compare out");
   }
@@ -107,8 +108,9 @@ void add_doctor(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<DoctorOptions>();
   CLI::App* command =
       app.add_subcommand("doctor", "What is wrong with the batch normalization in a model's file (docs/doctor.md)");
-  command->add_option("FILE", options->file,
-                      "A model's file: safetensors, torch.save's (.pth, .pt), .pt2, ONNX or TorchScript; nothing in it is run");
+  command->add_option(
+      "FILE", options->file,
+      "A model's file: safetensors, torch.save's (.pth, .pt), .pt2, ONNX or TorchScript; nothing in it is run");
   command->add_option("--format", options->format, "text, json, sarif, or facts: what was read, as JSON")
       ->check(CLI::IsMember({"text", "json", "sarif", "facts"}))
       ->capture_default_str();
