@@ -4,11 +4,14 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "bnlab/doctor/diagnosis.h"
 #include "bnlab/doctor/views.h"
@@ -16,19 +19,19 @@
 
 namespace {
 
-/// An archive of torch.save with this pickle and one storage.
-std::string torch_archive(std::string_view pickle) {
-  std::string bytes(pickle.size() + 4096, '\0');
-  std::size_t used = 0;
+using Entries = std::vector<std::pair<std::string, std::string_view>>;
+
+std::string stored_archive(const Entries& entries) {
+  std::size_t room = 4096, used = 0;
+  for (const auto& [name, content] : entries) room += content.size() + 1024;
+  std::string bytes(room, '\0');
   archive* writer = archive_write_new();
   archive_write_set_format_zip(writer);
   archive_write_zip_set_compression_store(writer);
   archive_write_open_memory(writer, bytes.data(), bytes.size(), &used);
-  const std::string storage(64, '\x3f');
-  for (const auto& [name, content] : {std::pair<const char*, std::string_view>{"a/data.pkl", pickle},
-                                      std::pair<const char*, std::string_view>{"a/data/0", storage}}) {
+  for (const auto& [name, content] : entries) {
     archive_entry* entry = archive_entry_new();
-    archive_entry_set_pathname(entry, name);
+    archive_entry_set_pathname(entry, name.c_str());
     archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_write_header(writer, entry);
@@ -38,6 +41,22 @@ std::string torch_archive(std::string_view pickle) {
   archive_write_close(writer);
   archive_write_free(writer);
   return bytes.substr(0, used);
+}
+
+/// An archive of torch.save with this pickle and one storage.
+std::string torch_archive(std::string_view pickle) {
+  const std::string storage(64, '\x3f');
+  return stored_archive({{"a/data.pkl", pickle}, {"a/data/0", storage}});
+}
+
+/// An archive of torch.export: the graph, and behind the first zero byte where its tensors are.
+std::string export_archive(std::string_view bytes) {
+  const std::string weights(64, '\x3f');
+  const std::size_t end = std::min(bytes.find('\0'), bytes.size());
+  return stored_archive({{"a/archive_format", "pt2"},
+                         {"a/models/m.json", bytes.substr(0, end)},
+                         {"a/data/weights/m_weights_config.json", bytes.substr(std::min(end + 1, bytes.size()))},
+                         {"a/data/weights/weight_0", weights}});
 }
 
 std::string safetensors_of(std::string_view bytes) {
@@ -53,8 +72,9 @@ std::string safetensors_of(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const std::string file = data[0] % 3 == 0   ? torch_archive(bytes)
-                           : data[0] % 3 == 1 ? safetensors_of(bytes)
+  const std::string file = data[0] % 4 == 0   ? torch_archive(bytes)
+                           : data[0] % 4 == 1 ? safetensors_of(bytes)
+                           : data[0] % 4 == 3 ? export_archive(bytes)
                                               : std::string(bytes);
   try {
     const auto facts = bnlab::model_files::read_model_bytes(file, "fuzz");
