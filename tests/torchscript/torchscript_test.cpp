@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
+#include <torch/serialize/output-archive.h>
 
 #include <fstream>
 #include <sstream>
@@ -25,6 +26,7 @@ using torch::jit::Module;
 
 Module norm_module(const std::string& flag) {
   Module norm("BatchNorm2d");
+  norm.register_attribute("training", c10::BoolType::get(), true);
   norm.register_parameter("weight", at::full({2}, 1.5, at::kFloat), false);
   norm.register_parameter("bias", at::full({2}, 0.5, at::kFloat), false);
   norm.register_buffer("running_mean", at::zeros({2}, at::kFloat));
@@ -40,9 +42,10 @@ Module norm_module(const std::string& flag) {
 /// Two layers, one behind the other, with a power between them.
 Module two_layers(const std::string& flag = "self.training") {
   Module net("Net");
+  net.register_attribute("training", c10::BoolType::get(), true);
   net.register_module("a", norm_module(flag));
   net.register_module("b", norm_module(flag));
-  net.define("def forward(self, x):\n  return self.b(torch.exp(self.a(x)))\n");
+  net.define("def forward(self, x):\n  return self.b.forward(torch.exp(self.a.forward(x)))\n");
   net.eval();
   return net;
 }
@@ -90,6 +93,28 @@ TEST_F(Script, FactsOfAScriptedModel) {
   EXPECT_EQ(*facts.layers[0].num_batches_tracked, 0);
   EXPECT_FALSE(facts.layers[0].training);
   EXPECT_TRUE(facts.layers[1].is_output);
+}
+
+TEST_F(Script, AnArchiveWithoutCodeIsReadAsAStateDict) {
+  torch::serialize::OutputArchive archive, network, norm;
+  norm.write("weight", at::tensor({0.5F, 2.0F}));
+  norm.write("running_mean", at::tensor({1.0F, -2.0F}), /*is_buffer=*/true);
+  norm.write("running_var", at::tensor({4.0, 9.0}, at::kDouble), /*is_buffer=*/true);
+  norm.write("num_batches_tracked", at::full({}, 7, at::kLong), /*is_buffer=*/true);
+  network.write("bn", norm);
+  archive.write("network", network);
+  archive.write("step", c10::IValue(3));
+  archive.save_to(net.string());
+  const doctor::Facts facts = script_facts(net);
+  ASSERT_EQ(facts.layers.size(), 1U);
+  const doctor::LayerFacts& layer = facts.layers[0];
+  EXPECT_EQ(layer.name, "network.bn");
+  EXPECT_THAT(*layer.gamma, ElementsAre(0.5, 2));
+  EXPECT_THAT(*layer.running_mean, ElementsAre(1, -2));
+  EXPECT_THAT(*layer.running_var, ElementsAre(4, 9));
+  EXPECT_EQ(*layer.num_batches_tracked, 7);
+  EXPECT_FALSE(layer.eps.has_value());
+  EXPECT_EQ(problem([&] { freeze_script(net); }), "has no forward()");
 }
 
 TEST_F(Script, TheModeByAttributeAndByConstant) {

@@ -5,6 +5,7 @@
 #include "bnlab/model_files/exported_facts.h"
 #include "bnlab/model_files/model_bytes.h"
 #include "bnlab/model_files/model_error.h"
+#include "bnlab/torchscript/archive_facts.h"
 #include "bnlab/torchscript/script_graph.h"
 #include "bnlab/torchscript/torchscript.h"
 
@@ -101,6 +102,8 @@ bool is_torchscript(const std::filesystem::path& path) {
 }
 
 doctor::Facts script_facts(const std::filesystem::path& path) {
+  const Module module = load_module(path);
+  if (!module.find_method("forward")) return archive_facts(module, path.filename().string());
   const ScriptGraph script = load_script(path);
   doctor::Facts facts;
   facts.model = path.filename().string();

@@ -160,17 +160,31 @@ void fix_evaluation(Module& module) {
   }
 }
 
-ScriptGraph load_script(const std::filesystem::path& path) {
-  if (!is_torchscript(path)) throw ModelFileError("is no TorchScript file");
+namespace {
+
+/// f(), with what libtorch throws as a ModelFileError: it goes over many lines, the first holds the reason.
+template <class F>
+auto in_one_sentence(const F& f) {
   try {
-    return script_graph(torch::jit::load(path.string(), c10::Device(c10::kCPU)));
+    return f();
   } catch (const ModelFileError&) {
     throw;
   } catch (const std::exception& error) {
-    // What libtorch says goes over many lines; the first holds the reason.
     const std::string text = error.what();
     throw ModelFileError(fmt::format("cannot be loaded by libtorch: {}", text.substr(0, text.find('\n'))));
   }
+}
+
+}  // namespace
+
+Module load_module(const std::filesystem::path& path) {
+  if (!is_torchscript(path)) throw ModelFileError("is no TorchScript file");
+  return in_one_sentence([&] { return torch::jit::load(path.string(), c10::Device(c10::kCPU)); });
+}
+
+ScriptGraph load_script(const std::filesystem::path& path) {
+  const Module module = load_module(path);
+  return in_one_sentence([&] { return script_graph(module); });
 }
 
 }  // namespace bnlab::torchscript

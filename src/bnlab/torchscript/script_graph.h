@@ -32,6 +32,9 @@ struct ScriptGraph {
   std::vector<ScriptNorm> norms;             ///< in the order of the graph
 };
 
+/// Throws ModelFileError.
+torch::jit::Module load_module(const std::filesystem::path& path);
+
 /// Throws ModelFileError: no TorchScript file, no forward(), or an operator of batch normalization that is not known.
 ScriptGraph load_script(const std::filesystem::path& path);
 ScriptGraph script_graph(const torch::jit::Module& module);

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/passes/fold_conv_bn.h>
+#include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
 #include <cmath>
@@ -63,12 +64,20 @@ void refuse_fixed_training(const ScriptGraph& script) {
   }
 }
 
+void check_channels(const ScriptGraph& script, const ScriptNorm& norm, const at::Tensor& input) {
+  const c10::IValue mean = known_value(script.module, norm.node->input(3));
+  if (input.dim() >= 2 && (!mean.isTensor() || mean.toTensor().numel() == input.size(1))) return;
+  throw ModelFileError(fmt::format(
+      "cannot be run on these inputs: {} would normalize another number of channels than it has", norm.name));
+}
+
 /// The moments of a layer's inputs over all data.
 std::vector<kernels::Moments> moments_of(const ObservedPass& pass, const ScriptGraph& script, const std::string& layer,
                                          const at::Tensor& inputs, std::int64_t batch) {
   std::vector<kernels::Moments> moments;
   const auto look = [&](std::size_t index, const at::Tensor& input) {
     if (script.norms[index].name != layer) return false;
+    check_channels(script, script.norms[index], input);
     const auto [mean, m2] = ops::dispatched::channel_moments.call(input.detach());
     const std::int64_t channels = mean.numel();
     moments.resize(static_cast<std::size_t>(channels));
@@ -162,7 +171,9 @@ ScriptRepair freeze_script(const std::filesystem::path& path) {
     if (owner.hasattr("training")) owner.setattr("training", false);
     if (is_new(repair, norm.name)) repair.layers.push_back(norm.name);
   }
-  const ScriptGraph after = script_graph(script.module);
+  repair.file = saved(script.module);
+  std::istringstream stream(repair.file);
+  const ScriptGraph after = script_graph(torch::jit::load(stream));  // as others will load it
   for (const ScriptNorm& norm : after.norms) {
     if (norm.training && !is_new(repair, norm.name)) {
       throw ModelFileError(
@@ -174,7 +185,6 @@ ScriptRepair freeze_script(const std::filesystem::path& path) {
   if (repair.layers.empty()) {
     throw ModelFileError("has no layer in training mode that has running statistics, so there is nothing to freeze");
   }
-  repair.file = saved(script.module);
   return repair;
 }
 

@@ -14,7 +14,8 @@ namespace bnlab::torchscript {
 /// Whether the file is a ZIP archive with TorchScript's code and constants. Throws nothing.
 bool is_torchscript(const std::filesystem::path& path);
 
-/// Throws model_files::ModelFileError.
+/// Of an archive without code, such as bnlab's own checkpoints: what a state dict tells. Throws
+/// model_files::ModelFileError.
 doctor::Facts script_facts(const std::filesystem::path& path);
 
 /// What a repair did.
