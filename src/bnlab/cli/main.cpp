@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
   bnlab::add_bench(app, invocation);
   bnlab::add_explain(app, invocation);
   bnlab::add_data(app, invocation);
+  bnlab::add_status(app, invocation);
   bnlab::add_worker(app, invocation);
   refuse_unknown_command(app, argc, argv);
   try {
