@@ -3,7 +3,7 @@
 
 JOBS ?= $(shell nproc)
 
-.PHONY: run test build setup clean check test-release test-toolkit test-debian13 test-asan test-asan-all test-tsan fuzz
+.PHONY: run test build setup clean check test-release test-toolkit test-cluster test-debian13 test-asan test-asan-all test-tsan fuzz
 
 run: build
 	build/bnlab reproduce
@@ -38,7 +38,14 @@ test-toolkit:
 	cmake --build build -j $(JOBS) --target kernels_test ops_test doctor_test bnlab_torch bnlab_doctor_c
 	ctest --test-dir build --output-on-failure -R '^(kernels|ops|doctor|python|install_example)$$'
 
-# The same on Debian 13, in a system of its own below build-debian13.
+# On a throw-away Slurm of three nodes, all on this host, in at most ten minutes.
+test-cluster:
+	tools/setup.sh build cluster
+	cmake --preset test
+	cmake --build build -j $(JOBS) --target bnlab
+	timeout 600 tests/cluster/slurm.sh build/bnlab
+
+# The toolkit's tests on Debian 13, in a system of its own below build-debian13.
 test-debian13:
 	tools/debian13.sh
 

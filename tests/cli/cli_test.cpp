@@ -240,7 +240,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Help, EveryCommandHasOneWithAnExample) {
   const std::vector<std::vector<std::string>> commands = {
-      {}, {"reproduce"}, {"list"}, {"train"}, {"report"}, {"data"}, {"data", "list"}, {"data", "check"}};
+      {}, {"reproduce"}, {"list"}, {"train"}, {"report"}, {"status"}, {"data"}, {"data", "list"}, {"data", "check"}};
   for (const auto& command : commands) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");

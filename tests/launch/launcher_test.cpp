@@ -13,6 +13,8 @@
 #include "bnlab/launch/worker_process.h"
 #include "bnlab/launch/worker_protocol.h"
 #include "bnlab/record/files.h"
+#include "bnlab/record/run_lease.h"
+#include "bnlab/record/run_store.h"
 #include "tests/temp_folder.h"
 
 namespace bnlab {
@@ -191,6 +193,49 @@ TEST_F(LauncherTest, ALogThatCannotBeWrittenFailsItsJobAndSkipsWhatNeedsIt) {
   EXPECT_THAT(status[1].error, HasSubstr("x.log"));
   EXPECT_EQ(status[0].state, JobState::kSkipped);
   EXPECT_EQ(status[2].state, JobState::kDone);
+}
+
+TEST_F(LauncherTest, ARunThatSomebodyElseHoldsIsLeftToHimAndDoneWhenHeHasEndedIt) {
+  const auto folder = temp_ / "runs" / "theirs";
+  create_run(folder, TrainSpec{});
+  SharedRuns shared(temp_ / "runs", temp_ / "logs", std::chrono::milliseconds(60'000));
+  options_.shared = &shared;
+  options_.cores = 1;
+  std::thread other([&] {
+    const RunLease lease(lease_of(folder), "", {"elsewhere", "its kernel", "", 1});
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    RunWriter(folder, "f").finish(1, "x", -1);
+  });
+  while (!read_lease(lease_of(folder))) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto status = run({job("theirs", "true"), job("mine", "true"), job("needs", "true", {"theirs"})});
+  other.join();
+  for (const auto& job : status) EXPECT_EQ(job.state, JobState::kDone);
+  ASSERT_EQ(started().size(), 2u);
+  EXPECT_EQ(started()[0].first, "mine");
+  EXPECT_EQ(started()[1].first, "needs");
+}
+
+TEST_F(LauncherTest, AWorkerThatFindsItsRunHeldOrLosesItIsNoFailure) {
+  options_.cores = 1;
+  const auto status =
+      run({job("held", "test -f again && echo bnlab-done; touch again; echo bnlab-held by n2; continue"),
+           job("lost", "test -f twice || { touch twice; exit 76; }"), job("other", "true")});
+  for (const auto& job : status) EXPECT_EQ(job.state, JobState::kDone) << job.error;
+  EXPECT_EQ(started().size(), 5u);
+  EXPECT_EQ(started()[2].first, "other");
+}
+
+TEST_F(LauncherTest, AFailureThatSomebodyElseHasNotedIsNotRepeated) {
+  SharedRuns shared(temp_ / "runs", temp_ / "logs", std::chrono::milliseconds(60'000));
+  options_.shared = &shared;
+  std::filesystem::create_directories(temp_ / "logs");
+  note_failure(temp_ / "logs", "bad", "no memory on n1");
+  const auto status = run({job("bad", "true"), job("needs", "true", {"bad"})});
+  EXPECT_EQ(status[0].state, JobState::kFailed);
+  EXPECT_EQ(status[0].error, "no memory on n1");
+  EXPECT_EQ(status[1].state, JobState::kSkipped);
+  forget_failure(temp_ / "logs", "bad");
+  EXPECT_EQ(run({job("bad", "true")})[0].state, JobState::kDone);
 }
 
 TEST_F(LauncherTest, ProgressIsHeard) {

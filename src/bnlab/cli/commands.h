@@ -28,6 +28,7 @@ void add_explain(CLI::App& app, Invocation& invocation);
 void add_data(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 void add_repairs(CLI::App& app, Invocation& invocation);
+void add_status(CLI::App& app, Invocation& invocation);
 void add_worker(CLI::App& app, Invocation& invocation);
 
 }  // namespace bnlab

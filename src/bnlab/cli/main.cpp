@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   bnlab::add_doctor(app, invocation);
   bnlab::add_data(app, invocation);
   bnlab::add_repairs(app, invocation);
+  bnlab::add_status(app, invocation);
   bnlab::add_worker(app, invocation);
   refuse_unknown_command(app, argc, argv);
   try {

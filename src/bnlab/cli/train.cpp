@@ -13,6 +13,7 @@
 #include "bnlab/cli/spec_flags.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/probes/probe_list.h"
+#include "bnlab/record/lease_watch.h"
 #include "bnlab/record/parse_json.h"
 #include "bnlab/runs/completion.h"
 #include "bnlab/runs/execution.h"
@@ -133,6 +134,7 @@ int train_one(const TrainOptions& options) {
   create_run(folder, spec);
   ProgressDisplay display;
   ExecutionOptions execution;
+  const std::string abandoned = await_lease(folder);
   execution.stop = &stop_requested();
   execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
   const auto start = std::chrono::steady_clock::now();
@@ -147,8 +149,8 @@ int train_one(const TrainOptions& options) {
         fmt::format("step {} of {}, {:.1f} steps/s, loss {:.3f}", step, steps, (step - first) / seconds, loss));
   };
   DataShelf shelf(data);
-  const auto outcome =
-      execute_run(folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); });
+  const auto outcome = execute_run(
+      folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); }, abandoned);
   if (outcome == RunOutcome::kInterrupted) {
     display.print("stopped; the same command goes on where it was");
     return kExitStopped;

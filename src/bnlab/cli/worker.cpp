@@ -15,6 +15,7 @@
 #include "bnlab/cli/ending.h"
 #include "bnlab/cli/output.h"
 #include "bnlab/launch/worker_protocol.h"
+#include "bnlab/record/run_lease.h"
 #include "bnlab/runs/execution.h"
 
 namespace bnlab {
@@ -42,7 +43,8 @@ void log_to(const std::filesystem::path& log) {
   ::close(file);
 }
 
-RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, double checkpoint_seconds) {
+RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, double checkpoint_seconds,
+                   const std::string& abandoned) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point said{};
   ExecutionOptions execution;
@@ -54,21 +56,29 @@ RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, double 
     tell_launcher({WorkerMessage::Kind::kProgress, static_cast<double>(step) / static_cast<double>(steps), ""});
   };
   const auto warn = [](const std::string& text) { tell_launcher({WorkerMessage::Kind::kWarning, 0, text}); };
-  return execute_run(folder, data, execution, warn);
+  return execute_run(folder, data, execution, warn, abandoned);
 }
 
 int work(const WorkerOptions& options) {
   const OutFolder out{options.out};
   try {
     DataShelf data(parse_data_choice(options.data));
-    for (std::string id; std::getline(std::cin, id);) {
+    for (std::string line; std::getline(std::cin, line);) {
+      const std::string id = line.substr(0, line.find(' '));
+      const std::string abandoned = id.size() < line.size() ? line.substr(id.size() + 1) : "";
       log_to(out.logs() / (id + ".log"));
-      if (compute(out.runs() / id, data, options.checkpoint_seconds) == RunOutcome::kInterrupted) {
-        return kExitInterrupted;
+      try {
+        const auto outcome = compute(out.runs() / id, data, options.checkpoint_seconds, abandoned);
+        if (outcome == RunOutcome::kInterrupted) return kExitInterrupted;
+        tell_launcher({WorkerMessage::Kind::kDone, 1, ""});
+      } catch (const RunHeld& held) {
+        tell_launcher({WorkerMessage::Kind::kHeld, 0, sentence_of(held)});
       }
-      tell_launcher({WorkerMessage::Kind::kDone, 1, ""});
     }
     return kExitDone;
+  } catch (const LeaseLost& lost) {  // a fresh worker takes the next run: this one may keep the lost one's files open
+    say(sentence_of(lost) + "\n");
+    return kExitLeaseLost;
   } catch (const std::exception& error) {
     tell_launcher({WorkerMessage::Kind::kError, 0, sentence_of(error)});
     say(sentence_of(error) + "\n");

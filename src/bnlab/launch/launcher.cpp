@@ -16,6 +16,7 @@ namespace bnlab {
 namespace {
 
 constexpr int kPollMilliseconds = 200;
+constexpr std::chrono::seconds kLookAgain{2};  // at a run that somebody else holds
 
 /// Why a worker that ended in the middle of a run did so, by the status of waitpid(); `said`: its own last words.
 std::string reason_of(int result, const std::string& said) {
@@ -39,7 +40,11 @@ bool stopped(int result) {
 }  // namespace
 
 Launcher::Launcher(std::vector<Job> jobs, LaunchOptions options)
-    : jobs_(std::move(jobs)), inputs_(jobs_.size()), options_(std::move(options)), status_(jobs_.size()) {
+    : jobs_(std::move(jobs)),
+      inputs_(jobs_.size()),
+      options_(std::move(options)),
+      status_(jobs_.size()),
+      look_again_(jobs_.size()) {
   std::map<std::string, size_t> index;
   for (size_t i = 0; i < jobs_.size(); ++i) index[jobs_[i].id] = i;
   for (size_t i = 0; i < jobs_.size(); ++i) {
@@ -56,12 +61,28 @@ bool Launcher::step() {
   if (!stopping_ && stop_asked()) stop();
   while (!stopping_ && start_what_fits()) {
   }
-  if (busy_ == 0) {
+  if (busy_ == 0 && !waits_for_others()) {
     finish();
     return false;
   }
+  if (busy_ > 0) idle_since_.reset();
   listen();
   return true;
+}
+
+/// Whether there are runs that somebody else computes, and that are to be waited for.
+bool Launcher::waits_for_others() {
+  const bool held = std::any_of(status_.begin(), status_.end(), [](const auto& status) {
+    return status.state == JobState::kWaiting && !status.held_by.empty();
+  });
+  if (!held || stopping_) return false;
+  if (!options_.leave_held) return true;
+  if (!idle_since_) idle_since_ = Clock::now();
+  return Clock::now() - *idle_since_ < options_.shared->patience() + 2 * kLookAgain;
+}
+
+std::string Launcher::on_stop() const {
+  return "stopping: the runs under way write a checkpoint (Ctrl-C again ends at once)";
 }
 
 void Launcher::stop() {
@@ -103,12 +124,50 @@ bool Launcher::start_what_fits() {
       status_[i].error = "a run that it needs has failed";
       again = true;
     } else if (inputs == Inputs::kReady) {
+      if (Clock::now() < look_again_[i]) continue;
       if (!fits(jobs_[i])) break;  // in order: a wide run is not overtaken for ever by narrow ones
-      start(i);
-      again = again || status_[i].state == JobState::kFailed;
+      again = start_unless_held(i) || again;
     }
   }
   return again;
+}
+
+void Launcher::leave_to(size_t job, const std::string& holder) {
+  status_[job].state = JobState::kWaiting;
+  status_[job].held_by = holder;
+  look_again_[job] = Clock::now() + kLookAgain;
+}
+
+/// True if the job is over already.
+bool Launcher::start_unless_held(size_t job) {
+  JobStatus& status = status_[job];
+  Outlook outlook;
+  try {
+    if (options_.shared) outlook = options_.shared->look(jobs_[job].id);
+  } catch (const std::exception& error) {
+    outlook.kind = Outlook::Kind::kFailed;
+    outlook.text = error.what();
+  }
+  status.held_by.clear();
+  switch (outlook.kind) {
+    case Outlook::Kind::kFree:
+      start(job, outlook.abandoned);
+      break;
+    case Outlook::Kind::kHeld:
+      status.fraction = outlook.fraction;
+      leave_to(job, outlook.text);
+      break;
+    case Outlook::Kind::kEnded:
+      status.fraction = 1;
+      status.state = JobState::kDone;
+      break;
+    case Outlook::Kind::kFailed:
+      status.error = outlook.text;
+      status.state = JobState::kFailed;
+      status.log = options_.log_folder / (jobs_[job].id + ".log");
+      break;
+  }
+  return status.state == JobState::kFailed || status.state == JobState::kDone;
 }
 
 Launcher::Worker& Launcher::idle_worker(const std::filesystem::path& log) {
@@ -119,13 +178,13 @@ Launcher::Worker& Launcher::idle_worker(const std::filesystem::path& log) {
   return workers_.back();
 }
 
-void Launcher::start(size_t job) {
+void Launcher::start(size_t job, const std::string& abandoned) {
   JobStatus& status = status_[job];
   status.log = options_.log_folder / (jobs_[job].id + ".log");
   try {
     std::filesystem::remove(status.log);  // an earlier attempt's
     Worker& worker = idle_worker(status.log);
-    worker.process->send(jobs_[job].id);
+    worker.process->send(jobs_[job].id + (abandoned.empty() ? "" : " " + abandoned));
     worker.job = job;
     status.state = JobState::kRunning;
     ++busy_;
@@ -164,6 +223,12 @@ void Launcher::hear(Worker& worker, const std::string& line) {
     case WorkerMessage::Kind::kError:
       status.error = message->text;
       break;
+    case WorkerMessage::Kind::kHeld: {
+      const size_t job = worker.job;
+      end_job(worker, JobState::kWaiting);
+      leave_to(job, message->text);
+      break;
+    }
     case WorkerMessage::Kind::kDone:
       status.fraction = 1;
       end_job(worker, JobState::kDone);
@@ -182,10 +247,13 @@ void Launcher::end_job(Worker& worker, JobState state) {
 void Launcher::end(Worker& worker) {
   const int result = worker.process->wait();
   if (worker.job != kNoJob) {
+    const size_t job = worker.job;
     const bool as_asked = (stopping_ || stop_asked()) && stopped(result);
+    const bool lost = WIFEXITED(result) && WEXITSTATUS(result) == kExitLeaseLost;
     JobStatus& status = status_[worker.job];
-    if (!as_asked) status.error = reason_of(result, status.error);
-    end_job(worker, as_asked ? JobState::kInterrupted : JobState::kFailed);
+    if (!as_asked && !lost) status.error = reason_of(result, status.error);
+    end_job(worker, lost ? JobState::kWaiting : as_asked ? JobState::kInterrupted : JobState::kFailed);
+    if (lost) leave_to(job, "the process that took it over");
   }
   worker.process.reset();
 }

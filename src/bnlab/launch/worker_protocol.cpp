@@ -11,6 +11,7 @@ namespace {
 constexpr char kProgress[] = "bnlab-progress ";
 constexpr char kWarning[] = "bnlab-warning ";
 constexpr char kError[] = "bnlab-error ";
+constexpr char kHeld[] = "bnlab-held ";
 constexpr char kDone[] = "bnlab-done";
 }  // namespace
 
@@ -19,7 +20,10 @@ std::string format_message(const WorkerMessage& message) {
   if (message.kind == WorkerMessage::Kind::kDone) return std::string(kDone) + "\n";
   std::string text = message.text;
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return (message.kind == WorkerMessage::Kind::kWarning ? kWarning : kError) + text + "\n";
+  const char* prefix = message.kind == WorkerMessage::Kind::kWarning ? kWarning
+                       : message.kind == WorkerMessage::Kind::kHeld  ? kHeld
+                                                                     : kError;
+  return prefix + text + "\n";
 }
 
 std::optional<WorkerMessage> parse_message(const std::string& line) {
@@ -37,6 +41,7 @@ std::optional<WorkerMessage> parse_message(const std::string& line) {
   }
   if (const auto text = rest(kWarning)) return WorkerMessage{WorkerMessage::Kind::kWarning, 0, *text};
   if (const auto text = rest(kError)) return WorkerMessage{WorkerMessage::Kind::kError, 0, *text};
+  if (const auto text = rest(kHeld)) return WorkerMessage{WorkerMessage::Kind::kHeld, 0, *text};
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "bnlab/record/hash.h"
+#include "bnlab/record/lease_watch.h"
 #include "bnlab/record/parse_json.h"
 #include "bnlab/record/run_store.h"
 
@@ -24,7 +25,7 @@ constexpr char kTables[] = R"(
 constexpr char kAnew[] = "use --force to compute this run anew";
 
 [[noreturn]] void refuse_second_process(const RunPaths& paths) {
-  throw StoreError(
+  throw RunHeld(
       fmt::format("{}: another process is computing this run; wait for it, or stop it first", paths.folder.string()));
 }
 
@@ -71,6 +72,7 @@ void create_run(const std::filesystem::path& folder, const RunSpec& spec, const 
 void remove_run(const std::filesystem::path& folder) try {
   const RunPaths paths{folder};
   if (!file_exists(folder)) return;
+  await_lease(folder);
   const FileLock lock = lock_run(paths);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path() != paths.lock()) std::filesystem::remove_all(entry.path());

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "bnlab/analyses/analysis_list.h"
+#include "bnlab/record/run_lease.h"
 #include "bnlab/runs/completion.h"
 #include "bnlab/train/fingerprint.h"
 
@@ -41,16 +42,37 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
   return outcome;
 }
 
+RunOutcome execute(RunWriter& writer, RunLease& lease, const std::filesystem::path& folder, DataShelf& data,
+                   const ExecutionOptions& options) {
+  ExecutionOptions telling = options;
+  telling.progress = [&](int64_t step, int64_t steps, double loss) {
+    lease.set_fraction(static_cast<double>(step) / static_cast<double>(steps));
+    if (options.progress) options.progress(step, steps, loss);
+  };
+  at::manual_seed(c10::default_rng_seed_val);  // as in a fresh process, for whatever draws before the run's own seed
+  if (std::holds_alternative<TrainSpec>(writer.spec())) return execute_train(writer, data, telling);
+  return execute_analysis(writer, folder, data, telling);
+}
+
 }  // namespace
 
 RunOutcome execute_run(const std::filesystem::path& folder, DataShelf& data, const ExecutionOptions& options,
-                       const std::function<void(const std::string&)>& warn) {
-  RunWriter writer(folder, fingerprint().dump());
-  if (writer.finished()) return RunOutcome::kDone;
-  if (!writer.warning().empty()) warn(writer.warning());
-  at::manual_seed(c10::default_rng_seed_val);  // as in a fresh process, for whatever draws before the run's own seed
-  if (std::holds_alternative<TrainSpec>(writer.spec())) return execute_train(writer, data, options);
-  return execute_analysis(writer, folder, data, options);
+                       const std::function<void(const std::string&)>& warn, const std::string& abandoned) {
+  std::optional<RunLease> lease;
+  // Between any two changes of what is on the disk; first when the writer has the run's lock.
+  const auto hold_lease = [&] {
+    if (!lease) lease.emplace(lease_of(folder), abandoned);
+    lease->require();
+  };
+  auto writer = std::make_unique<RunWriter>(folder, fingerprint().dump(), hold_lease);
+  if (writer->finished()) return RunOutcome::kDone;
+  if (!writer->warning().empty()) warn(writer->warning());
+  try {
+    return execute(*writer, *lease, folder, data, options);
+  } catch (const LeaseLost&) {
+    static_cast<void>(writer.release());  // to close its database would roll it back, which is a change, too
+    throw;
+  }
 }
 
 }  // namespace bnlab
