@@ -1,4 +1,4 @@
-// Ranks that are threads of one process, for tests of what trains over several: run_ranks(3, [](bnlab::Ranks& ranks)
+// Ranks that are threads of one process, for tests of what trains over several: run_ranks(3, [](Ranks& ranks)
 // {…}). They are stricter than the real ones: a call that does not fit the other ranks' (another function, size or
 // type) is an error at once, on every rank.
 #pragma once
@@ -21,7 +21,7 @@
 #include "bnlab/nn/ranks.h"
 #include "bnlab/ranks/ranks_error.h"
 
-namespace bnlab_test {
+namespace bnlab::testing {
 
 /// Where the threads meet. The n-th call of each rank is one meeting; whoever comes last combines what all have
 /// brought.
@@ -55,7 +55,7 @@ class Meetings {
     Meeting& meeting = meetings_.at(number);
     std::string error;
     changed_.wait(lock, [&] { return meeting.result.defined() || !(error = why_never(meeting)).empty(); });
-    if (!meeting.result.defined()) throw bnlab::RanksError(error);
+    if (!meeting.result.defined()) throw RanksError(error);
     const at::Tensor result = meeting.result.clone();
     if (++meeting.taken == size_) meetings_.erase(number);
     return result;
@@ -109,7 +109,7 @@ class Meetings {
   std::vector<std::int64_t> ended_;
 };
 
-class ThreadRanks : public bnlab::Ranks {
+class ThreadRanks : public Ranks {
  public:
   ThreadRanks(std::shared_ptr<Meetings> meetings, std::int64_t rank) : meetings_(std::move(meetings)), rank_(rank) {}
 
@@ -147,7 +147,7 @@ class ThreadRanks : public bnlab::Ranks {
 
 /// Runs `body` on `size` threads, each with its rank, and waits for all. If some throw, the others' calls that wait for
 /// them throw RanksError, and what the first of them threw by itself is thrown here.
-inline void run_ranks(std::int64_t size, const std::function<void(bnlab::Ranks&)>& body) {
+inline void run_ranks(std::int64_t size, const std::function<void(Ranks&)>& body) {
   const auto meetings = std::make_shared<Meetings>(size);
   std::mutex mutex;
   std::exception_ptr cause, consequence;
@@ -159,7 +159,7 @@ inline void run_ranks(std::int64_t size, const std::function<void(bnlab::Ranks&)
       bool lost = false;
       try {
         body(ranks);
-      } catch (const bnlab::RanksError&) {
+      } catch (const RanksError&) {
         thrown = std::current_exception();
         lost = true;
       } catch (...) {
@@ -178,4 +178,6 @@ inline void run_ranks(std::int64_t size, const std::function<void(bnlab::Ranks&)
   if (consequence) std::rethrow_exception(consequence);
 }
 
-}  // namespace bnlab_test
+}  // namespace bnlab::testing
+
+namespace bnlab_test = bnlab::testing;

@@ -7,12 +7,13 @@
 #include <stdexcept>
 #include <vector>
 
+namespace bnlab {
 namespace {
 
-using bnlab_test::run_ranks;
+using testing::run_ranks;
 
 TEST(ThreadRanks, GatherSumAndTakeFromFirst) {
-  run_ranks(3, [](bnlab::Ranks& ranks) {
+  run_ranks(3, [](Ranks& ranks) {
     const auto mine = at::full({2}, static_cast<double>(ranks.rank() + 1), at::kDouble);
     const auto all = ranks.gather(mine);
     EXPECT_TRUE(at::equal(all, at::tensor({1., 1., 2., 2., 3., 3.}, at::kDouble).view({3, 2})));
@@ -31,7 +32,7 @@ TEST(ThreadRanks, GatherSumAndTakeFromFirst) {
 
 TEST(ThreadRanks, OneRankThatThrowsEndsAll) {
   EXPECT_THROW(run_ranks(3,
-                         [](bnlab::Ranks& ranks) {
+                         [](Ranks& ranks) {
                            if (ranks.rank() == 1) throw std::out_of_range("mine");
                            ranks.gather(at::zeros({1}));
                          }),
@@ -39,21 +40,22 @@ TEST(ThreadRanks, OneRankThatThrowsEndsAll) {
 }
 
 TEST(ThreadRanks, CallsThatDoNotFitAreAnError) {
-  const auto differ = [](bnlab::Ranks& ranks) { ranks.gather(at::zeros({ranks.rank() + 1})); };
-  EXPECT_THROW(run_ranks(2, differ), bnlab::RanksError);
-  const auto other_call = [](bnlab::Ranks& ranks) {
+  const auto differ = [](Ranks& ranks) { ranks.gather(at::zeros({ranks.rank() + 1})); };
+  EXPECT_THROW(run_ranks(2, differ), RanksError);
+  const auto other_call = [](Ranks& ranks) {
     if (ranks.rank() == 0) ranks.gather(at::zeros({1}));
     if (ranks.rank() == 1) ranks.take_from_first(at::zeros({1}));
   };
-  EXPECT_THROW(run_ranks(2, other_call), bnlab::RanksError);
+  EXPECT_THROW(run_ranks(2, other_call), RanksError);
 }
 
 TEST(ThreadRanks, ARankThatEndsEarlyIsNotWaitedForForever) {
   EXPECT_THROW(run_ranks(2,
-                         [](bnlab::Ranks& ranks) {
+                         [](Ranks& ranks) {
                            if (ranks.rank() == 0) ranks.gather(at::zeros({1}));
                          }),
-               bnlab::RanksError);
+               RanksError);
 }
 
 }  // namespace
+}  // namespace bnlab
