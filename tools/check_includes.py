@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-MODULES = ["kernels", "ops", "nn", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
+MODULES = ["kernels", "ops", "nn", "ranks", "record", "data", "numerics", "train", "probes", "analyses", "runs", "charts", "study",
            "experiments", "bench", "launch", "report", "serve", "explain", "doctor", "model_files",
            "torchscript"]
 
@@ -20,6 +20,7 @@ ALLOWED = {
     "kernels": [],
     "ops": ["kernels"],
     "nn": ["ops", "kernels", "record"],
+    "ranks": ["nn"],
     "record": [],
     "data": ["record"],
     "numerics": ["nn", "data", "record", "ops"],
