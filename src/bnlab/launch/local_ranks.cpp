@@ -1,0 +1,294 @@
+#include "bnlab/launch/local_ranks.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+namespace bnlab {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Handle {
+ public:
+  explicit Handle(int number = -1) : number_(number) {}
+  ~Handle() { close(); }
+  Handle(Handle&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  int number() const { return number_; }
+  void close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
+  }
+
+ private:
+  int number_;
+};
+
+[[noreturn]] void fail_to_start() {
+  throw std::runtime_error(fmt::format("cannot start the processes of several ranks: {}", std::strerror(errno)));
+}
+
+int free_port() {
+  const Handle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  socklen_t length = sizeof address;
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(socket.number(), any, length) != 0 || ::getsockname(socket.number(), any, &length) != 0) fail_to_start();
+  return ntohs(address.sin_port);
+}
+
+/// SIGINT, SIGTERM and SIGCHLD wait to be read while it lives.
+class SignalsRead {
+ public:
+  SignalsRead() {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int number : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&wanted, number);
+    pthread_sigmask(SIG_BLOCK, &wanted, &before_);
+    handle_ = Handle(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (handle_.number() < 0) {
+      pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+      fail_to_start();
+    }
+  }
+  ~SignalsRead() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsRead(const SignalsRead&) = delete;
+  SignalsRead& operator=(const SignalsRead&) = delete;
+
+  int handle() const { return handle_.number(); }
+  const sigset_t& before() const { return before_; }
+
+  /// The next one that has come, or 0.
+  int next() const {
+    signalfd_siginfo info{};
+    return ::read(handle_.number(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  }
+
+ private:
+  sigset_t before_{};
+  Handle handle_;
+};
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (auto& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+/// This process's environment with that of a rank in it.
+std::vector<std::string> environment_of(std::int64_t rank, std::int64_t size, int port) {
+  std::vector<std::string> own{fmt::format("RANK={}", rank),
+                               fmt::format("LOCAL_RANK={}", rank),
+                               fmt::format("WORLD_SIZE={}", size),
+                               fmt::format("LOCAL_WORLD_SIZE={}", size),
+                               "MASTER_ADDR=127.0.0.1",
+                               fmt::format("MASTER_PORT={}", port),
+                               fmt::format("{}={}.{}", kLocalRanksMark, ::getpid(), port)};
+  const auto replaced = [&](std::string_view variable) {
+    if (variable.substr(0, 13) == "TORCHELASTIC_") return true;  // torchrun around this says nothing about these ranks
+    const auto name = variable.substr(0, variable.find('=') + 1);
+    return std::any_of(own.begin(), own.end(),
+                       [&](const auto& mine) { return mine.compare(0, name.size(), name) == 0; });
+  };
+  std::vector<std::string> all;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!replaced(*variable)) all.emplace_back(*variable);
+  }
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+class LocalRank {
+ public:
+  LocalRank(std::int64_t rank, std::vector<std::string> command, std::vector<std::string> environment,
+            const sigset_t& signals)
+      : rank_(rank) {
+    int ends[2] = {-1, -1};
+    if (rank > 0 && ::pipe2(ends, O_CLOEXEC) != 0) fail_to_start();
+    errors_ = Handle(ends[0]);
+    const Handle child_end(ends[1]);
+    const auto argv = pointers_to(command), variables = pointers_to(environment);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ == 0) become(argv.data(), variables.data(), ends[1], parent, signals);
+    if (pid_ < 0) fail_to_start();
+    ::setpgid(pid_, pid_);  // here too: a signal may be passed on before the child has come to it
+    if (rank > 0) ::fcntl(errors_.number(), F_SETFL, O_NONBLOCK);
+  }
+  LocalRank(LocalRank&& other) noexcept
+      : rank_(other.rank_),
+        pid_(std::exchange(other.pid_, -1)),
+        status_(other.status_),
+        errors_(std::move(other.errors_)),
+        partial_(std::move(other.partial_)) {}
+  LocalRank& operator=(LocalRank&&) = delete;
+  ~LocalRank() {
+    if (pid_ <= 0 || status_) return;
+    send(SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+  std::int64_t rank() const { return rank_; }
+  int errors() const { return errors_.number(); }
+  bool running() const { return !status_; }
+  void send(int signal_number) const {
+    if (running()) ::kill(pid_, signal_number);
+  }
+
+  /// The status of waitpid() if it has ended since the last call.
+  std::optional<int> ended() {
+    int status = 0;
+    if (!running() || ::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+    return status_ = status;
+  }
+
+  /// Passes on the whole lines that are there; the rest, too, at the end of the output or if it is the `last` call.
+  void pass_errors_on(bool last) {
+    if (errors_.number() < 0) return;
+    char buffer[4096];
+    ssize_t count = 0;
+    while ((count = ::read(errors_.number(), buffer, sizeof buffer)) > 0 || (count < 0 && errno == EINTR)) {
+      if (count > 0) partial_.append(buffer, static_cast<std::size_t>(count));
+      for (std::size_t end; (end = partial_.find('\n')) != std::string::npos; partial_.erase(0, end + 1)) {
+        say(partial_.substr(0, end));
+      }
+    }
+    if (count < 0 && errno == EAGAIN && !last) return;
+    if (!partial_.empty()) say(std::exchange(partial_, ""));
+    errors_.close();
+  }
+
+ private:
+  // Only calls that are safe between fork and exec.
+  [[noreturn]] static void become(char* const* argv, char* const* environment, int errors, pid_t parent,
+                                  const sigset_t& signals) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) ::_exit(1);
+    if (errors >= 0) {
+      const int nothing = ::open("/dev/null", O_RDWR);
+      ::dup2(nothing, STDIN_FILENO);
+      ::dup2(nothing, STDOUT_FILENO);
+      ::dup2(errors, STDERR_FILENO);
+    }
+    ::close_range(STDERR_FILENO + 1, ~0u, 0);
+    for (const int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+    ::sigprocmask(SIG_SETMASK, &signals, nullptr);
+    ::execve(argv[0], argv, environment);
+    ::_exit(127);
+  }
+
+  void say(const std::string& line) const {
+    const std::string whole = fmt::format("[rank {}] {}\n", rank_, line);
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, whole.data(), whole.size());
+  }
+
+  std::int64_t rank_;
+  pid_t pid_ = -1;
+  std::optional<int> status_;
+  Handle errors_;  // none for rank 0, whose standard error is the caller's
+  std::string partial_;
+};
+
+class LocalRanks {
+ public:
+  LocalRanks(const std::string& program, const std::vector<std::string>& arguments, std::int64_t size,
+             std::chrono::milliseconds grace)
+      : program_(program), grace_(grace) {
+    std::vector<std::string> command{program};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const int port = free_port();
+    for (std::int64_t rank = 0; rank < size; ++rank) {
+      ranks_.emplace_back(rank, command, environment_of(rank, size, port), signals_.before());
+    }
+  }
+
+  int wait() {
+    while (std::any_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank.running(); })) {
+      poll_once();
+      for (auto& rank : ranks_) rank.pass_errors_on(false);
+      take_signals();
+      for (auto& rank : ranks_) {
+        if (const auto status = rank.ended(); status && *status != 0) note_failure(rank, *status);
+      }
+      if (kill_at_ && Clock::now() >= *kill_at_) send(SIGKILL);
+    }
+    for (auto& rank : ranks_) rank.pass_errors_on(true);  // a process that a rank has started may still hold its end
+    return result_;
+  }
+
+ private:
+  void poll_once() const {
+    std::vector<pollfd> wanted{{signals_.handle(), POLLIN, 0}};
+    for (const auto& rank : ranks_) {
+      if (rank.errors() >= 0) wanted.push_back({rank.errors(), POLLIN, 0});
+    }
+    ::poll(wanted.data(), wanted.size(), kill_at_ ? 50 : -1);
+  }
+
+  void take_signals() {
+    for (int number; (number = signals_.next()) != 0;) {
+      if (number == SIGCHLD) continue;
+      told_ = true;
+      send(number);
+    }
+  }
+
+  void note_failure(const LocalRank& rank, int status) {
+    if (result_ != 0) return;
+    result_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (WIFSIGNALED(status) && !told_) {
+      const int number = WTERMSIG(status);
+      fmt::print(stderr, "rank {} was ended by signal {} ({}){}\n", rank.rank(), number, strsignal(number),
+                 number == SIGKILL ? "; out of memory, perhaps" : "");
+    } else if (result_ == 127) {
+      fmt::print(stderr, "{} cannot be executed\n", program_);
+    }
+    if (!told_) send(SIGTERM);
+    told_ = true;
+    kill_at_ = Clock::now() + grace_;
+  }
+
+  void send(int signal_number) const {
+    for (const auto& rank : ranks_) rank.send(signal_number);
+  }
+
+  const std::string program_;
+  const std::chrono::milliseconds grace_;
+  const SignalsRead signals_;
+  std::vector<LocalRank> ranks_;
+  bool told_ = false;  // to stop
+  int result_ = 0;
+  std::optional<Clock::time_point> kill_at_;
+};
+
+}  // namespace
+
+int run_local_ranks(const std::string& program, const std::vector<std::string>& arguments, std::int64_t size,
+                    std::chrono::milliseconds grace) {
+  if (size < 1) throw std::invalid_argument(fmt::format("{} ranks are none to start: give 1 or more", size));
+  return LocalRanks(program, arguments, size, grace).wait();
+}
+
+}  // namespace bnlab
