@@ -24,7 +24,7 @@ ALLOWED = {
     "record": [],
     "data": ["record"],
     "numerics": ["nn", "data", "record", "ops"],
-    "train": ["nn", "data", "record", "ops"],
+    "train": ["ranks", "nn", "data", "record", "ops"],
     "probes": ["numerics", "train", "nn", "data", "record", "ops"],
     "analyses": ["numerics", "train", "nn", "data", "record", "ops"],
     "runs": ["probes", "analyses", "train", "nn", "data", "record", "ops"],

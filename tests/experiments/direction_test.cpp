@@ -27,6 +27,7 @@
 #include "tests/experiments/scaling_directions.h"
 #include "tests/experiments/sigmoid_directions.h"
 #include "tests/experiments/small_vgg_directions.h"
+#include "tests/experiments/sync_batch_size_directions.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
 
@@ -128,6 +129,7 @@ const std::vector<Case>& cases() {
     found.push_back(testing::results_depth_case());
     found.push_back(testing::rebuttals_case());
     found.push_back(testing::results_batch_size_case());
+    found.push_back(testing::sync_batch_size_case());
     for (Case& it : testing::results_cases()) found.push_back(std::move(it));
     return found;
   }();

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 namespace bnlab {
 
@@ -15,7 +17,8 @@ inline constexpr int kExitStopped = 130;  ///< Ctrl-C; the same command goes on
 /// What a subcommand's callback leaves for main().
 struct Invocation {
   int exit_status = kExitDone;
-  std::string program;  ///< path of this executable, to start workers
+  std::string program;                 ///< path of this executable, to start workers
+  std::vector<std::string> arguments;  ///< all that follow the program's name
 };
 
 void add_reproduce(CLI::App& app, Invocation& invocation);
@@ -30,5 +33,6 @@ void add_doctor(CLI::App& app, Invocation& invocation);
 void add_repairs(CLI::App& app, Invocation& invocation);
 void add_status(CLI::App& app, Invocation& invocation);
 void add_worker(CLI::App& app, Invocation& invocation);
+void add_companion(CLI::App& app, Invocation& invocation);
 
 }  // namespace bnlab

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
@@ -67,6 +68,7 @@ int run(int argc, char** argv) {
       "bnlab COMMAND --help tells more about a command.");
   bnlab::Invocation invocation;
   invocation.program = program_path(argc > 0 ? argv[0] : "bnlab");
+  invocation.arguments.assign(argv + std::min(argc, 1), argv + argc);
   bnlab::add_reproduce(app, invocation);
   bnlab::add_list(app, invocation);
   bnlab::add_train(app, invocation);
@@ -79,6 +81,7 @@ int run(int argc, char** argv) {
   bnlab::add_repairs(app, invocation);
   bnlab::add_status(app, invocation);
   bnlab::add_worker(app, invocation);
+  bnlab::add_companion(app, invocation);
   refuse_unknown_command(app, argc, argv);
   try {
     app.parse(argc, argv);

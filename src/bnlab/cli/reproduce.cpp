@@ -6,6 +6,8 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/output.h"
+#include "bnlab/cli/plan_listing.h"
 #include "bnlab/cli/reproduction.h"
 
 namespace bnlab {
@@ -85,6 +87,8 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
       ->needs(executor);
   command->add_flag("--detach", options->detach, "End once the Slurm job is submitted")->needs(executor);
   command->add_flag("--join", options->join)->group("");
+  command->add_flag("--print-plan", options->print_plan,
+                    "Print the runs, with what each is estimated to cost, as JSON and stop");
   command->add_flag("--force", options->force, "Compute finished runs again");
   command->add_flag("--json", options->json, "Print report.json on standard output");
   command->footer(
@@ -101,6 +105,10 @@ void add_reproduce(CLI::App& app, Invocation& invocation) {
       throw std::invalid_argument("--serve goes with --executor local; bnlab serve shows the folder of any");
     }
     options->asked = arguments_of_elements(*command);
+    if (options->print_plan) {
+      print_json(plan_listing(request_of(*options)));
+      return;
+    }
     install_stop_handler();
     invocation.exit_status = Reproduction(*options, invocation.program, request_of(*options)).run();
   });

@@ -5,32 +5,18 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
-#include <set>
 #include <stdexcept>
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/live_page.h"
 #include "bnlab/cli/output.h"
+#include "bnlab/cli/plan_listing.h"
 #include "bnlab/launch/launcher.h"
 #include "bnlab/launch/slurm_executor.h"
 #include "bnlab/study/cost_shares.h"
 
 namespace bnlab {
 namespace {
-
-/// The runs of all experiments, each once: seed by seed, in the order of the experiments. So there is soon something to
-/// see, and the first seed of everything is done before the second seed of anything.
-std::vector<PlannedRun> runs_in_order(const std::vector<PlannedExperiment>& planned) {
-  std::vector<PlannedRun> runs;
-  std::set<std::string> seen;
-  for (const auto& experiment : planned) {
-    for (const auto& run : experiment.plan.runs()) {
-      if (seen.insert(run.id).second) runs.push_back(run);
-    }
-  }
-  std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
-  return runs;
-}
 
 /// "36 primary claims: 20 supported, 9 not supported, 7 undecided; and 60 secondary claims, in the report".
 std::string tally(const Json& claims) {
@@ -102,7 +88,7 @@ void Reproduction::prepare() {
     }
     create_run(folder, run.spec);
     if (!options_.join) forget_failure(out_.logs(), run.id);
-    Job job{run.id, run.title, {}, threads_of(run.spec), core_seconds(run.spec, facts_)};
+    Job job{run.id, run.title, {}, processors_of(run.spec), core_seconds(run.spec, facts_)};
     if (const auto* analysis = std::get_if<AnalysisSpec>(&run.spec)) job.inputs = analysis->inputs;
     const auto* train = std::get_if<TrainSpec>(&run.spec);
     steps_.push_back(train ? train->steps : 0);

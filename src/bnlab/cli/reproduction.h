@@ -26,6 +26,7 @@ struct ReproduceOptions {
   double patience = 30;            ///< seconds without a sign of another machine's process until its run is taken over
   bool join = false;               ///< an element of a cluster's job: no report
   std::string executor = "local";  ///< or "slurm"
+  bool print_plan = false;         ///< instead of computing anything
   bool detach = false;             ///< ends when the job is submitted
   std::string slurm_args;
   int64_t array = 4;

@@ -1,4 +1,5 @@
 // bnlab train: one run of one's own, in this process, with any probes.
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,8 +12,10 @@
 #include "bnlab/cli/environment.h"
 #include "bnlab/cli/output.h"
 #include "bnlab/cli/spec_flags.h"
+#include "bnlab/launch/local_ranks.h"
 #include "bnlab/launch/progress_display.h"
 #include "bnlab/probes/probe_list.h"
+#include "bnlab/ranks/gloo_ranks.h"
 #include "bnlab/record/lease_watch.h"
 #include "bnlab/record/parse_json.h"
 #include "bnlab/runs/completion.h"
@@ -25,7 +28,7 @@ namespace {
 struct TrainOptions {
   std::string data = "fashion-mnist", out = "bnlab-out", spec_file;
   SpecFlags flags;
-  double checkpoint_seconds = 20;
+  double checkpoint_seconds = 20, rank_timeout = 120;
   bool force = false, json = false, print_spec = false;
 };
 
@@ -49,13 +52,15 @@ bool take_default_probes(Json& spec) {
   return found;
 }
 
-/// The spec that the flags or the file ask for, with the default probes written out.
-RunSpec read_spec(const TrainOptions& options, const DataFacts& facts) {
+/// The spec that the flags or the file ask for, with the default probes written out, and of as many ranks as are there
+/// unless it says how many. `at_hand`: the number of processes that a launcher has started.
+RunSpec read_spec(const TrainOptions& options, const DataFacts& facts, int64_t at_hand) {
   Json json = options.spec_file.empty() ? options.flags.spec(facts) : read_spec_file(options.spec_file);
   const bool with_default_probes = take_default_probes(json);
   RunSpec spec = parse_run_spec(json);
   auto* train = std::get_if<TrainSpec>(&spec);
   if (!train) throw SpecError("kind", "bnlab train runs specs of kind \"train\"");
+  if (!json.contains("ranks")) train->ranks = at_hand;
   if (!with_default_probes) return spec;
   const auto full = std::get<TrainSpec>(full_run_spec(spec, facts));
   const int64_t layers = network_facts(full, facts).layers;
@@ -118,23 +123,66 @@ void print_summary(const Json& s) {
   fmt::print(" ({} of computing time).\nThe run is in {}\n", duration_text(cost), s["folder"].get<std::string>());
 }
 
-int train_one(const TrainOptions& options) {
+std::chrono::milliseconds patience(const TrainOptions& options) {
+  return std::chrono::milliseconds(static_cast<int64_t>(1000 * options.rank_timeout));
+}
+
+/// Joins the ranks that a launcher has started, all for the same run.
+std::shared_ptr<Ranks> join_for(const RankPlace& place, const std::string& id, const TrainOptions& options) {
+  auto ranks = join_ranks(place, patience(options));
+  require_same(*ranks, "the run that its arguments and its data make", id);
+  return ranks;
+}
+
+/// Whether the first rank has found something left to do. Collective.
+bool agree_on_work(Ranks& ranks, bool left) {
+  const at::Tensor flag = at::full({1}, left ? 1 : 0, at::kLong);
+  ranks.take_from_first(flag);
+  return flag.item<int64_t>() != 0;
+}
+
+/// All ranks but the first.
+int train_beside(const RankPlace& place, const RunSpec& spec, const DataChoice& data, const TrainOptions& options) {
+  ExecutionOptions execution;
+  execution.stop = &stop_requested();
+  execution.ranks = join_for(place, run_id(spec), options);
+  if (!agree_on_work(*execution.ranks, false)) return kExitDone;
+  DataShelf shelf(data);
+  const auto outcome = execute_beside_first(std::get<TrainSpec>(spec), shelf, execution);
+  return outcome == RunOutcome::kInterrupted ? kExitStopped : kExitDone;
+}
+
+int train_one(const TrainOptions& options, const Invocation& invocation) {
+  const std::optional<RankPlace> place = rank_place();
+  std::optional<SignalsWait> signals_wait;  // until it is known whether they are for ranks that are yet to be started
+  if (!place) signals_wait.emplace();
   const DataChoice data = parse_data_choice(options.data);
   const DataFacts facts = load_facts(data);
-  const RunSpec asked = read_spec(options, facts);
+  const RunSpec asked = read_spec(options, facts, place ? place->size : 1);
+  const bool is_first = !place || place->rank == 0;
   if (options.print_spec) {
-    print_json(to_json(full_run_spec(asked, facts)));
+    if (is_first) print_json(to_json(full_run_spec(asked, facts)));
     return kExitDone;
   }
   const RunSpec spec = complete_run_spec(asked, facts);
   require_threads("--threads", threads_of(spec));
+  const int64_t wanted = std::get<TrainSpec>(spec).ranks;
+  if (place && place->size > 1 && wanted == 1) {
+    throw SpecError("--ranks", fmt::format("expected {}, the number of processes that {} has started, got 1",
+                                           place->size, place->launcher));
+  }
+  if (!place && wanted > 1) return run_local_ranks(invocation.program, invocation.arguments, wanted);
+  signals_wait.reset();
+  if (!is_first) return train_beside(*place, spec, data, options);
   const std::string id = run_id(spec);
   const auto folder = OutFolder{options.out}.runs() / id;
+  ExecutionOptions execution;
+  if (place && wanted > 1) execution.ranks = join_for(*place, id, options);
   if (options.force) remove_run(folder);
   create_run(folder, spec);
   ProgressDisplay display;
-  ExecutionOptions execution;
   const std::string abandoned = await_lease(folder);
+  if (execution.ranks) static_cast<void>(agree_on_work(*execution.ranks, !run_ended(folder)));
   execution.stop = &stop_requested();
   execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
   const auto start = std::chrono::steady_clock::now();
@@ -151,6 +199,7 @@ int train_one(const TrainOptions& options) {
   DataShelf shelf(data);
   const auto outcome = execute_run(
       folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); }, abandoned);
+  execution.ranks.reset();  // the others may go
   if (outcome == RunOutcome::kInterrupted) {
     display.print("stopped; the same command goes on where it was");
     return kExitStopped;
@@ -179,6 +228,13 @@ void add_flags(CLI::App& command, TrainOptions& o) {
   };
   command.add_option_function<std::string>("--checkpoint-seconds", set_checkpoint_seconds, "Time between checkpoints")
       ->default_str(fmt::format("{}", o.checkpoint_seconds));
+  const auto set_rank_timeout = [&o](const std::string& text) {
+    o.rank_timeout = parse_seconds("--rank-timeout", text);
+  };
+  command
+      .add_option_function<std::string>("--rank-timeout", set_rank_timeout,
+                                        "Seconds after which a rank that does not answer is taken for lost")
+      ->default_str(fmt::format("{}", o.rank_timeout));
   command.add_flag("--force", o.force, "Compute the run again if it is finished");
   command.add_flag("--print-spec", o.print_spec, "Print the run spec with all its keys and stop");
   command.add_flag("--json", o.json, "Print the result as JSON");
@@ -196,7 +252,7 @@ void add_train(CLI::App& app, Invocation& invocation) {
       footer + "Example:\n  bnlab train --model vgg11 --norm batch --lr 0.5 --probe accuracy:every=50,examples=1000");
   command->callback([options, &invocation] {
     install_stop_handler();
-    invocation.exit_status = train_one(*options);
+    invocation.exit_status = train_one(*options, invocation);
   });
 }
 

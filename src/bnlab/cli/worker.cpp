@@ -12,6 +12,7 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/common.h"
+#include "bnlab/cli/companions.h"
 #include "bnlab/cli/ending.h"
 #include "bnlab/cli/output.h"
 #include "bnlab/launch/worker_protocol.h"
@@ -22,7 +23,7 @@ namespace bnlab {
 namespace {
 
 struct WorkerOptions {
-  std::string out, data;
+  std::string out, data, program;
   double checkpoint_seconds = 20;
 };
 
@@ -43,18 +44,29 @@ void log_to(const std::filesystem::path& log) {
   ::close(file);
 }
 
-RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, double checkpoint_seconds,
+/// The other processes of a run of several; none of another run, or where there is nothing left to do.
+std::unique_ptr<Companions> companions_of(const std::filesystem::path& folder, const WorkerOptions& options) {
+  const auto spec = read_spec(RunPaths{folder});
+  const auto* train = std::get_if<TrainSpec>(&spec);
+  if (!train || train->ranks == 1 || run_ended(folder)) return nullptr;
+  const auto log = OutFolder{options.out}.logs() / (folder.filename().string() + ".log");
+  return std::make_unique<Companions>(options.program, folder, options.data, train->ranks, log);
+}
+
+RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, const WorkerOptions& options,
                    const std::string& abandoned) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point said{};
   ExecutionOptions execution;
   execution.stop = &stop_requested();
-  execution.checkpoint_interval = std::chrono::duration<double>(checkpoint_seconds);
+  execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
   execution.progress = [&](int64_t step, int64_t steps, double) {
     if (Clock::now() - said < std::chrono::milliseconds(200)) return;
     said = Clock::now();
     tell_launcher({WorkerMessage::Kind::kProgress, static_cast<double>(step) / static_cast<double>(steps), ""});
   };
+  const auto companions = companions_of(folder, options);
+  if (companions) execution.ranks = companions->ranks();
   const auto warn = [](const std::string& text) { tell_launcher({WorkerMessage::Kind::kWarning, 0, text}); };
   return execute_run(folder, data, execution, warn, abandoned);
 }
@@ -68,7 +80,7 @@ int work(const WorkerOptions& options) {
       const std::string abandoned = id.size() < line.size() ? line.substr(id.size() + 1) : "";
       log_to(out.logs() / (id + ".log"));
       try {
-        const auto outcome = compute(out.runs() / id, data, options.checkpoint_seconds, abandoned);
+        const auto outcome = compute(out.runs() / id, data, options, abandoned);
         if (outcome == RunOutcome::kInterrupted) return kExitInterrupted;
         tell_launcher({WorkerMessage::Kind::kDone, 1, ""});
       } catch (const RunHeld& held) {
@@ -97,6 +109,7 @@ void add_worker(CLI::App& app, Invocation& invocation) {
   command->callback([options, &invocation] {
     install_stop_handler(SecondSignal::kIgnored);
     ::signal(SIGPIPE, SIG_IGN);
+    options->program = invocation.program;
     invocation.exit_status = work(*options);
   });
 }

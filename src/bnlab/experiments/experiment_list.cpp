@@ -26,6 +26,7 @@ const std::vector<Experiment>& experiments() {
                                               results_generalization(),
                                               results_depth(),
                                               results_batch_size(),
+                                              sync_batch_size(),
                                               santurkar_fig1(),
                                               santurkar_fig2(),
                                               santurkar_fig3(),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -47,15 +48,7 @@ class Handle {
   throw std::runtime_error(fmt::format("cannot start the processes of several ranks: {}", std::strerror(errno)));
 }
 
-int free_port() {
-  const Handle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  socklen_t length = sizeof address;
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(socket.number(), any, length) != 0 || ::getsockname(socket.number(), any, &length) != 0) fail_to_start();
-  return ntohs(address.sin_port);
-}
+constexpr std::array kRead = {SIGINT, SIGTERM, SIGCHLD};
 
 /// SIGINT, SIGTERM and SIGCHLD wait to be read while it lives.
 class SignalsRead {
@@ -63,20 +56,12 @@ class SignalsRead {
   SignalsRead() {
     sigset_t wanted;
     sigemptyset(&wanted);
-    for (const int number : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&wanted, number);
-    pthread_sigmask(SIG_BLOCK, &wanted, &before_);
+    for (const int number : kRead) sigaddset(&wanted, number);
     handle_ = Handle(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (handle_.number() < 0) {
-      pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-      fail_to_start();
-    }
+    if (handle_.number() < 0) fail_to_start();
   }
-  ~SignalsRead() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsRead(const SignalsRead&) = delete;
-  SignalsRead& operator=(const SignalsRead&) = delete;
 
   int handle() const { return handle_.number(); }
-  const sigset_t& before() const { return before_; }
 
   /// The next one that has come, or 0.
   int next() const {
@@ -85,9 +70,17 @@ class SignalsRead {
   }
 
  private:
-  sigset_t before_{};
+  SignalsWait wait_;
   Handle handle_;
 };
+
+/// This thread's mask without those signals: a rank takes them.
+sigset_t mask_of_ranks() {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  for (const int number : kRead) sigdelset(&mask, number);
+  return mask;
+}
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
@@ -220,7 +213,7 @@ class LocalRanks {
     command.insert(command.end(), arguments.begin(), arguments.end());
     const int port = free_port();
     for (std::int64_t rank = 0; rank < size; ++rank) {
-      ranks_.emplace_back(rank, command, environment_of(rank, size, port), signals_.before());
+      ranks_.emplace_back(rank, command, environment_of(rank, size, port), mask_of_ranks());
     }
   }
 
@@ -284,6 +277,27 @@ class LocalRanks {
 };
 
 }  // namespace
+
+int free_port() {
+  const Handle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  socklen_t length = sizeof address;
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(socket.number(), any, length) != 0 || ::getsockname(socket.number(), any, &length) != 0) fail_to_start();
+  return ntohs(address.sin_port);
+}
+
+SignalsWait::SignalsWait() {
+  sigset_t waiting;
+  sigemptyset(&waiting);
+  for (const int number : kRead) sigaddset(&waiting, number);
+  pthread_sigmask(SIG_BLOCK, &waiting, &before_);
+}
+
+SignalsWait::~SignalsWait() {
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 int run_local_ranks(const std::string& program, const std::vector<std::string>& arguments, std::int64_t size,
                     std::chrono::milliseconds grace) {

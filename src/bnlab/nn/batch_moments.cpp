@@ -17,6 +17,10 @@ void BatchMoments::add(const at::Tensor& mean, const at::Tensor& var_biased, std
   count_ += count;
 }
 
+at::Tensor BatchMoments::var_biased() const {
+  return squares_ / static_cast<double>(count_);
+}
+
 at::Tensor BatchMoments::var_unbiased() const {
   return squares_ / static_cast<double>(count_ - 1);
 }

@@ -15,6 +15,7 @@ class BatchMoments {
 
   [[nodiscard]] std::int64_t count() const { return count_; }     ///< values a channel
   [[nodiscard]] const at::Tensor& mean() const { return mean_; }  ///< (C) double; undefined before any batch
+  [[nodiscard]] at::Tensor var_biased() const;                    ///< (C) double, for one value or more
   [[nodiscard]] at::Tensor var_unbiased() const;                  ///< (C) double, for two values or more
 
  private:

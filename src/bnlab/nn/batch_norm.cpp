@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 
+#include "bnlab/nn/synchronized_batch_norm.h"
 #include "bnlab/ops/running_statistics.h"
 
 namespace bnlab {
@@ -62,6 +63,11 @@ at::Tensor BatchNorm::normalized(const at::Tensor& x, const ops::Epilogue& epilo
   if (!is_training() && options_.track_running_stats) {
     return ops::batch_norm_evaluation(x, gamma_, beta_, running_mean_, running_var_, options_.eps, epilogue);
   }
+  if (is_training() && ranks_) {
+    const auto [out, count] = synchronized_batch_norm(ranks_, x, gamma_, beta_, options_.eps, epilogue);
+    if (options_.track_running_stats) track(out.mean, out.var_biased, count);
+    return out.y;
+  }
   const ops::BatchNormOutput out = ops::batch_norm_training(x, gamma_, beta_, options_.eps, epilogue);
   if (is_training() && options_.track_running_stats) track(out.mean, out.var_biased, x.numel() / options_.channels);
   return out.y;
@@ -110,7 +116,8 @@ NormKind batch_norm_kind() {
                                                                 .affine = options.number("affine") != 0,
                                                                 .learn_gamma = options.number("gamma") != 0,
                                                                 .learn_beta = options.number("beta") != 0});
-          }};
+          },
+          NormKind::Over::kBatch};
 }
 
 }  // namespace bnlab

@@ -4,11 +4,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "bnlab/nn/batch_moments.h"
 #include "bnlab/nn/norm.h"
 #include "bnlab/nn/norm_list.h"
+#include "bnlab/nn/ranks.h"
 #include "bnlab/ops/batch_norm.h"
 
 namespace bnlab {
@@ -52,6 +55,10 @@ class BatchNorm final : public Norm {
   [[nodiscard]] std::int64_t num_batches_tracked() const;                         ///< 0 unless tracked
   [[nodiscard]] std::int64_t skipped() const;                                     ///< 0 unless skip_nonfinite
 
+  /// From now on the batches of training are normalized by the statistics of all ranks' batches together
+  /// (synchronized_batch_norm.h); null ends that. Evaluation stays as it is.
+  void synchronize(std::shared_ptr<Ranks> ranks) { ranks_ = std::move(ranks); }
+
   /// From now on the statistics of training batches go into `moments`, and the running ones stay; null ends that.
   /// `moments` must live until then. Only with track_running_stats.
   void collect(BatchMoments* moments) { collected_ = moments; }
@@ -66,6 +73,7 @@ class BatchNorm final : public Norm {
   at::Tensor window_mean_, window_var_, skipped_;
   std::int64_t tracked_step_ = -1;  // the step of the last batch taken
   BatchMoments* collected_ = nullptr;
+  std::shared_ptr<Ranks> ranks_;  // null: this process's batches alone
 };
 
 /// Begins the next step for all layers with once_per_step; for the training loop. Until it is called first, all is one

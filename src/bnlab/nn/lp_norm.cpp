@@ -135,7 +135,8 @@ NormKind kind_of(const std::string& name, const std::string& title, double p) {
         .meaning = "weight of a new batch in running statistics"}},
       [p](std::int64_t channels, const Options& options) -> std::shared_ptr<Norm> {
         return std::make_shared<LpNorm>(LpNormOptions{channels, p, options.number("eps"), options.number("momentum")});
-      }};
+      },
+      NormKind::Over::kOwnBatch};
 }
 
 }  // namespace

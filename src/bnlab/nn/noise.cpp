@@ -116,7 +116,8 @@ NormKind noise_kind() {
   return {"noise", "noise of changing mean and scale, no normalization", kNoiseOptions,
           [](std::int64_t, const Options& options) -> std::shared_ptr<Norm> {
             return std::make_shared<Noisy>(nullptr, noise_options(options));
-          }};
+          },
+          NormKind::Over::kOwnBatch};
 }
 
 NormKind noisy_batch_norm_kind() {
@@ -126,7 +127,8 @@ NormKind noisy_batch_norm_kind() {
   return {"noisy-batch", "batch normalization, then noise of changing mean and scale", options,
           [make_batch = batch.make](std::int64_t channels, const Options& given) -> std::shared_ptr<Norm> {
             return std::make_shared<Noisy>(make_batch(channels, given), noise_options(given));
-          }};
+          },
+          NormKind::Over::kOwnBatch};
 }
 
 }  // namespace bnlab

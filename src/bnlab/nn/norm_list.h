@@ -17,6 +17,9 @@ struct NormKind {
   std::vector<OptionInfo> options;
   /// `options` are complete. Returns null for "none": the model then has no such layer.
   std::function<std::shared_ptr<Norm>(int64_t channels, const Options& options)> make;
+  /// What it goes by in training: each example alone, or a whole batch, which several processes may share
+  /// (BatchNorm::synchronize()) or not. Noise is drawn for the batch of one process.
+  enum class Over { kExample, kBatch, kOwnBatch } over = Over::kExample;
 };
 
 const std::vector<NormKind>& norm_kinds();

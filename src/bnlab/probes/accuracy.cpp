@@ -54,7 +54,10 @@ ProbeKind accuracy_probe() {
             const int64_t all = parameters.split == "train" ? setting.train_count : setting.test_count;
             return forward_cost(parameters.examples == 0 ? all : std::min(parameters.examples, all), setting);
           },
-          "split"};
+          "split",
+          /*thinnable=*/true,
+          /*plain_steps_only=*/false,
+          /*of_the_batch=*/false};
 }
 
 }  // namespace bnlab

@@ -39,6 +39,8 @@ struct ProbeKind {
   bool thinnable = true;
   /// Whether its definition takes the step to be weights - rate*gradient, as only plain gradient descent makes it.
   bool plain_steps_only = false;
+  /// Whether it looks at the step's own batch, which a rank of several has a part of, or at the network alone.
+  bool of_the_batch = true;
 };
 
 /// A forward pass of `images`, in training steps: a step is a forward pass of the batch and a backward pass twice as

@@ -112,6 +112,11 @@ int64_t threads_of(const RunSpec& spec) {
   return std::visit([](const auto& s) { return s.threads; }, spec);
 }
 
+int64_t processors_of(const RunSpec& spec) {
+  const auto* train = std::get_if<TrainSpec>(&spec);
+  return threads_of(spec) * (train ? train->ranks : 1);
+}
+
 std::string kind_of(const RunSpec& spec) {
   return std::holds_alternative<TrainSpec>(spec) ? "train" : "analysis";
 }

@@ -86,6 +86,11 @@ struct TrainSpec {
   int64_t steps = 0;
   int64_t seed = 0;
   int64_t threads = 0;  ///< part of the spec, since oneDNN's gradients depend on it; 0: by rule (complete_run_spec)
+  /// Processes that share each batch, `threads` each, and add up their gradients.
+  int64_t ranks = 1;
+  /// Whose examples the statistics of a normalization over the batch are of: "synchronized", of all ranks' together;
+  /// "local", of each rank's own, and evaluation goes by those of the first.
+  std::string rank_statistics = "synchronized";
   std::string precision = "f32";
   std::string memory_format = "channels-last";
   std::optional<double> divergence_loss = 1e3;  ///< diverged when the loss is not finite or above this (Bjorck 2018)
@@ -124,7 +129,8 @@ std::string canonical_json(const RunSpec& spec);
 /// First 16 hex digits of the SHA-256 of canonical_json(spec).
 std::string run_id(const RunSpec& spec);
 
-int64_t threads_of(const RunSpec& spec);
-std::string kind_of(const RunSpec& spec);  ///< "train" or "analysis"
+int64_t threads_of(const RunSpec& spec);     ///< of one process
+int64_t processors_of(const RunSpec& spec);  ///< that it keeps busy: threads of all its ranks
+std::string kind_of(const RunSpec& spec);    ///< "train" or "analysis"
 
 }  // namespace bnlab

@@ -117,6 +117,32 @@ void fill_probes(TrainSpec& spec, const ProbeSetting& setting) {
   }
 }
 
+/// What a run of several ranks cannot have; and one id for what has no choice.
+void fill_ranks(TrainSpec& spec) {
+  using Over = NormKind::Over;
+  const NormKind& norm = find_norm_kind(spec.model.norm.kind);
+  if (spec.ranks == 1 || norm.over == Over::kExample) spec.rank_statistics = TrainSpec{}.rank_statistics;
+  if (spec.ranks == 1) return;
+  if (spec.batch < spec.ranks) {
+    throw SpecError("batch", "expected an example for each of the " + std::to_string(spec.ranks) + " ranks, got " +
+                                 std::to_string(spec.batch));
+  }
+  if (norm.over == Over::kOwnBatch && spec.rank_statistics == "synchronized") {
+    throw SpecError("rank_statistics",
+                    "expected local: the normalization " + norm.kind + " cannot be synchronized over ranks");
+  }
+  if (spec.probe_budget) {
+    throw SpecError("probe_budget", "expected none with several ranks, which would measure different costs");
+  }
+  for (const ProbeSpec& probe : spec.probes) {
+    if (!find_probe_kind(probe.name)->of_the_batch) continue;
+    throw SpecError("probes",
+                    "the probe \"" + probe.name +
+                        "\" looks at the batch of a step, of which each of several ranks has a part; leave it "
+                        "out, or use one rank");
+  }
+}
+
 TrainSpec full_train(TrainSpec spec, const DataFacts& at_hand) {
   const DataFacts& data = checked_data(spec, at_hand);
   if (spec.data.pad_to <= data.shape.size / spec.data.pool) spec.data.pad_to = 0;  // pads nothing: one id
@@ -125,6 +151,7 @@ TrainSpec full_train(TrainSpec spec, const DataFacts& at_hand) {
   spec.optimizer = complete_optimizer(std::move(spec.optimizer));
   const NetworkFacts network = network_facts(spec, data);
   fill_probes(spec, probe_setting(spec, network, data));
+  fill_ranks(spec);
   if (spec.threads == 0) spec.threads = threads_by_rule(step_macs(spec, network));
   if (spec.trajectory.keep == "none") spec.trajectory = TrajectorySpec{};
   return spec;

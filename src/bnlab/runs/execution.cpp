@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include "bnlab/analyses/analysis_list.h"
 #include "bnlab/record/run_lease.h"
@@ -11,14 +12,42 @@
 namespace bnlab {
 namespace {
 
-RunOutcome execute_train(RunWriter& writer, DataShelf& data, const ExecutionOptions& options) {
-  const DataFacts facts = facts_of(data.dataset(std::get<TrainSpec>(writer.spec())));
-  const auto spec = std::get<TrainSpec>(full_run_spec(writer.spec(), facts));
-  const TrainingData training_data = data.training_data(spec);
-  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts), facts);
+/// What a train run is made of, from its stored spec.
+struct TrainParts {
+  TrainSpec spec;  ///< with all its keys
+  TrainingData data;
   std::vector<std::unique_ptr<StepObserver>> observers;
-  for (const auto& probe : spec.probes) observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
-  return train(writer, training_data, std::move(observers), options);
+};
+
+TrainParts train_parts(const TrainSpec& stored, DataShelf& data) {
+  const DataFacts facts = facts_of(data.dataset(stored));
+  const auto spec = std::get<TrainSpec>(full_run_spec(stored, facts));
+  TrainParts parts{spec, data.training_data(spec), {}};
+  const ProbeSetting setting = probe_setting(spec, network_facts(spec, facts), facts);
+  for (const auto& probe : spec.probes) parts.observers.push_back(find_probe_kind(probe.name)->make(probe, setting));
+  return parts;
+}
+
+void check_ranks(const TrainSpec& spec, const ExecutionOptions& options) {
+  const int64_t at_hand = options.ranks ? options.ranks->size() : 1;
+  if (at_hand == spec.ranks || (at_hand > 1 && spec.ranks > 1 && spec.rank_statistics == "synchronized")) return;
+  throw SpecError("ranks", fmt::format("the run is one of {} rank{}, with {} statistics, and {} at work on it; start "
+                                       "as many as it has",
+                                       spec.ranks, spec.ranks == 1 ? "" : "s", spec.rank_statistics,
+                                       at_hand == 1 ? "1 is" : fmt::format("{} are", at_hand)));
+}
+
+RunOutcome execute_train(RunWriter& writer, DataShelf& data, const ExecutionOptions& options) {
+  TrainParts parts = train_parts(std::get<TrainSpec>(writer.spec()), data);
+  check_ranks(parts.spec, options);
+  return train(writer, parts.data, std::move(parts.observers), options);
+}
+
+/// Also of the ranks at work, since their number may change the bits.
+std::string fingerprint_of(const ExecutionOptions& options) {
+  Json all = fingerprint();
+  if (options.ranks) all["ranks"] = options.ranks->size();
+  return all.dump();
 }
 
 RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& folder, DataShelf& data,
@@ -64,7 +93,7 @@ RunOutcome execute_run(const std::filesystem::path& folder, DataShelf& data, con
     if (!lease) lease.emplace(lease_of(folder), abandoned);
     lease->require();
   };
-  auto writer = std::make_unique<RunWriter>(folder, fingerprint().dump(), hold_lease);
+  auto writer = std::make_unique<RunWriter>(folder, fingerprint_of(options), hold_lease);
   if (writer->finished()) return RunOutcome::kDone;
   if (!writer->warning().empty()) warn(writer->warning());
   try {
@@ -73,6 +102,13 @@ RunOutcome execute_run(const std::filesystem::path& folder, DataShelf& data, con
     static_cast<void>(writer.release());  // to close its database would roll it back, which is a change, too
     throw;
   }
+}
+
+RunOutcome execute_beside_first(const TrainSpec& stored, DataShelf& data, const ExecutionOptions& options) {
+  TrainParts parts = train_parts(stored, data);
+  check_ranks(parts.spec, options);
+  at::manual_seed(c10::default_rng_seed_val);
+  return train_beside_first(parts.spec, parts.data, std::move(parts.observers), options);
 }
 
 }  // namespace bnlab

@@ -31,7 +31,7 @@ NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand) {
 }
 
 double step_macs(const TrainSpec& spec, const NetworkFacts& network) {
-  return 3.0 * static_cast<double>(network.macs) * static_cast<double>(spec.batch);
+  return 3.0 * static_cast<double>(network.macs) * static_cast<double>(spec.batch) / static_cast<double>(spec.ranks);
 }
 
 }  // namespace bnlab

@@ -13,7 +13,7 @@ TaskShape task_of(const TrainSpec& spec, const DataFacts& at_hand);
 /// Made once for each network.
 NetworkFacts network_facts(const TrainSpec& spec, const DataFacts& at_hand);
 
-/// Multiply-accumulates of a training step: forward, and twice as many backward.
+/// Multiply-accumulates of a rank's training step: forward, and twice as many backward.
 double step_macs(const TrainSpec& spec, const NetworkFacts& network);
 
 }  // namespace bnlab

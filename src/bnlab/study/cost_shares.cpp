@@ -5,7 +5,7 @@
 namespace bnlab {
 
 double core_seconds(const RunSpec& spec, const DataFacts& data) {
-  return estimated_seconds(spec, data) * static_cast<double>(threads_of(spec));
+  return estimated_seconds(spec, data) * static_cast<double>(processors_of(spec));
 }
 
 double CostShares::add(const Plan& plan) {

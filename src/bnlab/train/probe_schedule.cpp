@@ -30,10 +30,10 @@ int64_t least_thinning(const std::vector<ProbeCost>& costs, double seconds) {
   return n;
 }
 
-ProbeSchedule::ProbeSchedule(RunWriter& writer, const std::vector<std::unique_ptr<StepObserver>>& observers,
+ProbeSchedule::ProbeSchedule(TrainingRecord& record, const std::vector<std::unique_ptr<StepObserver>>& observers,
                              int64_t steps, std::optional<double> budget, int64_t first)
-    : writer_(writer), observers_(observers), steps_(steps), budget_(budget), wanted_(observers.size(), 0) {
-  const std::string stored = budget ? writer.get_meta(kMeta) : "";
+    : record_(record), observers_(observers), steps_(steps), budget_(budget), wanted_(observers.size(), 0) {
+  const std::string stored = budget ? record.get_meta(kMeta) : "";
   if (!stored.empty()) {
     const Json chosen = parse_json(stored, "probe_schedule of the run");
     thinning_ = chosen.at("every").get<int64_t>();
@@ -61,7 +61,7 @@ void ProbeSchedule::choose(int64_t step, double step_seconds, const std::vector<
                        {"from", from_},
                        {"expected", (cost_at(costs, thinning_) + spent + at_end) / bare},
                        {"step_seconds", step_seconds}};
-  writer_.set_meta(kMeta, stored.dump());
+  record_.set_meta(kMeta, stored.dump());
 }
 
 bool ProbeSchedule::due(size_t index, int64_t step) {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "bnlab/record/run_store.h"
 #include "bnlab/train/step_observer.h"
+#include "bnlab/train/training_record.h"
 
 namespace bnlab {
 
@@ -37,7 +37,7 @@ class ProbeSchedule {
 
   /// `budget`: share of the processor time of all steps without probes, e.g. 0.05. `first`: the step at which the run
   /// begins or goes on.
-  ProbeSchedule(RunWriter& writer, const std::vector<std::unique_ptr<StepObserver>>& observers, int64_t steps,
+  ProbeSchedule(TrainingRecord& record, const std::vector<std::unique_ptr<StepObserver>>& observers, int64_t steps,
                 std::optional<double> budget, int64_t first);
 
   /// Whether choose() is to be called before anything is shown, `steps` steps having been timed.
@@ -53,7 +53,7 @@ class ProbeSchedule {
  private:
   bool thinned(size_t index) const { return thinning_ > 1 && observers_[index]->may_skip(); }
 
-  RunWriter& writer_;
+  TrainingRecord& record_;
   const std::vector<std::unique_ptr<StepObserver>>& observers_;
   int64_t steps_;
   std::optional<double> budget_;

@@ -14,6 +14,8 @@
 #include "bnlab/train/evaluate.h"
 #include "bnlab/train/optimizer.h"
 #include "bnlab/train/probe_schedule.h"
+#include "bnlab/train/rank_share.h"
+#include "bnlab/train/training_record.h"
 #include "bnlab/train/trajectory_keeper.h"
 
 namespace bnlab {
@@ -26,8 +28,8 @@ constexpr std::chrono::seconds kCommitInterval{2};
 /// Processor seconds spent in each probe, kept beside the run's results.
 class ProbeCosts {
  public:
-  explicit ProbeCosts(RunWriter& writer) : writer_(writer) {
-    const std::string before = writer.get_meta("probe_seconds");
+  explicit ProbeCosts(TrainingRecord& record) : record_(record) {
+    const std::string before = record.get_meta("probe_seconds");
     if (!before.empty()) seconds_ = parse_json(before, "probe_seconds of the run").get<std::map<std::string, double>>();
   }
   template <class Work>
@@ -41,19 +43,20 @@ class ProbeCosts {
     for (const auto& [probe, seconds] : seconds_) sum += seconds;
     return sum;
   }
-  void store() { writer_.set_meta("probe_seconds", Json(seconds_).dump()); }
+  void store() { record_.set_meta("probe_seconds", Json(seconds_).dump()); }
 
  private:
-  RunWriter& writer_;
+  TrainingRecord& record_;
   std::map<std::string, double> seconds_;
 };
 
 class Training {
  public:
-  Training(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
-           const ExecutionOptions& options)
-      : writer_(writer),
-        spec_(std::get<TrainSpec>(writer.spec())),
+  /// `writer`: of `spec`'s run; null on all ranks but the first.
+  Training(const TrainSpec& spec, RunWriter* writer, const TrainingData& data,
+           std::vector<std::unique_ptr<StepObserver>> observers, const ExecutionOptions& options)
+      : record_(writer),
+        spec_(spec),
         data_(data),
         observers_(std::move(observers)),
         options_(options),
@@ -61,25 +64,30 @@ class Training {
         parameters_(network_->parameters()),
         optimizer_(make_optimizer(spec_.optimizer, parameters_)),
         loader_(data.training_loader()),
-        costs_(writer) {
+        costs_(record_) {
     at::manual_seed(mix(static_cast<uint64_t>(spec_.seed), "noise"));
-    if (writer_.resume_from()) {
+    std::optional<std::string> start = writer ? writer->resume_from() : std::nullopt;
+    if (options.ranks) {
+      share_.emplace(options.ranks, spec_, *network_);
+      start = share_->agree_on_start(start);
+    }
+    if (start) {
       TrainingState state = this->state();
-      step_ = load_checkpoint(*writer_.resume_from(), state);
+      step_ = load_checkpoint(*start, state);
     }
     look_seconds_.assign(observers_.size(), 0);
-    schedule_.emplace(writer_, observers_, spec_.steps, spec_.probe_budget, step_);
+    schedule_.emplace(record_, observers_, spec_.steps, spec_.probe_budget, step_);
   }
 
   RunOutcome run() {
     while (step_ < spec_.steps) {
-      if (options_.stop && *options_.stop) {
+      if (stopped()) {
         checkpoint();
         return RunOutcome::kInterrupted;
       }
       if (!make_step()) {
         costs_.store();
-        writer_.finish(step_, save_checkpoint(state()), step_);
+        record_.finish(step_, content(), step_);
         return RunOutcome::kDone;
       }
       ++step_;
@@ -87,17 +95,24 @@ class Training {
     }
     show_end();
     costs_.store();
-    writer_.finish(step_, save_checkpoint(state()), -1);
+    record_.finish(step_, content(), -1);
     return RunOutcome::kDone;
   }
 
  private:
   TrainingState state() { return {step_, *network_, *optimizer_, loader_, observers_}; }
+  std::function<std::string()> content() {
+    return [this] { return save_checkpoint(state()); };
+  }
 
   void checkpoint() {
     costs_.store();
-    writer_.checkpoint(step_, save_checkpoint(state()));
+    record_.checkpoint(step_, content());
   }
+
+  bool told_to_stop() const { return options_.stop && *options_.stop; }
+  /// All ranks at the same step: when each knows, from the last step's totals, that one of them has been told to.
+  bool stopped() const { return share_ ? totals_.stop : told_to_stop(); }
 
   void save_now_and_then() {
     const auto now = Clock::now();
@@ -105,7 +120,7 @@ class Training {
       checkpoint();
       last_checkpoint_ = last_commit_ = Clock::now();
     } else if (now - last_commit_ >= kCommitInterval) {
-      writer_.commit();
+      record_.commit();
       last_commit_ = now;
     }
   }
@@ -118,25 +133,39 @@ class Training {
   bool make_step() {
     const double start = cpu_seconds();
     const Batch batch = loader_.next();
+    const Batch part = share_ ? share_->part(batch) : batch;
+    if (share_) share_->begin_step(step_);
     optimizer_->zero_grad();
-    const at::Tensor logits = network_->forward(batch.x);
-    const at::Tensor loss = batch_loss(logits, batch.y);
-    const double loss_value = loss.item<double>();
-    writer_.scalar(step_, {"train", 0, "loss"}, loss_value);
+    const at::Tensor logits = network_->forward(part.x);
+    const at::Tensor loss = batch_loss(logits, part.y);
+    total(part, logits.detach(), loss.item<double>());
+    record_.scalar(step_, {"train", 0, "loss"}, totals_.loss);
     if (!batch.y.is_floating_point()) {
-      const auto right = static_cast<double>(count_right(logits.detach(), batch.y));
-      writer_.scalar(step_, {"train", 0, "accuracy"}, right / static_cast<double>(batch.y.size(0)));
+      const auto examples = static_cast<double>(batch.y.size(0));
+      record_.scalar(step_, {"train", 0, "accuracy"}, static_cast<double>(totals_.right) / examples);
     }
-    if (options_.progress) options_.progress(step_, spec_.steps, loss_value);
-    if (diverged(loss_value)) return false;
-    loss.backward();
+    if (options_.progress) options_.progress(step_, spec_.steps, totals_.loss);
+    if (diverged(totals_.loss)) return false;
+    if (share_) {
+      share_->backward(loss, part.x.size(0), part.y.is_floating_point());
+    } else {
+      loss.backward();
+    }
     const double lr = learning_rate(spec_.optimizer, step_, spec_.steps);
-    show_step(batch, loss_value, lr, cpu_seconds() - start);
-    keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
+    show_step(batch, totals_.loss, lr, cpu_seconds() - start);
+    keep_trajectory(record_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
     set_learning_rate(*optimizer_, lr);
     optimizer_->step();
     advance_step();
     return true;
+  }
+
+  /// Of the whole batch, from what a part of it gave, which is all of it unless there are several ranks.
+  void total(const Batch& part, const at::Tensor& logits, double loss) {
+    const bool regression = part.y.is_floating_point();
+    const int64_t right = regression ? 0 : count_right(logits, part.y);
+    totals_ = {loss, right, false};
+    if (share_) totals_ = share_->totals(loss, right, told_to_stop(), part.x.size(0), regression);
   }
 
   /// `seconds`: of processors, what the step has cost until here, which is nearly all of it.
@@ -153,7 +182,7 @@ class Training {
     if (schedule_->to_be_chosen(step_seconds_.size())) choose_schedule(show);
     for (size_t i = 0; i < observers_.size(); ++i) {
       if (schedule_->due(i, step_)) {
-        look_seconds_[i] = show(*observers_[i], Recorder(writer_, observers_[i]->name()));
+        look_seconds_[i] = show(*observers_[i], record_.of_probe(observers_[i]->name()));
       }
     }
     if (warm_ && step_seconds_.size() < ProbeSchedule::kWarmSteps) step_seconds_.push_back(seconds);
@@ -174,15 +203,15 @@ class Training {
   }
 
   void show_end() {
-    keep_trajectory(writer_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
+    keep_trajectory(record_, spec_.trajectory, step_, parameters_, static_cast<uint64_t>(spec_.seed));
     for (const auto& observer : observers_) {
       if (!observer->wants_end()) continue;
-      Recorder recorder(writer_, observer->name());
+      Recorder recorder = record_.of_probe(observer->name());
       costs_.time(observer->name(), [&] { observer->observe_end({step_, *network_, data_, spec_, recorder}); });
     }
   }
 
-  RunWriter& writer_;
+  TrainingRecord record_;
   const TrainSpec& spec_;
   const TrainingData& data_;
   std::vector<std::unique_ptr<StepObserver>> observers_;
@@ -192,6 +221,8 @@ class Training {
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
   Loader loader_;
   ProbeCosts costs_;
+  std::optional<RankShare> share_;  ///< none: all of each batch
+  RankShare::Totals totals_;        ///< of the last step
   std::optional<ProbeSchedule> schedule_;
   std::vector<double> look_seconds_;  ///< of processors, as all costs: of each probe's last look
   std::vector<double> step_seconds_;  ///< of the first steps without probes, but for the process's first
@@ -219,7 +250,13 @@ std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& s
 RunOutcome train(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
                  const ExecutionOptions& options) {
   at::set_num_threads(static_cast<int>(threads_of(writer.spec())));
-  return Training(writer, data, std::move(observers), options).run();
+  return Training(std::get<TrainSpec>(writer.spec()), &writer, data, std::move(observers), options).run();
+}
+
+RunOutcome train_beside_first(const TrainSpec& spec, const TrainingData& data,
+                              std::vector<std::unique_ptr<StepObserver>> observers, const ExecutionOptions& options) {
+  at::set_num_threads(static_cast<int>(spec.threads));
+  return Training(spec, nullptr, data, std::move(observers), options).run();
 }
 
 }  // namespace bnlab

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "bnlab/nn/ranks.h"
 #include "bnlab/record/run_store.h"
 #include "bnlab/train/step_observer.h"
 #include "bnlab/train/training_data.h"
@@ -20,6 +21,7 @@ struct ExecutionOptions {
   const std::atomic<bool>* stop = nullptr;                ///< set by a signal handler: checkpoint and return
   std::chrono::duration<double> checkpoint_interval{20};  ///< time between checkpoints
   std::function<void(int64_t step, int64_t steps, double loss)> progress;  ///< called now and then
+  std::shared_ptr<Ranks> ranks;  ///< those that share a run of several; null: a run of one
 };
 
 /// The network of `spec`, initialized from its seed, in its memory format, in training mode.
@@ -30,5 +32,10 @@ std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& s
 /// The result depends on the spec alone: interrupted and resumed anywhere, it has the same bits.
 RunOutcome train(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
                  const ExecutionOptions& options);
+
+/// What all ranks of a run but the first do, while the first is in train() with the same spec and data: train with it,
+/// and record nothing. `spec`: complete (completion.h).
+RunOutcome train_beside_first(const TrainSpec& spec, const TrainingData& data,
+                              std::vector<std::unique_ptr<StepObserver>> observers, const ExecutionOptions& options);
 
 }  // namespace bnlab

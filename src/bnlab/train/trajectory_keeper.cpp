@@ -34,10 +34,10 @@ std::vector<float> random_projection(const std::vector<at::Tensor>& parameters, 
   return projected;
 }
 
-void keep_trajectory(RunWriter& writer, const TrajectorySpec& spec, int64_t step,
+void keep_trajectory(TrainingRecord& record, const TrajectorySpec& spec, int64_t step,
                      const std::vector<at::Tensor>& parameters, uint64_t seed) {
-  if (spec.keep == "none" || step % spec.every != 0) return;
-  writer.trajectory_frame(
+  if (!record.is_kept() || spec.keep == "none" || step % spec.every != 0) return;
+  record.trajectory_frame(
       step, spec.keep == "weights" ? concatenated(parameters) : random_projection(parameters, spec.dims, seed));
 }
 

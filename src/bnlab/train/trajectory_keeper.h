@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "bnlab/record/run_store.h"
+#include "bnlab/train/training_record.h"
 
 namespace bnlab {
 
@@ -16,8 +16,8 @@ std::vector<float> random_projection(const std::vector<at::Tensor>& parameters, 
 /// All parameters, concatenated in logical (row-major) order.
 std::vector<float> concatenated(const std::vector<at::Tensor>& parameters);
 
-/// Writes a frame of `step` to `writer` if `spec` asks for one.
-void keep_trajectory(RunWriter& writer, const TrajectorySpec& spec, int64_t step,
+/// Writes a frame of `step` to `record` if `spec` asks for one.
+void keep_trajectory(TrainingRecord& record, const TrajectorySpec& spec, int64_t step,
                      const std::vector<at::Tensor>& parameters, uint64_t seed);
 
 }  // namespace bnlab

@@ -14,6 +14,7 @@ Experiment sigmoid_saturation();     ///< sigmoids with and without BN
 Experiment results_depth();          ///< gradients by layer in deep networks
 Experiment chasing_game();           ///< a unit behind a layer that also learns
 Experiment results_batch_size();     ///< BN and the size of the batch
+Experiment sync_batch_size();        ///< BN where several processes share a batch
 Experiment placement();              ///< BN before or behind the ReLU?
 
 // What BN is said to bring.
