@@ -197,7 +197,9 @@ TEST_F(LauncherTest, ALogThatCannotBeWrittenFailsItsJobAndSkipsWhatNeedsIt) {
 
 TEST_F(LauncherTest, ARunThatSomebodyElseHoldsIsLeftToHimAndDoneWhenHeHasEndedIt) {
   const auto folder = temp_ / "runs" / "theirs";
-  create_run(folder, TrainSpec{});
+  TrainSpec spec;
+  spec.steps = 1;
+  create_run(folder, spec);
   SharedRuns shared(temp_ / "runs", temp_ / "logs", std::chrono::milliseconds(60'000));
   options_.shared = &shared;
   options_.cores = 1;
@@ -218,7 +220,7 @@ TEST_F(LauncherTest, ARunThatSomebodyElseHoldsIsLeftToHimAndDoneWhenHeHasEndedIt
 TEST_F(LauncherTest, AWorkerThatFindsItsRunHeldOrLosesItIsNoFailure) {
   options_.cores = 1;
   const auto status =
-      run({job("held", "test -f again && echo bnlab-done; touch again; echo bnlab-held by n2; continue"),
+      run({job("held", "test -f again || { touch again; echo bnlab-held by n2; continue; }"),
            job("lost", "test -f twice || { touch twice; exit 76; }"), job("other", "true")});
   for (const auto& job : status) EXPECT_EQ(job.state, JobState::kDone) << job.error;
   EXPECT_EQ(started().size(), 5u);
