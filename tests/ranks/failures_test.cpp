@@ -99,6 +99,17 @@ TEST(Failures, AnotherRankIsNotThere) {
   EXPECT_LT(watch.time(), milliseconds(2500));
 }
 
+TEST(Failures, TheFirstRankEndsWhileOthersAreWaitedFor) {
+  const Port port(false);
+  const auto work = [&](std::int64_t rank, milliseconds timeout) {
+    return join_ranks(local_place(rank, 3, port.number()), timeout) ? "joined" : "";
+  };
+  Child second([&] { return work(1, milliseconds(10000)); });
+  Child first([&] { return work(0, kShort); });
+  EXPECT_THAT(first.said(), HasSubstr("rank 2 did not come"));
+  EXPECT_THAT(second.said(), HasSubstr("threw: rank 1 of 3: the first rank left 127.0.0.1:"));
+}
+
 TEST(Failures, ThePortIsTaken) {
   const Port port(true);
   Child first([&] { return join_ranks(local_place(0, 2, port.number()), kShort) ? "joined" : ""; });

@@ -61,6 +61,16 @@ TEST(GlooRanks, EveryCallWithEveryType) {
   for (const std::int64_t size : {1, 2, 3, 4}) EXPECT_THAT(run_processes(size, check_every_call), Each("good"));
 }
 
+TEST(GlooRanks, MayBeJoinedAgain) {
+  const auto said = run_processes(3, [](const RankPlace& place) {
+    for (int group = 0; group < 4; ++group) {
+      if (const auto said_so = check_every_call(place); said_so != "good") return said_so;
+    }
+    return std::string("good");
+  });
+  EXPECT_THAT(said, Each("good"));
+}
+
 TEST(GlooRanks, StridesMayDifferBetweenRanks) {
   const auto said = run_processes(2, [](const RankPlace& place) {
     const auto ranks = join_ranks(place, kLong);

@@ -1,11 +1,9 @@
 #include "bnlab/launch/local_ranks.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -13,44 +11,21 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
-#include <utility>
+
+#include "bnlab/launch/local_rank.h"
 
 namespace bnlab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Handle {
- public:
-  explicit Handle(int number = -1) : number_(number) {}
-  ~Handle() { close(); }
-  Handle(Handle&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Handle& operator=(Handle&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  int number() const { return number_; }
-  void close() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_;
-};
-
-[[noreturn]] void fail_to_start() {
-  throw std::runtime_error(fmt::format("cannot start the processes of several ranks: {}", std::strerror(errno)));
-}
-
 constexpr std::array kRead = {SIGINT, SIGTERM, SIGCHLD};
 
-/// SIGINT, SIGTERM and SIGCHLD wait to be read while it lives.
+/// Those signals wait to be read while it lives.
 class SignalsRead {
  public:
   SignalsRead() {
@@ -58,7 +33,7 @@ class SignalsRead {
     sigemptyset(&wanted);
     for (const int number : kRead) sigaddset(&wanted, number);
     handle_ = Handle(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (handle_.number() < 0) fail_to_start();
+    if (handle_.number() < 0) throw_cannot_start_ranks();
   }
 
   int handle() const { return handle_.number(); }
@@ -80,13 +55,6 @@ sigset_t mask_of_ranks() {
   pthread_sigmask(SIG_SETMASK, nullptr, &mask);
   for (const int number : kRead) sigdelset(&mask, number);
   return mask;
-}
-
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (auto& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 /// This process's environment with that of a rank in it.
@@ -111,98 +79,6 @@ std::vector<std::string> environment_of(std::int64_t rank, std::int64_t size, in
   all.insert(all.end(), own.begin(), own.end());
   return all;
 }
-
-class LocalRank {
- public:
-  LocalRank(std::int64_t rank, std::vector<std::string> command, std::vector<std::string> environment,
-            const sigset_t& signals)
-      : rank_(rank) {
-    int ends[2] = {-1, -1};
-    if (rank > 0 && ::pipe2(ends, O_CLOEXEC) != 0) fail_to_start();
-    errors_ = Handle(ends[0]);
-    const Handle child_end(ends[1]);
-    const auto argv = pointers_to(command), variables = pointers_to(environment);
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    if (pid_ == 0) become(argv.data(), variables.data(), ends[1], parent, signals);
-    if (pid_ < 0) fail_to_start();
-    ::setpgid(pid_, pid_);  // here too: a signal may be passed on before the child has come to it
-    if (rank > 0) ::fcntl(errors_.number(), F_SETFL, O_NONBLOCK);
-  }
-  LocalRank(LocalRank&& other) noexcept
-      : rank_(other.rank_),
-        pid_(std::exchange(other.pid_, -1)),
-        status_(other.status_),
-        errors_(std::move(other.errors_)),
-        partial_(std::move(other.partial_)) {}
-  LocalRank& operator=(LocalRank&&) = delete;
-  ~LocalRank() {
-    if (pid_ <= 0 || status_) return;
-    send(SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-
-  std::int64_t rank() const { return rank_; }
-  int errors() const { return errors_.number(); }
-  bool running() const { return !status_; }
-  void send(int signal_number) const {
-    if (running()) ::kill(pid_, signal_number);
-  }
-
-  /// The status of waitpid() if it has ended since the last call.
-  std::optional<int> ended() {
-    int status = 0;
-    if (!running() || ::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
-    return status_ = status;
-  }
-
-  /// Passes on the whole lines that are there; the rest, too, at the end of the output or if it is the `last` call.
-  void pass_errors_on(bool last) {
-    if (errors_.number() < 0) return;
-    char buffer[4096];
-    ssize_t count = 0;
-    while ((count = ::read(errors_.number(), buffer, sizeof buffer)) > 0 || (count < 0 && errno == EINTR)) {
-      if (count > 0) partial_.append(buffer, static_cast<std::size_t>(count));
-      for (std::size_t end; (end = partial_.find('\n')) != std::string::npos; partial_.erase(0, end + 1)) {
-        say(partial_.substr(0, end));
-      }
-    }
-    if (count < 0 && errno == EAGAIN && !last) return;
-    if (!partial_.empty()) say(std::exchange(partial_, ""));
-    errors_.close();
-  }
-
- private:
-  // Only calls that are safe between fork and exec.
-  [[noreturn]] static void become(char* const* argv, char* const* environment, int errors, pid_t parent,
-                                  const sigset_t& signals) {
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(1);
-    if (errors >= 0) {
-      const int nothing = ::open("/dev/null", O_RDWR);
-      ::dup2(nothing, STDIN_FILENO);
-      ::dup2(nothing, STDOUT_FILENO);
-      ::dup2(errors, STDERR_FILENO);
-    }
-    ::close_range(STDERR_FILENO + 1, ~0u, 0);
-    for (const int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
-    ::sigprocmask(SIG_SETMASK, &signals, nullptr);
-    ::execve(argv[0], argv, environment);
-    ::_exit(127);
-  }
-
-  void say(const std::string& line) const {
-    const std::string whole = fmt::format("[rank {}] {}\n", rank_, line);
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, whole.data(), whole.size());
-  }
-
-  std::int64_t rank_;
-  pid_t pid_ = -1;
-  std::optional<int> status_;
-  Handle errors_;  // none for rank 0, whose standard error is the caller's
-  std::string partial_;
-};
 
 class LocalRanks {
  public:
@@ -284,7 +160,8 @@ int free_port() {
   address.sin_family = AF_INET;
   socklen_t length = sizeof address;
   auto* any = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(socket.number(), any, length) != 0 || ::getsockname(socket.number(), any, &length) != 0) fail_to_start();
+  if (::bind(socket.number(), any, length) != 0 || ::getsockname(socket.number(), any, &length) != 0)
+    throw_cannot_start_ranks();
   return ntohs(address.sin_port);
 }
 

@@ -83,11 +83,13 @@ class Connection {
       throw RanksError(said_by(place_, fmt::format("cannot be connected from {} to the others: {}; {}",
                                                    meeting.listen_address, explain(error.what(), timeout), kGoOn)));
     }
-    // Whoever has heard from all knows that none needs the store any more.
-    auto mine = at::zeros({1}, at::kByte);
-    auto all = at::empty({place_.size, 1}, at::kByte);
-    wait(begin_gather(mine, all));
-    meeting.store->leave();
+    // None needs the store any more once all have come here. Rank 0, whose store it is, leaves it last; and who then
+    // joins again does not find the old one.
+    hear_from_all();
+    if (place_.rank != 0) meeting.store->leave();
+    hear_from_all();
+    if (place_.rank == 0) meeting.store->leave();
+    hear_from_all();
   }
 
   ~Connection() {
@@ -128,6 +130,8 @@ class Connection {
   }
 
  private:
+  void hear_from_all() { wait(begin_gather(at::zeros({1}, at::kByte), at::empty({place_.size, 1}, at::kByte))); }
+
   template <class Call>
   Work begin(const Call& call) {
     const at::NoGradGuard no_grad;
@@ -221,18 +225,6 @@ class GlooRanks : public Ranks {
   std::shared_ptr<Connection> connection_;
 };
 
-/// A part of `text` that holds the first place where it differs from `other`.
-std::string around_difference(const std::string& text, const std::string& other) {
-  constexpr std::size_t kBefore = 20;
-  constexpr std::size_t kLength = 60;
-  const auto end = std::min(text.size(), other.size());
-  std::size_t place = 0;
-  while (place < end && text[place] == other[place]) ++place;
-  const std::size_t begin = place < kBefore ? 0 : place - kBefore;
-  return fmt::format("{}{}{}", begin > 0 ? "…" : "", text.substr(begin, kLength),
-                     begin + kLength < text.size() ? "…" : "");
-}
-
 }  // namespace
 
 std::shared_ptr<Ranks> join_ranks(const RankPlace& place, milliseconds timeout) {
@@ -250,27 +242,6 @@ std::shared_ptr<Ranks> join_ranks(const RankPlace& place, milliseconds timeout) 
                                    place.address, place.port, in_seconds(2 * timeout))));
   }
   return std::make_shared<GlooRanks>(*connection);
-}
-
-void require_same(Ranks& ranks, const std::string& what, const std::string& value) {
-  const auto own_length = static_cast<std::int64_t>(value.size());
-  const auto lengths = ranks.gather(at::scalar_tensor(own_length, at::kLong));
-  auto padded = at::zeros({lengths.max().item<std::int64_t>()}, at::kByte);
-  std::copy(value.begin(), value.end(), padded.data_ptr<std::uint8_t>());
-  const auto texts = ranks.gather(padded);
-  const auto text_of = [&](std::int64_t rank) {
-    const auto* begin = texts[rank].data_ptr<std::uint8_t>();
-    return std::string(begin, begin + lengths[rank].item<std::int64_t>());
-  };
-  const std::string first = text_of(0);
-  for (std::int64_t rank = 1; rank < ranks.size(); ++rank) {
-    const std::string other = text_of(rank);
-    if (other == first) continue;
-    throw RanksError(fmt::format(
-        "rank {} of {}: {} is not the same on all ranks: rank {} has \"{}\", rank 0 has \"{}\"; "
-        "start all by the same command, with the same program and data",
-        ranks.rank(), ranks.size(), what, rank, around_difference(other, first), around_difference(first, other)));
-  }
 }
 
 }  // namespace bnlab

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -100,6 +102,31 @@ void wait_for_all(MeetingStore& store, const RankPlace& place, Clock::time_point
   }
 }
 
+/// The way of each rank to the first.
+std::vector<Route> exchange_routes(MeetingStore& store, const RankPlace& place, const Route& own,
+                                   Clock::time_point deadline, milliseconds timeout) {
+  if (store.add(coming(place.rank), 1) != 1) {
+    throw RanksError(said_by(place, fmt::format("another process at {} says that it is rank {}; two runs need two "
+                                                "MASTER_PORTs, and each process of a run its own rank",
+                                                at(place), place.rank)));
+  }
+  store.set(news(place.rank), write_news(place, own));
+  wait_for_all(store, place, deadline, timeout);
+  std::vector<Route> routes;
+  for (std::int64_t rank = 0; rank < place.size; ++rank)
+    routes.push_back(read_news(place, rank, store.get(news(rank))));
+  return routes;
+}
+
+/// Another for each group that this process joins: torchrun's store outlives them.
+std::string prefix_of(const RankPlace& place) {
+  static std::mutex mutex;
+  static std::map<std::string, int> joined;
+  const std::lock_guard lock(mutex);
+  const int before = joined[fmt::format("{} {}", place.rank, place.prefix)]++;
+  return fmt::format("bnlab/{}/{}", place.prefix, before);
+}
+
 }  // namespace
 
 MeetingStore::MeetingStore(c10::intrusive_ptr<c10d::Store> store, std::string prefix, milliseconds timeout)
@@ -158,19 +185,15 @@ Meeting meet(const RankPlace& place, milliseconds timeout) {
                                    "the first rank",
                                    place.address)));
   }
-  const auto store =
-      c10::make_intrusive<MeetingStore>(open_store(place, deadline, timeout), "bnlab/" + place.prefix, timeout);
-  if (store->add(coming(place.rank), 1) != 1) {
-    throw RanksError(said_by(place, fmt::format("another process at {} says that it is rank {}; two runs need two "
-                                                "MASTER_PORTs, and each process of a run its own rank",
-                                                at(place), place.rank)));
+  const auto store = c10::make_intrusive<MeetingStore>(open_store(place, deadline, timeout), prefix_of(place), timeout);
+  try {
+    return {store, choose_listen_address(exchange_routes(*store, place, *route, deadline, timeout), place.rank)};
+  } catch (const RanksError&) {
+    throw;
+  } catch (const std::exception&) {  // of the store
+    throw RanksError(said_by(
+        place, fmt::format("the first rank left {} while others were still waited for; see what it says", at(place))));
   }
-  store->set(news(place.rank), write_news(place, *route));
-  wait_for_all(*store, place, deadline, timeout);
-  std::vector<Route> routes;
-  for (std::int64_t rank = 0; rank < place.size; ++rank)
-    routes.push_back(read_news(place, rank, store->get(news(rank))));
-  return {store, choose_listen_address(routes, place.rank)};
 }
 
 std::string said_by(const RankPlace& place, const std::string& what) {
