@@ -7,7 +7,8 @@
 A core takes the next run that is free, in the order of the plan, as bnlab's launchers do. A run occupies threads x ranks cores for
 as long as bnlab estimates; an analysis waits for its inputs. Also counted is what the shared folder sees: a lease is rewritten
 every 2 seconds, and a checkpoint is written every 20.
---check RESULTS compares with a run of the real thing: the sum and the longest of the measured times take the estimates' place.
+With --check RESULTS the times that the runs of a finished reproduction have taken stand in for the estimates: what it says of that
+machine's number of cores can be compared with how long the reproduction took.
 """
 import argparse
 import heapq
@@ -19,7 +20,7 @@ BEAT, CHECKPOINT = 2.0, 20.0  # seconds
 
 
 def measured(results, run):
-    """Processor seconds that the run has taken, None if it is not there."""
+    """Seconds that the run has taken, None if it is not there."""
     try:
         with sqlite3.connect(f"file:{results / 'runs' / run['id'] / 'run.sqlite'}?mode=ro", uri=True) as database:
             row = database.execute("SELECT value FROM meta WHERE key = 'seconds'").fetchone()
@@ -38,12 +39,13 @@ def makespan(runs, cores):
             if free == 0:
                 later.extend(waiting[place:])
                 break
-            width = min(cores, run["threads"] * run["ranks"])
+            wanted = run["threads"] * run["ranks"]
+            width = min(cores, wanted)
             if width > free or any(given not in ended for given in run["inputs"]):
                 later.append(run)
                 continue
             free -= width
-            heapq.heappush(busy, (now + run["seconds"], run["id"], width))
+            heapq.heappush(busy, (now + run["seconds"] * wanted / width, run["id"], width))
         waiting = later
         most = max(most, len(busy))
         if not busy:

@@ -219,9 +219,8 @@ TEST_F(LauncherTest, ARunThatSomebodyElseHoldsIsLeftToHimAndDoneWhenHeHasEndedIt
 
 TEST_F(LauncherTest, AWorkerThatFindsItsRunHeldOrLosesItIsNoFailure) {
   options_.cores = 1;
-  const auto status =
-      run({job("held", "test -f again || { touch again; echo bnlab-held by n2; continue; }"),
-           job("lost", "test -f twice || { touch twice; exit 76; }"), job("other", "true")});
+  const auto status = run({job("held", "test -f again || { touch again; echo bnlab-held by n2; continue; }"),
+                           job("lost", "test -f twice || { touch twice; exit 76; }"), job("other", "true")});
   for (const auto& job : status) EXPECT_EQ(job.state, JobState::kDone) << job.error;
   EXPECT_EQ(started().size(), 5u);
   EXPECT_EQ(started()[2].first, "other");

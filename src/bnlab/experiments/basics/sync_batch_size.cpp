@@ -17,7 +17,7 @@ constexpr int64_t kFew = 2, kMany = 32;  // images a rank: Wu & He's range
 constexpr double kAlike = 2;             // percentage points of test error that still count as alike: ours
 constexpr int64_t kRateBatch = 64;       // the batch at which the network has its base rate
 constexpr double kBaseRate = 0.2;        // as in results-batch-size
-constexpr int64_t kFirstSteps = 10;      // over which rounding has not grown
+constexpr int64_t kFirstSteps = 5;       // over which rounding has not grown, on pilot seeds
 constexpr double kRounding = 1e-3;       // of the loss: ours
 
 struct SharedProtocol {
