@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -32,7 +33,7 @@ class Meetings {
   std::int64_t size() const { return size_; }
 
   void bring(std::int64_t number, std::int64_t rank, const std::string& kind, const at::Tensor& values) {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     const std::lock_guard lock(mutex_);
     Meeting& meeting = meetings_[number];
     if (meeting.brought.empty()) meeting.brought.resize(static_cast<std::size_t>(size_));
@@ -136,7 +137,7 @@ class ThreadRanks : public Ranks {
   }
 
   static void put(const at::Tensor& values, const at::Tensor& result) {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     values.copy_(result);
   }
 

@@ -1,6 +1,7 @@
 #include "bnlab/ranks/gloo_ranks.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -120,7 +121,7 @@ class Connection {
   }
 
   void wait(const Work& work) {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     if (!failure_.empty()) throw RanksError(failure_);
     try {
       work->wait();
@@ -134,7 +135,7 @@ class Connection {
 
   template <class Call>
   Work begin(const Call& call) {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     if (!failure_.empty()) throw RanksError(failure_);
     try {
       return call();
@@ -183,7 +184,7 @@ class GlooRanks : public Ranks {
   std::int64_t size() const override { return connection_->place().size; }
 
   at::Tensor gather(const at::Tensor& values) override {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     require_dense(values, "gather");
     const auto row = in_a_row(values);
     auto sizes = values.sizes().vec();
@@ -195,7 +196,7 @@ class GlooRanks : public Ranks {
   }
 
   std::function<void()> begin_sum(at::Tensor values) override {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     require_dense(values, "a sum");
     require_summable(values.scalar_type());
     if (size() == 1 || values.numel() == 0) return [] {};
@@ -207,7 +208,7 @@ class GlooRanks : public Ranks {
   }
 
   void take_from_first(at::Tensor values) override {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     require_dense(values, "take_from_first");
     if (size() == 1 || values.numel() == 0) return;
     const auto row = in_a_row(values);
@@ -218,7 +219,7 @@ class GlooRanks : public Ranks {
  private:
   static void put(const at::Tensor& row, const at::Tensor& values) {
     if (row.data_ptr() == values.data_ptr()) return;
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     values.copy_(row.view(values.sizes()));
   }
 

@@ -1,6 +1,7 @@
 #include "bnlab/ranks/gradient_buckets.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -88,7 +89,7 @@ class GradientBuckets::Pass {
     if (!armed_ || !gradient.defined()) return;
     Place& place = places_[parameter];
     if (place.came) throw std::logic_error("a parameter's gradient has come twice in a backward pass");
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     part_of(parameter).copy_(gradient);
     place.came = true;
     --buckets_[place.bucket].missing;
@@ -97,7 +98,7 @@ class GradientBuckets::Pass {
 
   void finish() {
     if (!armed_) throw std::logic_error("finish() without arm()");
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     for (std::size_t i = 0; i < places_.size(); ++i) {
       if (!places_[i].came) part_of(i).zero_();
     }

@@ -30,6 +30,12 @@ std::string at(const RankPlace& place) {
 
 constexpr char kSamePlace[] = "see what it says, and that MASTER_ADDR and MASTER_PORT are the same for all ranks";
 
+/// Debian's libtorch 2 has no libuv, which TCPStore otherwise asks for; that of libtorch 1 knows nothing of it.
+template <class Options>
+void do_without_libuv(Options& options) {
+  if constexpr (requires { options.useLibUV; }) options.useLibUV = false;
+}
+
 c10::intrusive_ptr<c10d::Store> open_store(const RankPlace& place, Clock::time_point deadline, milliseconds timeout) {
   const bool server = place.rank == 0 && !place.store_is_there;
   if (server && port_is_taken(place.port)) {
@@ -51,6 +57,7 @@ c10::intrusive_ptr<c10d::Store> open_store(const RankPlace& place, Clock::time_p
   options.port = static_cast<std::uint16_t>(place.port);
   options.isServer = server;
   options.waitWorkers = false;
+  do_without_libuv(options);
   options.timeout = std::chrono::ceil<std::chrono::seconds>(left(deadline));  // TCPStore drops parts of a second
   try {
     return c10::make_intrusive<c10d::TCPStore>(place.address, options);
