@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "bnlab/analyses/analysis_list.h"
+#include "bnlab/ops/convolutions.h"
 #include "bnlab/record/run_lease.h"
 #include "bnlab/runs/completion.h"
 #include "bnlab/train/fingerprint.h"
@@ -35,6 +36,7 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
     inputs.push_back(std::make_unique<RunReader>(input));
   }
   at::set_num_threads(static_cast<int>(spec.threads));
+  if (ops::avoid_wrong_convolutions()) TORCH_WARN("bnlab: ", ops::kConvolutionsWereWrong);
   Recorder recorder(writer, spec.analysis);
   const auto load = [&](const TrainSpec& input) { return data.training_data(input); };
   const RunOutcome outcome = find_analysis_kind(spec.analysis)->compute({spec, inputs, load, recorder, options});

@@ -9,6 +9,7 @@
 
 #include "bnlab/data/random.h"
 #include "bnlab/nn/batch_norm.h"
+#include "bnlab/ops/convolutions.h"
 #include "bnlab/record/parse_json.h"
 #include "bnlab/train/checkpoint.h"
 #include "bnlab/train/evaluate.h"
@@ -219,6 +220,7 @@ std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& s
 RunOutcome train(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
                  const ExecutionOptions& options) {
   at::set_num_threads(static_cast<int>(threads_of(writer.spec())));
+  if (ops::avoid_wrong_convolutions()) TORCH_WARN("bnlab: ", ops::kConvolutionsWereWrong);
   return Training(writer, data, std::move(observers), options).run();
 }
 
