@@ -2,6 +2,7 @@
 import os
 import sys
 import sysconfig
+import warnings
 from pathlib import Path
 
 _NAME = "libbnlab_torch.so"
@@ -88,3 +89,5 @@ def load() -> None:
             f"bnlab: BNLAB_FORCE_ISA={os.environ.get('BNLAB_FORCE_ISA')} cannot be used: {first_line(error)} "
             "Correct it, or unset it."
         ) from error
+    if torch.ops.bnlab.avoid_wrong_convolutions():
+        warnings.warn(f"bnlab: {torch.ops.bnlab.convolutions_were_wrong()}", stacklevel=3)

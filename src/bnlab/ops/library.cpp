@@ -3,6 +3,7 @@
 #include <torch/library.h>
 #include <torch/version.h>
 
+#include <string>
 #include <vector>
 
 #include "bnlab/ops/backward_phases.h"
@@ -12,6 +13,7 @@
 #include "bnlab/ops/caching_allocator.h"
 #include "bnlab/ops/channel_moments.h"
 #include "bnlab/ops/conveniences.h"
+#include "bnlab/ops/convolutions.h"
 #include "bnlab/ops/running_statistics.h"
 
 namespace bnlab::ops {
@@ -91,6 +93,8 @@ TORCH_LIBRARY(bnlab, m) {
   m.def("version() -> str", &version);
   m.def("instruction_set() -> str", &instruction_set);
   m.def("use_instruction_set(str name) -> ()", &use_instruction_set);
+  m.def("avoid_wrong_convolutions() -> bool", &avoid_wrong_convolutions);
+  m.def("convolutions_were_wrong() -> str", [] { return std::string(kConvolutionsWereWrong); });
   m.def("install_allocator() -> ()", &install_allocator);
   m.def("empty_cache() -> ()", &empty_cache);
 }

@@ -1,7 +1,6 @@
 #include "bnlab/runs/execution.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "bnlab/analyses/analysis_list.h"
@@ -63,7 +62,7 @@ RunOutcome execute_analysis(RunWriter& writer, const std::filesystem::path& fold
     }
     inputs.push_back(std::make_unique<RunReader>(input));
   }
-  at::set_num_threads(static_cast<int>(spec.threads));
+  prepare_libtorch(spec.threads);
   Recorder recorder(writer, spec.analysis);
   const auto load = [&](const TrainSpec& input) { return data.training_data(input); };
   const RunOutcome outcome = find_analysis_kind(spec.analysis)->compute({spec, inputs, load, recorder, options});

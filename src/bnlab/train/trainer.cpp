@@ -9,6 +9,7 @@
 
 #include "bnlab/data/random.h"
 #include "bnlab/nn/batch_norm.h"
+#include "bnlab/ops/convolutions.h"
 #include "bnlab/record/parse_json.h"
 #include "bnlab/train/checkpoint.h"
 #include "bnlab/train/evaluate.h"
@@ -249,14 +250,19 @@ std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& s
 
 RunOutcome train(RunWriter& writer, const TrainingData& data, std::vector<std::unique_ptr<StepObserver>> observers,
                  const ExecutionOptions& options) {
-  at::set_num_threads(static_cast<int>(threads_of(writer.spec())));
+  prepare_libtorch(threads_of(writer.spec()));
   return Training(std::get<TrainSpec>(writer.spec()), &writer, data, std::move(observers), options).run();
 }
 
 RunOutcome train_beside_first(const TrainSpec& spec, const TrainingData& data,
                               std::vector<std::unique_ptr<StepObserver>> observers, const ExecutionOptions& options) {
-  at::set_num_threads(static_cast<int>(spec.threads));
+  prepare_libtorch(spec.threads);
   return Training(spec, nullptr, data, std::move(observers), options).run();
+}
+
+void prepare_libtorch(int64_t threads) {
+  at::set_num_threads(static_cast<int>(threads));
+  if (ops::avoid_wrong_convolutions()) TORCH_WARN("bnlab: ", ops::kConvolutionsWereWrong);
 }
 
 }  // namespace bnlab

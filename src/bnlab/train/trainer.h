@@ -27,6 +27,9 @@ struct ExecutionOptions {
 /// The network of `spec`, initialized from its seed, in its memory format, in training mode.
 std::shared_ptr<Network> build_network(const TrainSpec& spec, const TaskShape& shape);
 
+/// Before computing: so many threads, and no convolutions that are wrong (ops/convolutions.h).
+void prepare_libtorch(int64_t threads);
+
 /// Trains to the end of the writer's spec, from its last checkpoint if it has one, showing each step to `observers`.
 /// Records "train": loss and accuracy of each batch. Sets the number of threads of libtorch to the spec's.
 /// The result depends on the spec alone: interrupted and resumed anywhere, it has the same bits.
