@@ -23,10 +23,11 @@ def n08(base, u, generator):
     least = min(spatial.values())
     size = max(1 if least > 1 else 2, round(log_uniform(u, 31, 2) / least))
     layers = [name for name in base.order if spatial[name] * size < 32]
+    first = layers[:1] or base.order  # of two images, all layers have statistics that are noise
     layers = layers or [name for name in base.order if spatial[name] == least]
     loader = batches([part[: 96 * size] for part in base.data.seen], size)
     own = batches([part[: 400 * size] for part in base.data.held_out], size)
-    return Case(base, model, layers, f"{size * least} values a channel", loader=loader,
+    return Case(base, model, layers, f"{size * least} values a channel", loader=loader, first=first,
                 faulty=truth.loss_over(base.copy().train(), own), sound=truth.loss_over(model, own))  # fmt: skip
 
 

@@ -7,13 +7,14 @@ from yardstick.faults.common import forward_in_training, log_uniform, pick, some
 from yardstick.topologies import norms
 
 
-def of_statistics(base, model, layers, what, **more):
-    """A fault of the running statistics alone: exact ones mend it. The first layer to be named is the first that departs
-    by 0.1 deviations from them, or one before it."""
+def of_statistics(base, model, layers, what, exact=None, **more):
+    """A fault of the running statistics alone: exact ones mend it, `exact` the model with these. The first layer to be
+    named is the first that departs by 0.1 deviations from them, or one before it."""
     model.eval()
-    far = [name for name in layers if not truth.distance(norms(model)[name], norms(base.exact)[name]) < 0.1]
+    right, sound = (base.exact, base.exact_loss) if exact is None else (exact, truth.loss_of(exact, base.data.held_out))
+    far = [name for name in layers if not truth.distance(norms(model)[name], norms(right)[name]) < 0.1]
     until = layers.index(far[0]) + 1 if far else len(layers)
-    return Case(base, model, layers, what, faulty=truth.loss_of(model, base.data.held_out), sound=base.exact_loss,
+    return Case(base, model, layers, what, faulty=truth.loss_of(model, base.data.held_out), sound=sound,
                 first=layers[:until], statistics=True, consequences=more.pop("consequences", {"N01"}), **more)  # fmt: skip
 
 

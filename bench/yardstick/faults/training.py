@@ -7,15 +7,15 @@ from torch import nn
 from yardstick import truth
 from yardstick.case import NOTE, WARNING, Case
 from yardstick.data import batches
-from yardstick.faults.common import forward_in_training, log_uniform, pick, some
-from yardstick.topologies import TOPOLOGIES, norms
+from yardstick.faults.common import forward_in_training, kind_of, log_uniform, pick, some
+from yardstick.topologies import norms
 from yardstick.training import train
 
 
 def n05(base, u, generator):
     """Layers left in training mode; no running statistics; a model that was trained in evaluation mode."""
     model = base.copy()
-    kind = (base.seed + list(TOPOLOGIES).index(base.topology)) % 3
+    kind = kind_of(base, 3)
     if kind == 0:
         layers = some(base, u, generator)
         for name in layers:
