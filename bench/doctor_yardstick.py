@@ -43,9 +43,11 @@ def seeded(work, topology, seed, index, ids, quick):
     for id in ids:
         generator = training.generator_of(id, topology, seed)
         u = (index + float(torch.rand((), generator=generator))) / 3
-        fault = faults.FAULTS[id](base, u, generator)
-        if fault is not None:
-            rows.append(case.judge(id, fault))
+        try:
+            fault = faults.FAULTS[id](base, u, generator)
+            rows += [] if fault is None else [case.judge(id, fault)]
+        except Exception:  # the others are judged all the same
+            rows.append({"failed": f"{id} of {topology}, seed {seed}", "why": traceback.format_exc()})
     return rows
 
 

@@ -1,6 +1,7 @@
 """Faults of the form in which a model is given: N23 (a file exported in training mode), N25 (channels-last order)."""
 import copy
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from yardstick.data import batches
 from yardstick.faults.common import kind_of, log_uniform, pick, some
 from yardstick.topologies import norms, producer_of
 
-PROGRAM = pathlib.Path(_library._find()).parent / "bnlab"
+PROGRAM = pathlib.Path(os.environ.get("BNLAB_PROGRAM") or pathlib.Path(_library._find()).parent / "bnlab")
 HAS_ONNX = tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6)  # without the package onnx
 
 

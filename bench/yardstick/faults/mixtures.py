@@ -81,7 +81,7 @@ def two_views(x, generator):
 
 class Encoder(nn.Module):
     """The trained network's features, of length 1, and beside them the batch's means in its first normalization, in
-    deviations: what a path around that layer lets through. leak: how much of them."""
+    deviations: what a path around that layer lets through. leak: how much of them. Outputs are of length 1 again."""
 
     def __init__(self, network, leak):
         super().__init__()
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
 
     def forward(self, x):
         features = F.normalize(self.network(x) - 0.5, dim=1)
-        return torch.cat([features, self.leak * self.means.expand(len(x), -1)], 1)
+        return F.normalize(torch.cat([features, self.leak * self.means.expand(len(x), -1)], 1), dim=1)
 
 
 def loss_of_mates(base, model, size, generator, pools=20):
@@ -126,7 +126,7 @@ def n12(base, u, generator):
     lets its means through. Harm is a share of the loss: what it is too low by, since of all candidates the right one
     alone shares the sample's statistics. No training: the encoder leaks by construction."""
     size = 2 ** (2 + int(torch.randint(4, (), generator=generator)))
-    leak = log_uniform(u, 0.01, 3)
+    leak = log_uniform(u, 0.05, 10)
     views = tuple(torch.cat(part) for part in (two_views(base.data.seen[0], generator), (base.data.seen[1],) * 2))
     model = Encoder(truth.set_exact(base.copy(), views, base.order), leak).eval()
     among_mates, among_others = loss_of_mates(base, model, size, generator)
