@@ -86,7 +86,7 @@ def number(value):
     return "-" if value is None or value != value else f"{value:.2f}"
 
 
-def table(rows, ids, pending):
+def table(rows, ids):
     """Lines: one an id, then all."""
     lines = ["id    cases  to find  (loud)  found  recall  alarms right/false  layer first  gone after repair  above exact"]
     for id in [*ids, "all"]:
@@ -98,6 +98,4 @@ def table(rows, ids, pending):
         lines.append(f"{id:5} {s['cases']:5}  {s['to_find']:7}  {s['loud']:6}  {s['found']:5}  {number(s['recall']):>6}  "
                      f"{s['right']:12}/{s['false']:<5}  {number(s['layer_first']):>11}  {s['gone']:8} of {s['repaired']:<5}  "
                      f"{above:>11}")  # fmt: skip
-    if pending:
-        lines.append(f"not seeded yet: {', '.join(pending)}")
     return lines

@@ -93,6 +93,18 @@ TEST(DoctorComparisons, N10NamesTheRankThatIsFarthest) {
   EXPECT_EQ(ids_of(facts), "") << "chance, where batches differ that much";
 }
 
+TEST(DoctorComparisons, N10GoesByTheLossWhereAllDistancesAreSmall) {
+  Json facts = healthy_facts();
+  facts["layers"][0]["ranks"] = {0.02, 0.02};
+  facts["layers"][1]["ranks"] = {0.06, 0.06};
+  facts["ranks"] = {{"count", 2}, {"merged", same(10, 0.4)}};
+  EXPECT_EQ(ids_of(facts), "");
+  facts["ranks"]["merged"] = same(10, 0.3);
+  EXPECT_EQ(ids_of(facts), "N10");
+  EXPECT_EQ(finding_of(facts, "N10").layer, "bn2") << "the other is less than half as far";
+  EXPECT_EQ(finding_of(facts, "N10").severity, Severity::kWarning);
+}
+
 TEST(DoctorComparisons, N11GoesByShareChanceAndDamage) {
   EXPECT_EQ(why_not_checked(without("sources", "no source"), "N11"), "no source");
   Json facts = healthy_facts();
@@ -106,6 +118,8 @@ TEST(DoctorComparisons, N11GoesByShareChanceAndDamage) {
   EXPECT_EQ(finding_of(facts, "N11").severity, Severity::kNote);
   facts["layers"][1]["sources"]["share"] = {0.05, 0.06};
   EXPECT_EQ(ids_of(facts), "") << "a small part of the variance";
+  facts["sources"]["mixed"] = same(10, 0.5);
+  EXPECT_EQ(finding_of(facts, "N11").severity, Severity::kWarning) << "a small part that costs loss";
   facts["layers"][1]["sources"] = {{"freedom", 1}, {"share", {0.5, 0.7}}, {"spread", {8, 9}}};
   EXPECT_EQ(ids_of(facts), "") << "chance, with so few sources";
 }

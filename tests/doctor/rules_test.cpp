@@ -204,6 +204,27 @@ TEST(DoctorRules, N08CountsValuesAndTellsTheLastBatchApart) {
   EXPECT_EQ(finding_of(facts, "N08").severity, Severity::kWarning);
 }
 
+TEST(DoctorRules, N08CountsValuesThatAreAlikeAsFewer) {
+  Json facts = healthy_facts();
+  facts["losses"]["batch"] = same(10, 0.6);
+  facts["layers"][1]["least_values"] = 64;
+  facts["layers"][1]["inputs"]["between"] = {4.0 / 10, 9.0 / 10};  // means of batches as of 9 independent values
+  facts["layers"][1]["inputs"]["spread"] = {1.0, 1.0};
+  EXPECT_EQ(ids_of(facts), "N08");
+  EXPECT_EQ(finding_of(facts, "N08").layer, "bn2");
+  EXPECT_EQ(finding_of(facts, "N08").severity, Severity::kWarning);
+  EXPECT_THAT(finding_of(facts, "N08").evidence, HasSubstr("has 64 values"));
+  EXPECT_THAT(finding_of(facts, "N08").evidence, HasSubstr("those of 9 independent values"));
+  facts["layers"][1]["inputs"]["spread"] = {4.0, 4.0};
+  EXPECT_EQ(finding_of(facts, "N08").id, "") << "batches of samples that are alike: N13";
+  facts["layers"][1]["inputs"]["spread"] = {1.0, 1.0};
+  facts["losses"]["batch"] = same(10, 0.42);
+  EXPECT_EQ(ids_of(facts), "") << "it costs nothing";
+  facts["losses"]["batch"] = same(10, 0.6);
+  facts["layers"][1]["inputs"]["batches"] = 4;
+  EXPECT_EQ(ids_of(facts), "") << "so few batches do not tell";
+}
+
 TEST(DoctorRules, N09AsksForTheProgramsOwnSteps) {
   Json facts = healthy_facts();
   facts["training_steps"] = {{"count", 5}, {"watched", false}};

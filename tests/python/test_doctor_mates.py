@@ -49,7 +49,7 @@ def encoder(leaks):
 def test_n12_statistics_that_give_the_pairs_away():
     report = bnlab.doctor(encoder(True), pairs_of_views(), info_nce, contrastive=True)
     found = the(report, "N12")
-    assert found.severity != "note" and "over 8 dealings" in found.evidence, str(report)
+    assert found.severity != "note" and "over 32 dealings" in found.evidence, str(report)
     silent = bnlab.doctor(encoder(False), pairs_of_views(), info_nce, contrastive=True)
     assert "N12" not in ids(silent) + [each.id for each in silent.not_checked], str(silent)
     assert "contrastive=True was not given" in why_not(bnlab.doctor(encoder(True), pairs_of_views(), info_nce), "N12")

@@ -14,7 +14,7 @@ from bnlab.doctor.batches import WrongArgument
 from bnlab.doctor.facts import numbers
 from bnlab.doctor.state import scratch
 
-_DEALINGS = 8
+_LEAST_DEALINGS, _MOST_DEALINGS, _SAMPLES = 8, 32, 4096  # so many dealings that so many samples are dealt in all
 
 
 def _views(batches: List[Any]) -> Tuple[Tensor, Tensor]:
@@ -51,6 +51,11 @@ class _Dealt:
         if len(self._batches) < 2:
             raise RuntimeError("it takes two batches of one size")
         self._targets = [_output(found.source, batch)[2] for batch in self._batches]
+
+    @property
+    def dealings(self) -> int:
+        """More of fewer samples, of which each dealing tells less and costs less."""
+        return min(_MOST_DEALINGS, max(_LEAST_DEALINGS, -(-_SAMPLES // len(self._first))))
 
     def order(self, generator: torch.Generator) -> Tensor:
         return torch.randperm(len(self._first), generator=generator)
@@ -92,7 +97,7 @@ def compare(found: Any, _: Any) -> None:
     dealt = _Dealt(found)
     generator = torch.Generator().manual_seed(1)
     among_mates, among_all = [], []
-    for _ in range(_DEALINGS):
+    for _ in range(dealt.dealings):
         groups = dealt.order(generator)
         outputs = dealt.outputs(groups)
         among_mates.append(dealt.loss(outputs, groups))
