@@ -40,6 +40,12 @@ class Program {
   }
 
   void signal(int number) { kill(pid_, number); }
+  /// Whether it has a handler of its own for the signal by now.
+  bool catches(int number) const {
+    const std::string status = read_file("/proc/" + std::to_string(pid_) + "/status");
+    const size_t at = status.find("SigCgt:");
+    return at != std::string::npos && (std::stoull(status.substr(at + 7), nullptr, 16) >> (number - 1) & 1) != 0;
+  }
   /// Exit status, or -signal if it was killed.
   int wait() {
     int status = 0;

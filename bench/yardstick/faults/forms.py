@@ -19,7 +19,8 @@ from yardstick.data import batches
 from yardstick.faults.common import kind_of, log_uniform, pick, some
 from yardstick.topologies import norms, producer_of
 
-PROGRAM = pathlib.Path(os.environ.get("BNLAB_PROGRAM") or pathlib.Path(_library._find()).parent / "bnlab")
+BUILD = os.environ.get("BNLAB_BUILD_DIR") or pathlib.Path(_library._find()).parent
+PROGRAM = pathlib.Path(os.environ.get("BNLAB_PROGRAM") or pathlib.Path(BUILD) / "bnlab")
 HAS_ONNX = tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6)  # without the package onnx
 
 

@@ -99,10 +99,11 @@ class Encoder(nn.Module):
         return F.normalize(torch.cat([features, self.leak * self.means.expand(len(x), -1)], 1), dim=1)
 
 
-def loss_of_mates(base, model, size, generator, pools=20):
+def loss_of_mates(base, model, size, generator, most_pools=20):
     """Losses on held-out images among POOL candidates, normalized in groups of `size`: as if all candidates were of the
     sample's own group, and as if none but its other view were. Of both, size - 1 others are looked at."""
     twin, sums = copy.deepcopy(model).train(), [0.0, 0.0]
+    pools = min(most_pools, len(base.data.held_out[1]) // POOL)
     with torch.no_grad():
         for index in range(pools):
             x = base.data.held_out[0][index * POOL :][:POOL]

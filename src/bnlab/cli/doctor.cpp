@@ -3,6 +3,7 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/output.h"
+#include "bnlab/cli/stop_at_once.h"
 #include "bnlab/doctor/baseline.h"
 #include "bnlab/doctor/conventions.h"
 #include "bnlab/doctor/diagnosis.h"
@@ -54,7 +55,7 @@ void put_out(const std::string& text, const std::string& path) {
   if (path.empty()) {
     write_output(text);
   } else {
-    write_file_atomically(path, text);
+    write_whole_file(path, text);
   }
 }
 
@@ -66,6 +67,7 @@ bool is_serious(const Json& report) {
 }
 
 int examine_file(const DoctorOptions& options) {
+  stop_at_once_on_signals();
   Json report;
   if (options.compare.empty()) {
     const doctor::Facts facts = facts_of(options);
@@ -82,7 +84,7 @@ int examine_file(const DoctorOptions& options) {
   const Json shown = accepted_by_baseline(report, options.baseline);
   put_out(written(shown, options.format), options.out);
   if (!options.write_baseline.empty()) {
-    write_file_atomically(options.write_baseline, doctor::baseline_of(report).dump(2) + "\n");
+    write_whole_file(options.write_baseline, doctor::baseline_of(report).dump(2) + "\n");
     return kExitDone;
   }
   return is_serious(shown) ? kExitFindings : kExitDone;

@@ -3,8 +3,8 @@
 
 #include "bnlab/cli/commands.h"
 #include "bnlab/cli/output.h"
+#include "bnlab/cli/stop_at_once.h"
 #include "bnlab/model_files/model_file.h"
-#include "bnlab/record/files.h"
 #include "bnlab/torchscript/torchscript.h"
 
 namespace bnlab {
@@ -78,8 +78,9 @@ std::string joined(const std::vector<std::string>& names) {
 
 void run_repair(const RepairOptions& options, Repair repair, const std::string& word) {
   const fs::path place = place_of(options);
+  stop_at_once_on_signals();
   const torchscript::ScriptRepair result = repaired(options, repair);
-  write_file_atomically(place, result.file);
+  write_whole_file(place, result.file);
   std::string text = fmt::format("{} {} layer{}: {}\n", word, result.layers.size(),
                                  result.layers.size() == 1 ? "" : "s", joined(result.layers));
   for (const std::string& left : result.left) text += "left alone: " + left + "\n";
