@@ -27,6 +27,8 @@ TrainSpec unusual_spec() {
   spec.steps = 9;
   spec.seed = 3;
   spec.threads = 2;
+  spec.ranks = 3;
+  spec.rank_statistics = "local";
   spec.memory_format = "contiguous";
   spec.divergence_loss = std::nullopt;
   spec.probe_budget = 0.05;
@@ -104,7 +106,9 @@ TEST(RunSpec, CanonicalFormIsPinnedForGood) {
                                      R"("optimizer":{"lr":0.1},"steps":10})");
   EXPECT_EQ(run_id(minimal), "1620b9b186e5f7f5");
   TrainSpec unusual = unusual_spec();
-  unusual.data.train_examples = 0;  // a key that is younger
+  unusual.data.train_examples = 0;  // keys that are younger
+  unusual.ranks = 1;
+  unusual.rank_statistics = "synchronized";
   EXPECT_EQ(
       canonical_json(unusual),
       R"({"batch":7,"data":{"augment":"flip-crop","digest":"0123","draw":5,"pad_to":32,"pool":2,"scaling":"none",)"
