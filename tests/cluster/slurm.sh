@@ -7,7 +7,6 @@ nodes=3
 work=$(mktemp -d /tmp/bnlab-slurm.XXXXXX)
 chmod 755 "$work"
 daemons=()
-declare -A node_daemon
 
 stop_daemons() {
   local status=$?
@@ -94,7 +93,6 @@ start_slurm() {
   for i in $(seq $nodes); do
     slurmd -D -N "n$i" >"$work/slurmd.n$i.out.log" 2>&1 &
     daemons+=($!)
-    node_daemon[i]=$!
   done
   within 60 all_idle || fail "the nodes did not come up: $(sinfo -N -l)"
 }
@@ -177,16 +175,4 @@ within 60 no_element_left "$job" || fail "cancelled: it came back"
 "$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/cancelled" >"$work/cancelled-again.log" 2>&1
 [ "$(job_of "$work/cancelled")" != "$job" ] || fail "cancelled: was not submitted again"
 same_as_alone cancelled
-
-# A node is lost: its daemon, and the element that it has started. The others take its run over, and the submitter ends.
-holder_on() { grep -ho "\"host\":\"$2\".*" "$work/$1"/runs/*/lease 2>/dev/null | sed -E 's/.*"pid":([0-9]+).*/\1/' | tail -n 1; }
-holds() { [ -n "$(holder_on "$1" "$2")" ]; }
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/lost" >"$work/lost.log" 2>&1 &
-submitter=$!
-within 120 holds lost n3 || fail "lost: node n3 never took a run"
-worker=$(holder_on lost n3)
-element=$(ps -o ppid= -p "$worker" | tr -d ' ') || fail "lost: the run on n3 was over too soon"
-kill -KILL "${node_daemon[3]}" "$element" "$worker"
-wait $submitter || fail "lost: the submitter failed"
-same_as_alone lost
 echo "slurm.sh: all well after $SECONDS s"

@@ -86,6 +86,7 @@ RunOutcome execute(RunWriter& writer, RunLease& lease, const std::filesystem::pa
 
 RunOutcome execute_run(const std::filesystem::path& folder, DataShelf& data, const ExecutionOptions& options,
                        const std::function<void(const std::string&)>& warn, const std::string& abandoned) {
+  if (run_ended(folder)) return RunOutcome::kDone;  // since this process was told to compute it
   std::optional<RunLease> lease;
   // Between any two changes of what is on the disk; first when the writer has the run's lock.
   const auto hold_lease = [&] {
