@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 
@@ -19,13 +20,18 @@ namespace {
 // They start at the same time and do the same; only a machine that swaps makes one wait so long for another.
 constexpr std::chrono::minutes kPatience{10};
 
-RankPlace place_of(int64_t rank, int64_t size, int64_t port) {
-  return {
-      .rank = rank, .size = size, .address = "127.0.0.1", .port = port, .launcher = "bnlab", .prefix = "companions"};
+/// `group`: another for each that a worker is the first of, since a process counts how often it has joined one.
+RankPlace place_of(int64_t rank, int64_t size, int64_t port, const std::string& group) {
+  return {.rank = rank, .size = size, .address = "127.0.0.1", .port = port, .launcher = "bnlab", .prefix = group};
+}
+
+std::string new_group() {
+  static int64_t number = 0;
+  return fmt::format("companions-{}-{}", ::getpid(), number++);
 }
 
 struct CompanionOptions {
-  std::string folder, data;
+  std::string folder, data, group;
   int64_t rank = 0, size = 0, port = 0;
 };
 
@@ -34,7 +40,7 @@ int accompany(const CompanionOptions& options) {
     DataShelf data(parse_data_choice(options.data));
     ExecutionOptions execution;
     execution.stop = &stop_requested();
-    execution.ranks = join_ranks(place_of(options.rank, options.size, options.port), kPatience);
+    execution.ranks = join_ranks(place_of(options.rank, options.size, options.port, options.group), kPatience);
     const auto spec = std::get<TrainSpec>(read_spec(RunPaths{options.folder}));
     const auto outcome = execute_beside_first(spec, data, execution);
     return outcome == RunOutcome::kDone ? kExitDone : kExitStopped;
@@ -49,13 +55,14 @@ int accompany(const CompanionOptions& options) {
 Companions::Companions(const std::string& program, const std::filesystem::path& folder, const std::string& data,
                        int64_t size, const std::filesystem::path& log) {
   const int64_t port = free_port();
+  const std::string group = new_group();
   for (int64_t rank = 1; rank < size; ++rank) {
     processes_.push_back(std::make_unique<WorkerProcess>(
         std::vector<std::string>{program, "companion", folder.string(), "--data", data, "--rank", std::to_string(rank),
-                                 "--of", std::to_string(size), "--port", std::to_string(port)},
+                                 "--of", std::to_string(size), "--port", std::to_string(port), "--group", group},
         log));
   }
-  ranks_ = join_ranks(place_of(0, size, port), kPatience);
+  ranks_ = join_ranks(place_of(0, size, port, group), kPatience);
 }
 
 Companions::~Companions() {
@@ -71,6 +78,7 @@ void add_companion(CLI::App& app, Invocation& invocation) {
   command->add_option("--rank", options->rank)->required();
   command->add_option("--of", options->size)->required();
   command->add_option("--port", options->port)->required();
+  command->add_option("--group", options->group)->required();
   command->callback([options, &invocation] {
     install_stop_handler(SecondSignal::kIgnored);
     ::signal(SIGPIPE, SIG_IGN);
