@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -30,6 +31,7 @@ class LocalRanksTest : public ::testing::Test {
  protected:
   /// Runs in a process of its own, as its caller would be.
   pid_t start(std::int64_t size, const std::string& script, milliseconds grace = milliseconds(10000)) {
+    std::fflush(nullptr);  // or the child says once more what waits to be written
     const pid_t caller = ::fork();
     if (caller != 0) return caller;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
