@@ -290,7 +290,7 @@ Experiment sync_batch_size() {
       "BN where several processes share a batch",
       {"B7", "M8"},
       "Wu & He 2018, Group Normalization (arXiv 1803.08494); Goyal et al. 2017 (arXiv 1706.02677)",
-      "none",
+      "no figure of theirs",
       "Must BN's statistics be synchronized over processes, and from how many images a process on is it no matter?",
       plan,
       what_was_run,
