@@ -71,6 +71,22 @@ TEST(GlooRanks, MayBeJoinedAgain) {
   EXPECT_THAT(said, Each("good"));
 }
 
+/// As a worker does, whose runs each have ranks of their own.
+TEST(GlooRanks, MayBeJoinedAgainWithAnotherProcess) {
+  const Port one(false), other(false);
+  const auto call_at = [](std::int64_t rank, const Port& port) {
+    return check_every_call(local_place(rank, 2, port.number()));
+  };
+  Child first([&] {
+    const auto said = call_at(0, one);
+    return said == "good" ? call_at(0, other) : said;
+  });
+  Child second([&] { return call_at(1, one); }), third([&] { return call_at(1, other); });
+  EXPECT_EQ(first.said(), "good");
+  EXPECT_EQ(second.said(), "good");
+  EXPECT_EQ(third.said(), "good");
+}
+
 TEST(GlooRanks, StridesMayDifferBetweenRanks) {
   const auto said = run_processes(2, [](const RankPlace& place) {
     const auto ranks = join_ranks(place, kLong);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <chrono>
 
@@ -20,18 +19,13 @@ namespace {
 // They start at the same time and do the same; only a machine that swaps makes one wait so long for another.
 constexpr std::chrono::minutes kPatience{10};
 
-/// `group`: another for each that a worker is the first of, since a process counts how often it has joined one.
-RankPlace place_of(int64_t rank, int64_t size, int64_t port, const std::string& group) {
-  return {.rank = rank, .size = size, .address = "127.0.0.1", .port = port, .launcher = "bnlab", .prefix = group};
-}
-
-std::string new_group() {
-  static int64_t number = 0;
-  return fmt::format("companions-{}-{}", ::getpid(), number++);
+RankPlace place_of(int64_t rank, int64_t size, int64_t port) {
+  return {
+      .rank = rank, .size = size, .address = "127.0.0.1", .port = port, .launcher = "bnlab", .prefix = "companions"};
 }
 
 struct CompanionOptions {
-  std::string folder, data, group;
+  std::string folder, data;
   int64_t rank = 0, size = 0, port = 0;
 };
 
@@ -40,7 +34,7 @@ int accompany(const CompanionOptions& options) {
     DataShelf data(parse_data_choice(options.data));
     ExecutionOptions execution;
     execution.stop = &stop_requested();
-    execution.ranks = join_ranks(place_of(options.rank, options.size, options.port, options.group), kPatience);
+    execution.ranks = join_ranks(place_of(options.rank, options.size, options.port), kPatience);
     const auto spec = std::get<TrainSpec>(read_spec(RunPaths{options.folder}));
     const auto outcome = execute_beside_first(spec, data, execution);
     return outcome == RunOutcome::kDone ? kExitDone : kExitStopped;
@@ -55,14 +49,13 @@ int accompany(const CompanionOptions& options) {
 Companions::Companions(const std::string& program, const std::filesystem::path& folder, const std::string& data,
                        int64_t size, const std::filesystem::path& log) {
   const int64_t port = free_port();
-  const std::string group = new_group();
   for (int64_t rank = 1; rank < size; ++rank) {
     processes_.push_back(std::make_unique<WorkerProcess>(
         std::vector<std::string>{program, "companion", folder.string(), "--data", data, "--rank", std::to_string(rank),
-                                 "--of", std::to_string(size), "--port", std::to_string(port), "--group", group},
+                                 "--of", std::to_string(size), "--port", std::to_string(port)},
         log));
   }
-  ranks_ = join_ranks(place_of(0, size, port, group), kPatience);
+  ranks_ = join_ranks(place_of(0, size, port), kPatience);
 }
 
 Companions::~Companions() {
@@ -78,7 +71,6 @@ void add_companion(CLI::App& app, Invocation& invocation) {
   command->add_option("--rank", options->rank)->required();
   command->add_option("--of", options->size)->required();
   command->add_option("--port", options->port)->required();
-  command->add_option("--group", options->group)->required();
   command->callback([options, &invocation] {
     install_stop_handler(SecondSignal::kIgnored);
     ::signal(SIGPIPE, SIG_IGN);

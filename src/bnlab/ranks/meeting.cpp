@@ -125,8 +125,10 @@ std::vector<Route> exchange_routes(MeetingStore& store, const RankPlace& place, 
   return routes;
 }
 
-/// Another for each group that this process joins: torchrun's store outlives them.
+/// torchrun's store outlives a group, so the next one needs other names. Rank 0's ends with the joining: the next group
+/// finds a new one, and may be of other processes.
 std::string prefix_of(const RankPlace& place) {
+  if (!place.store_is_there) return fmt::format("bnlab/{}", place.prefix);
   static std::mutex mutex;
   static std::map<std::string, int> joined;
   const std::lock_guard lock(mutex);
