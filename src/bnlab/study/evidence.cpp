@@ -30,6 +30,15 @@ PerSeed mean(const ArmRuns& runs, const Arm& arm, const Key& key, const Window& 
   return each(runs, arm, [&](RunReader& run) { return mean_over(run.scalars(key), window); });
 }
 
+PerSeed test_error(const ArmRuns& runs, const Arm& arm) {
+  return each(runs, arm, [&](RunReader& run) {
+    const double chance = 1.0 / static_cast<double>(runs.classes());
+    const Series accuracy = run.scalars({"accuracy", 0, "test_accuracy"});
+    if (run.diverged_at() >= 0) return 100 * (1 - chance);
+    return accuracy.values.empty() ? NAN : 100 * (1 - accuracy.values.back());
+  });
+}
+
 PerSeed minus(const PerSeed& a, const PerSeed& b) {
   return combined(a, b, [](double x, double y) { return x - y; });
 }

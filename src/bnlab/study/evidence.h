@@ -20,6 +20,10 @@ PerSeed accuracy(const ArmRuns& runs, const Arm& arm, const Window& window);
 /// Mean of a probe's scalar over the window. NaN if nothing was recorded there.
 PerSeed mean(const ArmRuns& runs, const Arm& arm, const Key& key, const Window& window);
 
+/// What the probe "accuracy" recorded last as test error, in percent; chance if the run diverged, NaN if there is
+/// nothing.
+PerSeed test_error(const ArmRuns& runs, const Arm& arm);
+
 /// Seed by seed; as long as the shorter one.
 PerSeed minus(const PerSeed& a, const PerSeed& b);
 PerSeed log_ratio(const PerSeed& a, const PerSeed& b);       ///< ln(a / b)

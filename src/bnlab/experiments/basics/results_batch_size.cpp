@@ -132,16 +132,6 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       "The source: ResNet-50 on ImageNet, 8 workers, each with statistics of its own 2 to 32 images."};
 }
 
-/// Test error after the last step, in percent; chance if the run diverged.
-PerSeed test_error(const ArmRuns& runs, const Arm& arm) {
-  return each(runs, arm, [&](RunReader& run) {
-    const double chance = 1.0 / static_cast<double>(runs.classes());
-    const Series accuracy = run.scalars({"accuracy", 0, "test_accuracy"});
-    if (run.diverged_at() >= 0) return 100 * (1 - chance);
-    return accuracy.values.empty() ? NAN : 100 * (1 - accuracy.values.back());
-  });
-}
-
 /// What an arm lost or gained, in points of test error, when its batch went from 32 to 2.
 PerSeed harm(const ArmRuns& runs, const BatchNet& net, const BatchNorm& norm) {
   return minus(test_error(runs, arm(net, norm, kSmall)), test_error(runs, arm(net, norm, kUsual)));

@@ -110,16 +110,6 @@ std::vector<std::string> what_was_run(const Setting& setting) {
       "rounding."};
 }
 
-/// Test error after the last step, in percent; chance if the run diverged.
-PerSeed test_error(const ArmRuns& runs, const Arm& arm) {
-  return each(runs, arm, [&](RunReader& run) {
-    const double chance = 1.0 / static_cast<double>(runs.classes());
-    const Series accuracy = run.scalars({"accuracy", 0, "test_accuracy"});
-    if (run.diverged_at() >= 0) return 100 * (1 - chance);
-    return accuracy.values.empty() ? NAN : 100 * (1 - accuracy.values.back());
-  });
-}
-
 PerSeed error_of(const ArmRuns& runs, const Statistics& statistics, int64_t batch) {
   return test_error(runs, arm(statistics, batch));
 }
@@ -140,7 +130,7 @@ PerSeed departure(const ArmRuns& runs) {
     for (size_t step = 0; step < kFirstSteps; ++step) {
       const bool both = step < a.values.size() && step < b.values.size();
       const double difference = both ? std::abs(a.values[step] - b.values[step]) / b.values[step] : NAN;
-      largest = difference <= largest ? largest : difference;
+      if (!std::isnan(largest) && !(difference <= largest)) largest = difference;
     }
     all.push_back(largest);
   }
