@@ -10,10 +10,12 @@
 #include "bnlab/train/optimizer.h"
 #include "tests/small_run.h"
 #include "tests/temp_folder.h"
+#include "tests/train/final_state.h"
 
 namespace bnlab {
 namespace {
 
+using testing::final_state;
 using testing::small_dataset;
 using testing::small_spec;
 
@@ -47,14 +49,6 @@ class TrainerTest : public ::testing::Test {
     std::vector<std::unique_ptr<StepObserver>> observers;
     if (look) observers.push_back(std::make_unique<Spy>(std::move(look)));
     return train(writer, data, std::move(observers), options);
-  }
-  static std::vector<at::Tensor> final_state(const std::filesystem::path& folder, const TrainSpec& spec) {
-    const TrainingData data(small_dataset(), spec);
-    const auto network = build_network(spec, data.shape());
-    load_network(read_file(RunPaths{folder}.checkpoint()), *network);
-    std::vector<at::Tensor> state = network->parameters();
-    for (const auto& buffer : network->buffers()) state.push_back(buffer);
-    return state;
   }
   static void expect_same_bits(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
     ASSERT_EQ(a.size(), b.size());

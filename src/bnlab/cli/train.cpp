@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "bnlab/cli/commands.h"
@@ -24,6 +25,9 @@
 
 namespace bnlab {
 namespace {
+
+// The launcher of ranks knows nothing of libtorch, and who reads its mark nothing of launching.
+static_assert(std::string_view(kLocalRanksMark) == kLocalRanksVariable);
 
 struct TrainOptions {
   std::string data = "fashion-mnist", out = "bnlab-out", spec_file;

@@ -52,9 +52,13 @@ void RankShare::begin_step(int64_t step) const {
   at::manual_seed(mix(seed_, "noise of a rank", step, ranks_->rank()));
 }
 
-RankShare::Totals RankShare::totals(double loss, int64_t right, bool stop, int64_t examples, bool of_sum) {
-  const double weight = of_sum ? 1 : static_cast<double>(examples) / batch_;
-  const at::Tensor all = ranks_->gather(at::tensor({loss * weight, static_cast<double>(right), stop ? 1. : 0.}));
+/// Of a part's loss in that of the batch: a mean over examples, or a sum.
+double RankShare::weight(const Batch& part) const {
+  return part.y.is_floating_point() ? 1 : static_cast<double>(part.x.size(0)) / batch_;
+}
+
+RankShare::Totals RankShare::totals(double loss, int64_t right, bool stop, const Batch& part) {
+  const at::Tensor all = ranks_->gather(at::tensor({loss * weight(part), static_cast<double>(right), stop ? 1. : 0.}));
   Totals totals;
   for (int64_t rank = 0; rank < ranks_->size(); ++rank) {
     const auto* of_rank = all[rank].data_ptr<double>();
@@ -65,9 +69,9 @@ RankShare::Totals RankShare::totals(double loss, int64_t right, bool stop, int64
   return totals;
 }
 
-void RankShare::backward(const at::Tensor& loss, int64_t examples, bool of_sum) {
+void RankShare::backward(const at::Tensor& loss, const Batch& part) {
   const auto armed = buckets_.arm();
-  (of_sum ? loss : loss * (static_cast<double>(examples) / batch_)).backward();
+  (loss * weight(part)).backward();
   buckets_.finish();
 }
 

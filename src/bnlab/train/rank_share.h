@@ -37,13 +37,15 @@ class RankShare {
     int64_t right = 0;  ///< right answers in the whole batch
     bool stop = false;  ///< whether any rank has been told to stop
   };
-  /// The totals of all ranks. loss, right: of this rank's part; loss is a mean over its examples, or a sum (`of_sum`).
-  Totals totals(double loss, int64_t right, bool stop, int64_t examples, bool of_sum);
+  /// The totals of all ranks. loss (batch_loss()), right: of this rank's part.
+  Totals totals(double loss, int64_t right, bool stop, const Batch& part);
 
-  /// Leaves in each parameter's gradient that of the whole batch's loss. Arguments as of totals().
-  void backward(const at::Tensor& loss, int64_t examples, bool of_sum);
+  /// Leaves in each parameter's gradient that of the whole batch's loss. loss: of this rank's part.
+  void backward(const at::Tensor& loss, const Batch& part);
 
  private:
+  [[nodiscard]] double weight(const Batch& part) const;
+
   std::shared_ptr<Ranks> ranks_;
   uint64_t seed_;
   double batch_;

@@ -148,7 +148,7 @@ class Training {
     if (options_.progress) options_.progress(step_, spec_.steps, totals_.loss);
     if (diverged(totals_.loss)) return false;
     if (share_) {
-      share_->backward(loss, part.x.size(0), part.y.is_floating_point());
+      share_->backward(loss, part);
     } else {
       loss.backward();
     }
@@ -163,10 +163,9 @@ class Training {
 
   /// Of the whole batch, from what a part of it gave, which is all of it unless there are several ranks.
   void total(const Batch& part, const at::Tensor& logits, double loss) {
-    const bool regression = part.y.is_floating_point();
-    const int64_t right = regression ? 0 : count_right(logits, part.y);
+    const int64_t right = part.y.is_floating_point() ? 0 : count_right(logits, part.y);
     totals_ = {loss, right, false};
-    if (share_) totals_ = share_->totals(loss, right, told_to_stop(), part.x.size(0), regression);
+    if (share_) totals_ = share_->totals(loss, right, told_to_stop(), part);
   }
 
   /// `seconds`: of processors, what the step has cost until here, which is nearly all of it.

@@ -70,12 +70,11 @@ Answer few_images(const Facts& facts) {
   const LayerFacts& first = *layers.front();
   Finding finding = finding_at(layers);
   judge_by(finding, damage);
+  const double values = *independent_values(first);
   finding.evidence = fmt::format(
       "A channel of {} has {} values, but positions of an image are alike: the means of batches vary as those of "
-      "{:.0f} "
-      "independent values would (relative error of the deviation about {:.0f} %). On the same batches, {}.",
-      first.name, first.least_values, *independent_values(first), 100 / std::sqrt(2 * *independent_values(first)),
-      losses_in_words(facts));
+      "{:.0f} independent values would (relative error of the deviation about {:.0f} %). On the same batches, {}.",
+      first.name, first.least_values, values, 100 / std::sqrt(2 * values), losses_in_words(facts));
   finding.remedy = kRemedy;
   finding.repair = "freeze";
   return Answer::of(finding);
