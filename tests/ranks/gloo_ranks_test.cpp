@@ -61,6 +61,27 @@ TEST(GlooRanks, EveryCallWithEveryType) {
   for (const std::int64_t size : {1, 2, 3, 4}) EXPECT_THAT(run_processes(size, check_every_call), Each("good"));
 }
 
+TEST(GlooRanks, AreNotWaitedForInVain) {
+  // Rank 1, whose first rank never comes.
+  const auto said = run_processes(2, [](const RankPlace& place) -> std::string {
+    if (place.rank == 0) return "absent";
+    const auto begin = std::chrono::steady_clock::now();
+    int asked = 0;
+    try {
+      join_ranks(place, std::chrono::minutes(10), [&asked] { return ++asked == 3; });
+    } catch (const RanksError& error) {
+      const bool soon = std::chrono::steady_clock::now() - begin < std::chrono::seconds(20);
+      return soon ? error.what() : "late";
+    }
+    return "joined";
+  });
+  EXPECT_THAT(said[1], HasSubstr("gave up waiting for the other ranks"));
+}
+
+TEST(GlooRanks, ManyGatherByARing) {
+  EXPECT_THAT(run_processes(9, check_every_call), Each("good"));
+}
+
 TEST(GlooRanks, MayBeJoinedAgain) {
   const auto said = run_processes(3, [](const RankPlace& place) {
     for (int group = 0; group < 4; ++group) {

@@ -1,8 +1,10 @@
 #include "bnlab/cli/companions.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "bnlab/cli/commands.h"
@@ -16,12 +18,17 @@
 namespace bnlab {
 namespace {
 
-// They start at the same time and do the same; only a machine that swaps makes one wait so long for another.
+// They do the same at the same time; only a machine that swaps makes one wait so long for another.
 constexpr std::chrono::minutes kPatience{10};
 
 RankPlace place_of(int64_t rank, int64_t size, int64_t port) {
   return {
       .rank = rank, .size = size, .address = "127.0.0.1", .port = port, .launcher = "bnlab", .prefix = "companions"};
+}
+
+bool has_ended(WorkerProcess& process) {
+  pollfd news{.fd = process.output(), .events = POLLIN, .revents = 0};
+  return ::poll(&news, 1, 0) > 0 && !process.read_lines([](const std::string&) {});
 }
 
 struct CompanionOptions {
@@ -34,11 +41,13 @@ int accompany(const CompanionOptions& options) {
     DataShelf data(parse_data_choice(options.data));
     ExecutionOptions execution;
     execution.stop = &stop_requested();
-    execution.ranks = join_ranks(place_of(options.rank, options.size, options.port), kPatience);
+    const auto stop = [] { return stop_requested().load(); };
+    execution.ranks = join_ranks(place_of(options.rank, options.size, options.port), kPatience, stop);
     const auto spec = std::get<TrainSpec>(read_spec(RunPaths{options.folder}));
     const auto outcome = execute_beside_first(spec, data, execution);
     return outcome == RunOutcome::kDone ? kExitDone : kExitStopped;
   } catch (const std::exception& error) {
+    if (stop_requested()) return kExitStopped;
     say(fmt::format("rank {}: {}\n", options.rank, sentence_of(error)));
     return kExitFailed;
   }
@@ -55,7 +64,18 @@ Companions::Companions(const std::string& program, const std::filesystem::path& 
                                  "--of", std::to_string(size), "--port", std::to_string(port)},
         log));
   }
-  ranks_ = join_ranks(place_of(0, size, port), kPatience);
+  bool ended = false;
+  const auto in_vain = [&] {
+    ended = std::any_of(processes_.begin(), processes_.end(), [](const auto& process) { return has_ended(*process); });
+    return ended || stop_requested();
+  };
+  try {
+    ranks_ = join_ranks(place_of(0, size, port), kPatience, in_vain);
+  } catch (const RanksError&) {
+    if (!ended) throw;
+    throw RanksError(
+        fmt::format("a process that computes a part of this run ended at its start; {} says why", log.string()));
+  }
 }
 
 Companions::~Companions() {

@@ -16,6 +16,7 @@
 #include "bnlab/cli/ending.h"
 #include "bnlab/cli/output.h"
 #include "bnlab/launch/worker_protocol.h"
+#include "bnlab/ranks/ranks_error.h"
 #include "bnlab/record/run_lease.h"
 #include "bnlab/runs/execution.h"
 
@@ -65,7 +66,13 @@ RunOutcome compute(const std::filesystem::path& folder, DataShelf& data, const W
     said = Clock::now();
     tell_launcher({WorkerMessage::Kind::kProgress, static_cast<double>(step) / static_cast<double>(steps), ""});
   };
-  const auto companions = companions_of(folder, options);
+  std::unique_ptr<Companions> companions;
+  try {
+    companions = companions_of(folder, options);
+  } catch (const RanksError&) {
+    if (stop_requested()) return RunOutcome::kInterrupted;
+    throw;
+  }
   if (companions) execution.ranks = companions->ranks();
   const auto warn = [](const std::string& text) { tell_launcher({WorkerMessage::Kind::kWarning, 0, text}); };
   return execute_run(folder, data, execution, warn, abandoned);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <mutex>
 #include <stdexcept>
 #include <string_view>
@@ -258,7 +259,7 @@ void take_turns() {
 
 }  // namespace
 
-std::shared_ptr<Ranks> join_ranks(const RankPlace& place, milliseconds timeout) {
+std::shared_ptr<Ranks> join_ranks(const RankPlace& place, milliseconds timeout, const std::function<bool()>& in_vain) {
   struct sigaction before {};
   if (place.size > 1 && ::sigaction(SIGPIPE, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
     std::signal(SIGPIPE, SIG_IGN);
@@ -266,7 +267,10 @@ std::shared_ptr<Ranks> join_ranks(const RankPlace& place, milliseconds timeout) 
   if (place.size > 1) take_turns();
   const auto join = [place, timeout] { return std::make_shared<Connection>(place, timeout); };
   // What libtorch waits for without a limit: an answer of a store whose process stands still, or that is none.
-  auto connection = within<std::shared_ptr<Connection>>(2 * timeout + milliseconds(500), join);
+  bool gave_up = false;
+  auto connection = within<std::shared_ptr<Connection>>(2 * timeout + milliseconds(500), join,
+                                                        [&] { return gave_up = in_vain && in_vain(); });
+  if (gave_up) throw RanksError(said_by(place, "gave up waiting for the other ranks"));
   if (!connection) {
     throw RanksError(
         said_by(place, fmt::format("{}:{} did not answer within {}; see what the first rank says, and that "

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,8 +20,10 @@ namespace bnlab {
 /// gather() and take_from_first() take every type; begin_sum() float, double, and integers of 8, 32 and 64 bits, else
 /// std::invalid_argument. Strides may differ between ranks. After an error every call fails; the connections are
 /// closed, so that the other ranks notice at once. The destructor waits for nobody; sums that are under way then fail.
+/// in_vain, where given, is asked ten times a second whether to go on waiting for the others to join.
 /// Throws RanksError.
-std::shared_ptr<Ranks> join_ranks(const RankPlace& place, std::chrono::milliseconds timeout);
+std::shared_ptr<Ranks> join_ranks(const RankPlace& place, std::chrono::milliseconds timeout,
+                                  const std::function<bool()>& in_vain = {});
 
 /// Collective: compares `value` on all ranks. If they are not the same, throws RanksError on every rank, which names
 /// `what` and the first rank that differs from rank 0.

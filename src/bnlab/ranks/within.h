@@ -10,14 +10,16 @@
 
 namespace bnlab {
 
-/// What `call` returns or throws, or nothing if it takes longer than `limit`. It then goes on in a thread of its own,
-/// and whatever it holds with it: for errors that end the program.
-template <class Result, class Call>
-std::optional<Result> within(std::chrono::milliseconds limit, Call call) {
+/// What `call` returns or throws, or nothing if it takes longer than `limit` or `in_vain` says so, which is asked ten
+/// times a second. It then goes on in a thread of its own, and whatever it holds with it, until its own limits.
+template <class Result, class Call, class InVain>
+std::optional<Result> within(std::chrono::milliseconds limit, Call call, const InVain& in_vain) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
   std::packaged_task<Result()> task(std::move(call));
   auto result = task.get_future();
   std::thread thread(std::move(task));
-  if (result.wait_for(limit) != std::future_status::ready) {
+  while (result.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+    if (std::chrono::steady_clock::now() < deadline && !in_vain()) continue;
     thread.detach();
     return std::nullopt;
   }
