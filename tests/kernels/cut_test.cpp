@@ -77,6 +77,38 @@ TEST(Cut, ASlabHoldsWholeChannels) {
   }
 }
 
+// The bit of each element in a mask, as the tasks of `parts` have it.
+void put_bits(const Cut& parts, std::vector<std::int64_t>& bits) {
+  for (std::int64_t task = 0; task < parts.tasks(); ++task) {
+    const Place place = parts.place(task);
+    const Patch& p = place.patch;
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+      for (std::int64_t slot = 0; slot < p.slots; ++slot) {
+        for (std::int64_t i = 0; i < p.run; ++i) {
+          const std::int64_t line = place.mask + row * p.mask_row + slot * p.mask_slot;
+          bits.at(static_cast<std::size_t>(place.element + row * p.row_stride + slot * p.run + i)) =
+              8 * line + (p.run == 1 ? slot : i);
+        }
+      }
+    }
+  }
+}
+
+// Evaluation goes through a batch in another order than training; a pass over slabs takes each for a batch.
+TEST(Cut, AnElementHasTheSameMaskBitInEveryOrder) {
+  for (const Shape& shape : shapes()) {
+    SCOPED_TRACE(name_of(shape));
+    const Cut parts = cut(shape, sizeof(float));
+    std::vector<std::int64_t> all(static_cast<std::size_t>(shape.elements()), -1), ordered = all, by_slab = all;
+    put_bits(parts, all);
+    put_bits(in_memory_order(parts, /*masks=*/true), ordered);
+    ASSERT_EQ(ordered, all);
+    if (!parts.slabs) continue;
+    for (std::int64_t task = 0; task < parts.tasks(); ++task) put_bits(parts.slab(task), by_slab);
+    ASSERT_EQ(by_slab, all);
+  }
+}
+
 // The mask of a forward pass is read by a backward pass that may hold other elements.
 TEST(Cut, DoesNotDependOnTheSizeOfElementsButForStreaming) {
   for (const Shape& shape : shapes()) {

@@ -138,7 +138,7 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
 
   const bool sums = args.dgamma || args.dbeta;
   const Cut by_channel = cut(shape, sizeof(E));
-  return for_slabs(sums ? by_channel : in_memory_order(by_channel), runner,
+  return for_slabs(sums ? by_channel : in_memory_order(by_channel, args.relu_mask != nullptr), runner,
                    [&](const Cut& parts, TaskRunner& threads) noexcept {
                      const GradientSumsPass<E> pass(args, parts, *inner);
                      const SlotCoefficients<Compute<E>, 4> coefficients(parts);
@@ -208,18 +208,20 @@ Status backward_by_sums(const BackwardBySums<E>& args, TaskRunner& runner) noexc
   read.dx = args.dx;
   read.daddend = args.daddend;
   const double part = 1.0 / static_cast<double>(args.count);
-  return for_slabs(in_memory_order(cut(shape, sizeof(E))), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
-    const SlotCoefficients<T, 4> coefficients(parts);
-    if (!coefficients) return Status::kOutOfMemory;
-    coefficients.fill(parts, [&](std::int64_t c) {
-      if (!args.dx) return kOnlyAddend;
-      return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0),
-                                   {args.sum_dz[c], args.sum_dz_xhat[c]}, part);
-    });
-    one_pass(parts, threads,
-             [&](const Place& place) { write_input_gradient(read, /*by_x=*/true, place, coefficients, *inner); });
-    return Status::kOk;
-  });
+  return for_slabs(in_memory_order(cut(shape, sizeof(E)), args.relu_mask != nullptr), runner,
+                   [&](const Cut& parts, TaskRunner& threads) noexcept {
+                     const SlotCoefficients<T, 4> coefficients(parts);
+                     if (!coefficients) return Status::kOutOfMemory;
+                     coefficients.fill(parts, [&](std::int64_t c) {
+                       if (!args.dx) return kOnlyAddend;
+                       return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0),
+                                                    {args.sum_dz[c], args.sum_dz_xhat[c]}, part);
+                     });
+                     one_pass(parts, threads, [&](const Place& place) {
+                       write_input_gradient(read, /*by_x=*/true, place, coefficients, *inner);
+                     });
+                     return Status::kOk;
+                   });
 }
 
 #define BNLAB_INSTANTIATE(E)                                                     \

@@ -26,9 +26,13 @@ std::int64_t round_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
 }
 
+std::int64_t mask_line(std::int64_t slots) noexcept {
+  return (slots + 7) / 8;
+}
+
 Panel uncut_panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
   Panel p{.rows = rows, .slots = slots, .run = run, .row_stride = slots * run};
-  p.mask_row = run == 1 ? (slots + 7) / 8 : slots * p.mask_slot();
+  p.mask_row = run == 1 ? mask_line(slots) : slots * p.mask_slot();
   return p;
 }
 
@@ -54,6 +58,7 @@ Panel slab_panel(std::int64_t rows, std::int64_t slots, std::int64_t run, std::i
   p.row_step = std::max<std::int64_t>(rows, 1);
   const std::int64_t slot_align = run == 1 ? std::lcm(slots_per_channel, kVector) : 1;
   p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / (rows * run), 1), slot_align);
+  p.slab_masks = run == 1;
   return p;
 }
 
@@ -109,17 +114,20 @@ Cut cut_panels(const Shape& shape) noexcept {
 Place Panel::place(std::int64_t task) const noexcept {
   const std::int64_t row_chunk = task / slot_chunks();
   const std::int64_t slot = task % slot_chunks() * slot_step;
+  const std::int64_t taken = std::min(slot_step, slots - slot);
+  const std::int64_t line = slab_masks ? mask_line(taken) : mask_row;
+  const std::int64_t first_line = run > 1 ? slot * mask_slot() : slot / 8 * (slab_masks ? rows : 1);
   return {.patch = {.row_stride = row_stride,
                     .rows = rows_in_chunk(row_chunk),
-                    .slots = std::min(slot_step, slots - slot),
+                    .slots = taken,
                     .run = run,
-                    .mask_row = mask_row,
+                    .mask_row = line,
                     .mask_slot = mask_slot(),
                     .far = far,
                     .streams = streams,
                     .in_slab = in_slab},
           .element = element + row_chunk * row_step * row_stride + slot * run,
-          .mask = mask + row_chunk * row_step * mask_row + (run == 1 ? slot / 8 : slot * mask_slot()),
+          .mask = mask + first_line + row_chunk * row_step * line,
           .slot = slot,
           .partial = partial + row_chunk * slots + slot};
 }
@@ -132,6 +140,7 @@ Cut Cut::slab(std::int64_t task) const noexcept {
   result.main.in_slab = true;
   result.main.element = all.element;
   result.main.mask = all.mask;
+  result.main.mask_row = all.patch.mask_row;
   result.main.slots = result.main.slot_step = all.patch.slots;
   return result;
 }
@@ -140,13 +149,13 @@ std::int64_t Cut::mask_bytes() const noexcept {
   return rest.mask + rest.rows * rest.mask_row;
 }
 
-Cut in_memory_order(Cut parts) noexcept {
+Cut in_memory_order(Cut parts, bool masks) noexcept {
   Panel& p = parts.main;
   const std::int64_t row_elements = p.row_stride;
   const std::int64_t slots_per_task =
       round_up(std::max<std::int64_t>(kTaskElements / p.run, 1), p.run == 1 ? kPieceElements : 1);
   p.row_step = std::max<std::int64_t>(kTaskElements / row_elements, 1);
-  p.slot_step = p.row_step > 1 ? p.slots : std::min(slots_per_task, p.slots);
+  if (!masks || !p.slab_masks) p.slot_step = p.row_step > 1 ? p.slots : std::min(slots_per_task, p.slots);
   p.partial = parts.rest.partial = 0;
   parts.slabs = false;
   return parts;

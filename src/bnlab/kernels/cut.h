@@ -43,7 +43,8 @@ struct Place {
 };
 
 /// A matrix of rows x slots x run elements, cut into chunks of rows and of slots.
-/// Partial results form a matrix (row_chunks, slots) that starts at `partial`.
+/// Partial results form a matrix (row_chunks, slots) that starts at `partial`. A mask's lines are those of whole rows,
+/// or, with `slab_masks`, of the rows of one chunk of slots after the other: threads then share no line of the caches.
 struct Panel {
   std::int64_t element = 0;
   std::int64_t mask = 0;
@@ -51,13 +52,14 @@ struct Panel {
   std::int64_t slots = 0;
   std::int64_t run = 1;
   std::int64_t row_stride = 0;
-  std::int64_t mask_row = 0;  ///< as in Patch
+  std::int64_t mask_row = 0;  ///< as in Patch, of whole rows
   std::int64_t row_step = 1;
   std::int64_t slot_step = 1;
   std::int64_t partial = 0;
   bool far = false;
   bool streams = false;
   bool in_slab = false;
+  bool slab_masks = false;  ///< run is 1, slot_step whole bytes of a mask
 
   [[nodiscard]] std::int64_t row_chunks() const noexcept { return (rows + row_step - 1) / row_step; }
   [[nodiscard]] std::int64_t slot_chunks() const noexcept { return (slots + slot_step - 1) / slot_step; }
@@ -92,8 +94,8 @@ struct Cut {
 };
 
 /// The same panels, cut so that tasks follow each other in memory and hold no channel whole: for what needs no
-/// statistics.
-[[nodiscard]] Cut in_memory_order(Cut parts) noexcept;
+/// statistics. Without `masks` no place of a mask is right: then the order is that of memory alone.
+[[nodiscard]] Cut in_memory_order(Cut parts, bool masks) noexcept;
 
 /// A valid shape with at least one element, of `element_bytes` each: they decide about `far` and `streams`, and nothing
 /// else.

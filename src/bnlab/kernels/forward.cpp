@@ -81,7 +81,7 @@ Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) 
   if (!all_in_range<Compute<E>>(args.shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
-  const Cut parts = in_memory_order(cut(args.shape, sizeof(E)));
+  const Cut parts = in_memory_order(cut(args.shape, sizeof(E)), args.relu_mask != nullptr);
   const SlotCoefficients<Compute<E>, 3> coefficients(parts);
   if (!coefficients) return Status::kOutOfMemory;
   coefficients.fill(parts, normalization(args));
