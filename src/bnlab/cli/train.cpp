@@ -102,16 +102,6 @@ Json summary(RunReader& run, const std::string& id) {
   return result;
 }
 
-/// Median time between successive steps, in seconds.
-double median_step(const std::vector<std::chrono::steady_clock::time_point>& starts) {
-  std::vector<double> seconds;
-  for (size_t i = 1; i < starts.size(); ++i) {
-    seconds.push_back(std::chrono::duration<double>(starts[i] - starts[i - 1]).count());
-  }
-  std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2), seconds.end());
-  return seconds[seconds.size() / 2];
-}
-
 void print_summary(const Json& s) {
   if (s.contains("diverged_at")) {
     fmt::print("The run diverged at step {}: its loss there was {}.\n", s["diverged_at"].get<int64_t>(),
@@ -156,6 +146,72 @@ int train_beside(const RankPlace& place, const RunSpec& spec, const DataChoice& 
   return outcome == RunOutcome::kInterrupted ? kExitStopped : kExitDone;
 }
 
+/// Shows how far a training is, and keeps when its steps began.
+class StepDisplay {
+ public:
+  void print(const std::string& text) { display_.print(text); }
+
+  void update(int64_t step, int64_t steps, double loss) {
+    const Clock::time_point now = Clock::now();
+    if (begins_.empty()) first_ = step;
+    begins_.push_back(now);
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    display_.update(static_cast<double>(step) / static_cast<double>(steps),
+                    fmt::format("step {} of {}, {:.1f} steps/s, loss {:.3f}", step, steps,
+                                static_cast<double>(step - first_) / seconds, loss));
+  }
+
+  /// Time between successive steps, in seconds; nothing for fewer than two.
+  std::optional<double> median_step() const {
+    if (begins_.size() < 3) return std::nullopt;
+    std::vector<double> seconds;
+    for (size_t i = 1; i < begins_.size(); ++i) {
+      seconds.push_back(std::chrono::duration<double>(begins_[i] - begins_[i - 1]).count());
+    }
+    std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size() / 2), seconds.end());
+    return seconds[seconds.size() / 2];
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  ProgressDisplay display_;
+  const Clock::time_point start_ = Clock::now();
+  int64_t first_ = 0;
+  std::vector<Clock::time_point> begins_;
+};
+
+/// The first rank, or the only one.
+int train_first(const std::optional<RankPlace>& place, const RunSpec& spec, const DataChoice& data,
+                const TrainOptions& options) {
+  const std::string id = run_id(spec);
+  const auto folder = OutFolder{options.out}.runs() / id;
+  ExecutionOptions execution;
+  if (place && std::get<TrainSpec>(spec).ranks > 1) execution.ranks = join_for(*place, id, options);
+  if (options.force) remove_run(folder);
+  create_run(folder, spec);
+  const std::string abandoned = await_lease(folder);
+  if (execution.ranks) static_cast<void>(agree_on_work(*execution.ranks, !run_ended(folder)));
+  StepDisplay display;
+  execution.stop = &stop_requested();
+  execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
+  execution.progress = [&](int64_t step, int64_t steps, double loss) { display.update(step, steps, loss); };
+  DataShelf shelf(data);
+  const auto outcome = execute_run(
+      folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); }, abandoned);
+  execution.ranks.reset();  // the others may go
+  if (outcome == RunOutcome::kInterrupted) {
+    display.print("stopped; the same command goes on where it was");
+    return kExitStopped;
+  }
+  RunReader run(folder);
+  Json result = summary(run, id);
+  if (const auto median = display.median_step()) result["median_step_seconds"] = *median;
+  display.print("");
+  options.json ? print_json(result) : print_summary(result);
+  return kExitDone;
+}
+
 int train_one(const TrainOptions& options, const Invocation& invocation) {
   const std::optional<RankPlace> place = rank_place();
   std::optional<SignalsWait> signals_wait;  // until it is known whether they are for ranks that are yet to be started
@@ -178,46 +234,7 @@ int train_one(const TrainOptions& options, const Invocation& invocation) {
   if (!place && wanted > 1) return run_local_ranks(invocation.program, invocation.arguments, wanted);
   signals_wait.reset();
   if (!is_first) return train_beside(*place, spec, data, options);
-  const std::string id = run_id(spec);
-  const auto folder = OutFolder{options.out}.runs() / id;
-  ExecutionOptions execution;
-  if (place && wanted > 1) execution.ranks = join_for(*place, id, options);
-  if (options.force) remove_run(folder);
-  create_run(folder, spec);
-  ProgressDisplay display;
-  const std::string abandoned = await_lease(folder);
-  if (execution.ranks) static_cast<void>(agree_on_work(*execution.ranks, !run_ended(folder)));
-  execution.stop = &stop_requested();
-  execution.checkpoint_interval = std::chrono::duration<double>(options.checkpoint_seconds);
-  const auto start = std::chrono::steady_clock::now();
-  int64_t first = -1;
-  std::vector<std::chrono::steady_clock::time_point> step_starts;
-  execution.progress = [&](int64_t step, int64_t steps, double loss) {
-    if (first < 0) first = step;
-    step_starts.push_back(std::chrono::steady_clock::now());
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    display.update(
-        static_cast<double>(step) / static_cast<double>(steps),
-        fmt::format("step {} of {}, {:.1f} steps/s, loss {:.3f}", step, steps, (step - first) / seconds, loss));
-  };
-  DataShelf shelf(data);
-  const auto outcome = execute_run(
-      folder, shelf, execution, [&](const std::string& text) { display.print("note: " + text); }, abandoned);
-  execution.ranks.reset();  // the others may go
-  if (outcome == RunOutcome::kInterrupted) {
-    display.print("stopped; the same command goes on where it was");
-    return kExitStopped;
-  }
-  RunReader run(folder);
-  Json result = summary(run, id);
-  if (step_starts.size() > 2) result["median_step_seconds"] = median_step(step_starts);
-  display.print("");
-  if (options.json) {
-    print_json(result);
-  } else {
-    print_summary(result);
-  }
-  return kExitDone;
+  return train_first(place, spec, data, options);
 }
 
 void add_flags(CLI::App& command, TrainOptions& o) {
