@@ -42,10 +42,9 @@ test-toolkit:
 # On a throw-away Slurm of three nodes, all on this host, and on two hosts that are network namespaces; as root.
 test-cluster:
 	tools/setup.sh build cluster
-	cmake --preset test
+	BNLAB_CLUSTER_TESTS=ON cmake --preset test
 	cmake --build build -j $(JOBS) --target bnlab
-	timeout 600 tests/cluster/slurm.sh build/bnlab
-	timeout 600 tests/cluster/ranks.sh build/bnlab
+	ctest --test-dir build --output-on-failure -R '^cluster_'
 
 # The toolkit's tests on Debian 13, in a system of its own below build-debian13.
 test-debian13:
