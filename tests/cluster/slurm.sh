@@ -1,107 +1,30 @@
 #!/usr/bin/env bash
-# bnlab on Slurm: a controller and three nodes, all on this host, below a temporary folder; no systemd, no cgroups, no
-# accounting. Stops every daemon that it starts. Usage: tests/cluster/slurm.sh path/to/bnlab
+# bnlab on a throw-away Slurm with three nodes on this host: job arrays of `bnlab reproduce`, and ranks under srun and mpirun.
+# Leaves nothing behind. Usage: tests/cluster/slurm.sh path/to/bnlab
 set -euo pipefail
 bnlab=$(realpath "$1")
 nodes=3
 work=$(mktemp -d /tmp/bnlab-slurm.XXXXXX)
 chmod 755 "$work"
-daemons=()
+source "$(dirname "$0")/throwaway_slurm.sh"
 
-stop_daemons() {
-  local status=$?
-  scancel --user="$(id -un)" >/dev/null 2>&1 || true
-  sleep 1
-  for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do kill "${daemons[i]}" 2>/dev/null || true; done
-  for daemon in "${daemons[@]}"; do wait "$daemon" 2>/dev/null || true; done
-  if [ $status -ne 0 ]; then
-    echo "slurm.sh: failed; what was said:" >&2
-    tail -n 15 "$work"/*.log "$work"/*/cluster/*.log >&2 2>/dev/null || true
-  fi
-  rm -rf "$work"
-  exit $status
-}
-trap stop_daemons EXIT
-
-fail() { echo "slurm.sh: $*" >&2; exit 1; }
-
-# within SECONDS COMMAND...: until the command succeeds.
-within() {
-  local end=$((SECONDS + $1)); shift
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || return 1
-    sleep 0.3
-  done
-}
-
-start_munge() {
-  mkdir -m 755 "$work/munge"
-  (umask 077 && head -c 1024 /dev/urandom >"$work/munge/key")
-  munged --foreground --key-file="$work/munge/key" --socket="$work/munge/socket" --pid-file="$work/munge/pid" \
-    --seed-file="$work/munge/seed" --log-file="$work/munge.log" >/dev/null 2>&1 &
-  daemons+=($!)
-  within 20 test -S "$work/munge/socket" || fail "munged did not start"
-}
-
-write_configuration() {
-  local host port=${BNLAB_SLURM_PORT:-17100}
-  host=$(hostname -s)
-  mkdir "$work/state" "$work/spool"
-  {
-    echo "ClusterName=bnlab
-SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=$port
-SlurmUser=$(id -un)
-SlurmdUser=$(id -un)
-AuthInfo=socket=$work/munge/socket
-StateSaveLocation=$work/state
-SlurmdSpoolDir=$work/spool/%n
-SlurmctldPidFile=$work/slurmctld.pid
-SlurmdPidFile=$work/slurmd.%n.pid
-SlurmctldLogFile=$work/slurmctld.log
-SlurmdLogFile=$work/slurmd.%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-MpiDefault=none
-ReturnToService=2
-MailProg=/bin/true
-KillWait=10
-SlurmdTimeout=30
-SlurmdParameters=config_overrides
-SchedulerParameters=batch_sched_delay=0,sched_interval=2"
-    for i in $(seq $nodes); do
-      mkdir "$work/spool/n$i"
-      echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + i)) CPUs=1 State=UNKNOWN"
-    done
-    echo "PartitionName=all Nodes=n[1-$nodes] Default=YES MaxTime=INFINITE State=UP"
-  } >"$work/slurm.conf"
-  echo "CgroupPlugin=cgroup/v1" >"$work/cgroup.conf"  # slurmd looks for one, though nothing here uses it
-  export SLURM_CONF=$work/slurm.conf
-}
-
-idle_nodes() { sinfo -h -N -t idle -o %N | sort -u | wc -l; }
-all_idle() { [ "$(idle_nodes)" -eq $nodes ]; }
-
-start_slurm() {
-  start_munge
-  write_configuration
-  slurmctld -D -i >"$work/slurmctld.out.log" 2>&1 &
-  daemons+=($!)
-  for i in $(seq $nodes); do
-    slurmd -D -N "n$i" >"$work/slurmd.n$i.out.log" 2>&1 &
-    daemons+=($!)
-  done
-  within 60 all_idle || fail "the nodes did not come up: $(sinfo -N -l)"
-}
-
-plan=(--scale smoke --data gaussian --only santurkar-fig1 --workers 1 --patience 10 --checkpoint-seconds 0)
+plan=(--scale smoke --data gaussian --only santurkar-fig1 --workers 1 --checkpoint-seconds 0)
 on_slurm=(--executor slurm --array 3 --slurm-args "--time=10")
+# A checkpoint a step, so that a run takes long enough to be killed in the middle.
+network=(train --data gaussian --model mlp --model-option width=32 --norm batch --batch 24 --steps 60 --lr 0.05 --threads 1
+         --probe accuracy:every=20 --ranks 2 --rank-timeout 60 --checkpoint-seconds 0)
+
+reproduce() { local out=$1; shift; "$bnlab" reproduce "${plan[@]}" --out "$work/$out" "$@"; }
+# submit NAME LOG [OPTION]...: in the background; $submitter is it.
+submit() {
+  local out=$1 log=$2; shift 2
+  "$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/$out" "$@" >"$work/$log.log" 2>&1 &
+  submitter=$!
+}
+train() { local out=$1; shift; "$@" "$bnlab" "${network[@]}" --out "$work/$out"; }
 
 rows_of() {
-  python3 - "$1" <<'P'
+  python3 - "$work/$1" <<'P'
 import glob, os, sqlite3, sys
 for run in sorted(glob.glob(sys.argv[1] + '/runs/*')):
     db = sqlite3.connect(run + '/run.sqlite')
@@ -110,69 +33,192 @@ for run in sorted(glob.glob(sys.argv[1] + '/runs/*')):
     for row in db.execute('SELECT probe, layer, name, step, hex(data) FROM arrays ORDER BY 1, 2, 3, 4'): print(row)
 P
 }
-job_of() { sed -E 's/.*"id": ?"([0-9]+)".*/\1/' "$1/cluster/job.json"; }
-started_runs() { ls "$1"/runs/*/lease 2>/dev/null | wc -l; }
-has_started() { [ "$(started_runs "$1")" -ge "$2" ]; }
-no_element_left() { [ -z "$(squeue -h -j "$1" 2>/dev/null)" ]; }
-is_running() { squeue -h -j "$1" -o %T | grep -q RUNNING; }
+# same_rows NAME REFERENCE, whose rows are in REFERENCE.rows. Also says how long the case took.
+same_rows() {
+  [ "$(wc -l <"$work/$2.rows")" -ge 100 ] || fail "$2: hardly anything was recorded"
+  rows_of "$1" | cmp -s "$work/$2.rows" - || fail "$1: other results than those of $2"
+  echo "ok: $1, $((SECONDS - case_start)) s"
+  case_start=$SECONDS
+}
 same_as_alone() {
   "$bnlab" status "$work/$1" >/dev/null || fail "$1: not all runs are done: $("$bnlab" status "$work/$1")"
-  cmp -s <(rows_of "$work/alone") <(rows_of "$work/$1") || fail "$1: other results than those of one process"
-  echo "ok: $1"
+  same_rows "$1" alone
+}
+# ends PID STATUS WHAT
+ends() {
+  local status=0
+  timeout 240 tail --pid="$1" -s 0.1 -f /dev/null || fail "$3: still at work after 240 s"
+  wait "$1" || status=$?
+  [ $status -eq "$2" ] || fail "$3: exit status $status, expected $2"
 }
 
+job_of() { sed -E 's/.*"id": ?"([0-9]+)".*/\1/' "$work/$1/cluster/job.json"; }
+# field NAME LEASE
+field() { sed -nE "s/.*\"$1\": ?\"?([^\",}]*).*/\1/p" "$2"; }
+no_element_left() { [ -z "$(squeue -h -j "$1" 2>/dev/null)" ]; }
+has_started() { [ "$(ls "$work/$1"/runs/*/lease 2>/dev/null | wc -l)" -ge "$2" ]; }
+has_started_or_ended() { has_started "$1" "$2" || ! lives "$3"; }
+# until_started NAME RUNS [SUBMITTER]
+until_started() {
+  within 120 has_started_or_ended "$1" "$2" "${3:-$$}" && has_started "$1" "$2" || fail "$1: nothing was begun"
+}
+
+is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
+is_held() { [ "$(field released "$1")" = false ]; }
+# step_of RUN: that of its last checkpoint, 0 if there is none yet. Fails if the run has ended or is about to.
+step_of() {
+  python3 - "$1" <<'P'
+import sqlite3, sys
+db = sqlite3.connect('file:' + sys.argv[1] + '/run.sqlite?mode=ro', uri=True, timeout=0.1)
+if db.execute('SELECT count(*) FROM ends').fetchone() != (0,): sys.exit(1)
+print(db.execute('SELECT coalesce(max(step), 0) FROM checkpoints').fetchone()[0])
+P
+}
+# stop_worker NAME [HOST]: stops a process (of another host than that) in the middle of a run, so that nothing can happen
+# before it is killed or goes on. Sets run, worker and host.
+stop_worker() {
+  for lease in "$work/$1"/runs/*/lease; do
+    run=$(dirname "$lease") worker=$(field pid "$lease") host=$(field host "$lease")
+    is_held "$lease" && [ "$host" != "${2:-}" ] && kill -STOP "$worker" || continue
+    within 5 is_stopped "$worker" && is_held "$lease" && [ "$(field pid "$lease")" = "$worker" ] && step_of "$run" && return
+    kill -CONT "$worker"
+  done
+  return 1
+}
+generation() { field generation "$1/lease"; }
+# element_of PROCESS: it and all above it, up to Slurm's process for the element, which comes first.
+element_of() {
+  local pid=$1 found=""
+  while [ "$pid" -gt 1 ]; do
+    found="$pid $found"
+    [ "$(cat "/proc/$pid/comm")" = slurmstepd ] && echo "$found" && return
+    pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status")
+  done
+  return 1
+}
+
+# Those that the others are compared with.
+alone() {
+  reproduce alone >/dev/null 2>"$work/alone.log" && rows_of alone >"$work/alone.rows"
+  train local >/dev/null 2>"$work/local.log" && rows_of local >"$work/local.rows"
+}
+alone & alone=$!
 start_slurm
 echo "Slurm with $nodes nodes is up after $SECONDS s"
-"$bnlab" reproduce "${plan[@]}" --out "$work/alone" >/dev/null 2>"$work/alone.log"
+ends $alone 0 "without Slurm"
+echo "what to compare with is there after $SECONDS s"
+case_start=$SECONDS
 
 # An array ends a plan; several elements took part.
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/array" >"$work/array.log" 2>&1
-same_as_alone array
+reproduce array "${on_slurm[@]}" >"$work/array.log" 2>&1
 [ "$(grep -ho '"host":"n[123]"' "$work"/array/runs/*/lease | sort -u | wc -l)" -ge 2 ] || fail "one node did it all"
 grep -q "The report is at" "$work/array.log" || fail "no report"
+same_as_alone array
 
 # Ctrl-C of the submitter leaves the job alone; the same command finds it again.
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/ctrl-c" >"$work/ctrl-c.log" 2>&1 &
-submitter=$!
-within 120 has_started "$work/ctrl-c" 1 || fail "ctrl-c: nothing was begun"
+submit ctrl-c ctrl-c
+until_started ctrl-c 1 $submitter
+within 30 stop_worker ctrl-c || fail "ctrl-c: nobody is at work"
 kill -INT $submitter
-status=0; wait $submitter || status=$?
-[ $status -eq 130 ] || fail "ctrl-c: exit status $status"
-job=$(job_of "$work/ctrl-c")
+ends $submitter 130 ctrl-c
+job=$(job_of ctrl-c)
 grep -q "scancel $job" "$work/ctrl-c.log" || fail "ctrl-c: does not say how to stop the job"
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/ctrl-c" >"$work/again.log" 2>&1
-[ "$(job_of "$work/ctrl-c")" = "$job" ] || fail "ctrl-c: the job was submitted twice"
-grep -q "Slurm job $job is at work already" "$work/again.log" || fail "ctrl-c: the job was not found again"
+submit ctrl-c again
+within 60 grep "Slurm job $job is at work already" "$work/again.log" || fail "ctrl-c: the job was not found again"
+kill -CONT "$worker"
+ends $submitter 0 ctrl-c
+[ "$(job_of ctrl-c)" = "$job" ] || fail "ctrl-c: the job was submitted twice"
 same_as_alone ctrl-c
 
 # A killed element: another takes its run over.
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/killed" >"$work/killed.log" 2>&1 &
-submitter=$!
-within 120 has_started "$work/killed" 3 || fail "killed: nothing was begun"
-scancel --signal=KILL --full "$(job_of "$work/killed")_0"
-wait $submitter || fail "killed: the submitter failed"
+submit killed killed --patience 6
+until_started killed 3 $submitter
+within 30 stop_worker killed || fail "killed: nobody is at work"
+scancel --signal=KILL --full "$(field job "$run/lease")"
+ends $submitter 0 killed
+[ "$(generation "$run")" -ge 2 ] || fail "killed: nobody took the run over"
 same_as_alone killed
 
+# A node is lost: its daemon and its element. Of another node the daemon alone is lost: its element goes on, and nobody else
+# computes what it does.
+submit lost lost --patience 8
+until_started lost 3 $submitter
+within 30 stop_worker lost || fail "lost: nobody is at work"
+lost_run=$run lost_host=$host
+kill -KILL "${node_daemon[${host#n}]}" $(element_of "$worker")
+within 30 stop_worker lost "$lost_host" || fail "lost: only one node is at work"
+kill -KILL "${node_daemon[${host#n}]}"
+kill -CONT "$worker"
+ends $submitter 0 lost
+[ "$(generation "$lost_run") $(field host "$lost_run/lease")" != "1 $lost_host" ] || fail "lost: nobody took the run over"
+for other in "$work"/lost/runs/*; do
+  [ "$other" = "$lost_run" ] || [ "$(generation "$other")" -eq 1 ] || fail "lost: $other was computed twice"
+done
+[ "$(field host "$run/lease")" = "$host" ] || fail "lost: the element whose node lost its daemon did not go on"
+same_as_alone lost
+mend_nodes
+
 # Stopped as near its time limit, an element stores its work and goes on later.
-"$bnlab" reproduce "${plan[@]}" --executor slurm --array 1 --detach --out "$work/requeued" >"$work/requeued.log" 2>&1
-job=$(job_of "$work/requeued")
-within 120 has_started "$work/requeued" 2 || fail "requeued: nothing was begun"
+goes_on_at_once() { squeue -h -j "$job" -o %T | grep -qx PENDING && scontrol update jobid="$job" StartTime=now; }
+was_requeued() { scontrol -o show job "$job" | grep -q "Restarts=1"; }
+reproduce requeued --executor slurm --array 1 --detach >"$work/requeued.log" 2>&1
+job=$(job_of requeued)
+until_started requeued 2
 scancel --signal=TERM --batch "${job}_0"
 within 60 grep -q "goes on later" "$work/requeued/cluster/slurm-${job}_0.log" || fail "requeued: it did not ask for it"
-[ "$(scontrol -o show job "$job" | grep -c 'Restarts=1')" -ge 1 ] || fail "requeued: Slurm does not start it again"
-scontrol -o show job "$job" | grep -q "JobState=PENDING" && scontrol update jobid="$job" StartTime=now || true
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/requeued" >"$work/requeued-again.log" 2>&1
-[ "$(job_of "$work/requeued")" = "$job" ] || fail "requeued: submitted a second time though the first one was to go on"
+within 30 was_requeued || fail "requeued: Slurm does not start it again"
+within 30 goes_on_at_once || fail "requeued: it does not wait to be started again"
+reproduce requeued "${on_slurm[@]}" >"$work/requeued-again.log" 2>&1
+[ "$(job_of requeued)" = "$job" ] || fail "requeued: submitted a second time though the first one was to go on"
 same_as_alone requeued
 
 # Cancelled, it stays so, and the same command submits the rest.
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --detach --out "$work/cancelled" >"$work/cancelled.log" 2>&1
-job=$(job_of "$work/cancelled")
-within 120 has_started "$work/cancelled" 1 || fail "cancelled: nothing was begun"
+reproduce cancelled "${on_slurm[@]}" --detach >"$work/cancelled.log" 2>&1
+job=$(job_of cancelled)
+until_started cancelled 1
 scancel "$job"
 within 60 no_element_left "$job" || fail "cancelled: it came back"
 "$bnlab" status "$work/cancelled" >/dev/null && fail "cancelled: status says that all is done"
-"$bnlab" reproduce "${plan[@]}" "${on_slurm[@]}" --out "$work/cancelled" >"$work/cancelled-again.log" 2>&1
-[ "$(job_of "$work/cancelled")" != "$job" ] || fail "cancelled: was not submitted again"
+reproduce cancelled "${on_slurm[@]}" >"$work/cancelled-again.log" 2>&1
+[ "$(job_of cancelled)" != "$job" ] || fail "cancelled: was not submitted again"
 same_as_alone cancelled
+
+# Two ranks on two nodes compute what two processes of one machine do.
+on_nodes=(srun -K1 -N 2 -n 2 -w "n1,n2")
+train srun "${on_nodes[@]}" >"$work/srun.log" 2>&1 && fail "srun: nobody told where the ranks are to meet"
+[ "$(grep -h "^bnlab:" "$work/srun.log" | sort -u | grep -c "export MASTER_ADDR")" -eq 1 ] || fail "srun: MASTER_ADDR is not asked for"
+export MASTER_ADDR=127.0.0.1
+train srun "${on_nodes[@]}" >"$work/srun.log" 2>&1 || fail "srun: exit status $?"
+[ "$(field host "$work"/srun/runs/*/lease)" = n1 ] || fail "srun: the first rank was not on the first node"
+same_rows srun local
+
+# A killed rank: the other one says so in one sentence, and the same command goes on.
+printf '#!/bin/sh\necho $$ >"$1-$SLURM_PROCID.pid"\nshift\nexec "$@"\n' >"$work/with-pid"
+chmod +x "$work/with-pid"
+step=0
+goes_on() { run=$(echo "$work"/srun-killed/runs/*) && [ "$(step_of "$run")" -gt "$step" ]; }
+for lost in 1 0; do
+  name=srun-killed-$lost
+  train srun-killed "${on_nodes[@]}" "$work/with-pid" "$work/$name" >"$work/$name.log" 2>&1 & ranks=$!
+  within 120 goes_on || fail "$name: nothing was begun"
+  pid=$(cat "$work/$name-$lost.pid")
+  kill -STOP "$pid"
+  within 5 step_of "$run" || fail "$name: it ended before it was killed"
+  kill -KILL "$pid"
+  within 20 none_lives $ranks || fail "$name: still at work 20 s after rank $lost was killed"
+  ! wait $ranks || fail "$name: srun ended with status 0"
+  [ "$(grep -c "bnlab:" "$work/$name.log")" -eq 1 ] && grep -q "bnlab: rank $((1 - lost)) of 2: .*same command goes on" "$work/$name.log" \
+    || fail "$name: rank $((1 - lost)) did not say one sentence"
+  ! grep -qE "terminate called|c10::|Exception raised from|core dumped" "$work/$name.log" || fail "$name: more than a sentence"
+  step=$(step_of "$run")
+done
+train srun-killed "${on_nodes[@]}" >"$work/srun-killed.log" 2>&1 || fail "srun-killed: the same command: exit status $?"
+[ "$(generation "$run")" -eq 3 ] || fail "srun-killed: the same command began anew"
+same_rows srun-killed local
+
+# Open MPI's launcher, on this host; root may use it only if asked for twice.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+unset MASTER_ADDR
+train mpirun mpirun -np 2 --oversubscribe --bind-to none >"$work/mpirun.log" 2>&1 || fail "mpirun: exit status $?"
+same_rows mpirun local
 echo "slurm.sh: all well after $SECONDS s"
