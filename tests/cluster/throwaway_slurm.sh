@@ -93,6 +93,13 @@ start_node() {
   node_daemon[$1]=$!
 }
 
+# kill_daemon NODE [PROCESS]...: that node's, and those processes.
+kill_daemon() {
+  local daemon=${node_daemon[$1]}; shift
+  kill -KILL "$daemon" "$@"
+  wait "$daemon" 2>/dev/null || true
+}
+
 idle_nodes() { sinfo -h -N -t idle -o %N | sort -u | wc -l; }
 all_idle() { [ "$(idle_nodes)" -eq "$nodes" ]; }
 
