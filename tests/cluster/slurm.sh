@@ -37,7 +37,8 @@ P
 # same_rows NAME REFERENCE, whose rows are in REFERENCE.rows. Also says how long the case took.
 same_rows() {
   [ "$(wc -l <"$work/$2.rows")" -ge 100 ] || fail "$2: hardly anything was recorded"
-  rows_of "$1" | cmp -s "$work/$2.rows" - || fail "$1: other results than without it"
+  rows_of "$1" >"$work/$1.rows"
+  cmp -s "$work/$2.rows" "$work/$1.rows" || fail "$1: other results than without it"
   echo "ok: $1, $((SECONDS - case_start)) s"
 }
 # ends PID STATUS WHAT
@@ -61,11 +62,12 @@ until_started() {
 
 is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
 is_held() { [ "$(field released "$1")" = false ]; }
-# step_of RUN: that of its last checkpoint, 0 if there is none yet. Fails if the run has ended or is about to.
+# step_of RUN: that of its last checkpoint, 0 if there is none yet. Fails if the run has ended or is about to. Asks for no
+# lock: most of the time, a run that is stopped holds one. What it was writing, its successor takes back.
 step_of() {
   python3 - "$1" <<'P'
 import sqlite3, sys
-db = sqlite3.connect('file:' + sys.argv[1] + '/run.sqlite?mode=ro', uri=True, timeout=0.1)
+db = sqlite3.connect('file:' + sys.argv[1] + '/run.sqlite?immutable=1', uri=True)
 if db.execute('SELECT count(*) FROM ends').fetchone() != (0,): sys.exit(1)
 print(db.execute('SELECT coalesce(max(step), 0) FROM checkpoints').fetchone()[0])
 P
@@ -217,14 +219,14 @@ mpirun() {  # Open MPI's, on this host; root may use it only if that is asked fo
 }
 
 # What the others are compared with.
-whole() {
-  reproduce alone >/dev/null 2>"$work/alone.log" && rows_of alone >"$work/alone.rows"
-  train local >/dev/null 2>"$work/local.log" && rows_of local >"$work/local.rows"
-}
-whole & whole=$!
+alone() { reproduce alone >/dev/null 2>"$work/alone.log" && rows_of alone >"$work/alone.rows"; }
+local_ranks() { train local >/dev/null 2>"$work/local.log" && rows_of local >"$work/local.rows"; }
+alone & alone=$!
+local_ranks & local=$!
 start_slurm
 echo "Slurm with $nodes nodes is up after $SECONDS s"
-ends $whole 0 "without Slurm"
+ends $alone 0 "alone"
+ends $local 0 "two ranks of one machine"
 echo "what to compare with is there after $SECONDS s"
 for name in "${@:2}"; do
   case_start=$SECONDS
