@@ -44,7 +44,7 @@ test-cluster:
 	tools/setup.sh build cluster
 	cmake --preset test
 	cmake --build build -j $(JOBS) --target bnlab
-	timeout 600 tests/cluster/slurm.sh build/bnlab
+	timeout 900 tests/cluster/slurm.sh build/bnlab
 	timeout 600 tests/cluster/ranks.sh build/bnlab
 
 # The toolkit's tests on Debian 13, in a system of its own below build-debian13.
