@@ -26,6 +26,7 @@ stop_slurm() {
 }
 
 fail() { echo "slurm.sh: $*" >&2; exit 1; }
+cannot() { echo "slurm.sh: SKIPPED: no Slurm can be started on this system: $*" >&2; exit 77; }
 
 lives() { kill -0 "$1" 2>/dev/null; }
 none_lives() { for pid; do ! lives "$pid" || return 1; done; }
@@ -45,7 +46,7 @@ start_munge() {
   munged --foreground --key-file="$work/munge/key" --socket="$work/munge/socket" --pid-file="$work/munge/pid" \
     --seed-file="$work/munge/seed" --log-file="$work/munge.log" >/dev/null 2>&1 &
   daemons+=($!)
-  within 30 test -S "$work/munge/socket" || fail "munged did not start"
+  within 30 test -S "$work/munge/socket" || cannot "munged did not start"
 }
 
 write_configuration() {
@@ -110,7 +111,7 @@ start_slurm() {
   slurmctld -D -i >"$work/slurmctld.out" 2>&1 &
   daemons+=($!)
   for i in $(seq "$nodes"); do start_node "$i"; done
-  within 60 all_idle || fail "the nodes did not come up: $(sinfo -N -l)"
+  within 60 all_idle || cannot "the nodes did not come up: $(sinfo -N -l)"
 }
 
 # Brings back the nodes whose daemons are gone, and gives up the jobs that Slurm believes to be on them.
