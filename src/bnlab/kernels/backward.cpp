@@ -5,8 +5,6 @@
 namespace bnlab::kernels {
 namespace {
 
-using GradientSumsOf = std::array<double, 2>;  // of a channel: dz, dz*xhat
-
 constexpr std::array<double, 4> kOnlyAddend = {0, 1, 0, 0};  // coefficients that give dz
 
 template <class E>
@@ -28,7 +26,8 @@ class GradientSumsPass {
   }
 
   explicit operator bool() const noexcept { return center_ && partials_ && sums_; }
-  [[nodiscard]] const GradientSumsOf& of_channel(std::int64_t c) const noexcept { return sums_[c]; }
+  /// dz and dz*xhat.
+  [[nodiscard]] const ChannelSums<2>& sums() const noexcept { return sums_; }
 
   void reduce(const Place& place) const noexcept {
     const E* x = args_.x ? args_.x : args_.dy;  // without x, dz*xhat is not wanted: any readable memory does
@@ -44,12 +43,13 @@ class GradientSumsPass {
   void join() const noexcept {
     partials_.join(parts_, sums_);
     const ChannelRange range(parts_);
-    for (std::int64_t c = range.first; c < range.last; ++c) {
-      auto& [dz, dz_xhat] = sums_[c];
-      dz_xhat = (dz_xhat - SplitMean<T>(args_.mean[c]).rest * dz) * args_.rstd[c];
-      if (args_.dgamma) args_.dgamma[c] = static_cast<T>(dz_xhat);
-      if (args_.dbeta) args_.dbeta[c] = static_cast<T>(dz);
+    const double *dz = sums_.begin(0), *mean = args_.mean + range.first, *rstd = args_.rstd + range.first;
+    double* dz_xhat = sums_.begin(1);
+    for (std::int64_t i = 0; i < range.count(); ++i) {
+      dz_xhat[i] = (dz_xhat[i] - SplitMean<T>(mean[i]).rest * dz[i]) * rstd[i];
     }
+    if (args_.dgamma) std::copy_n(dz_xhat, range.count(), args_.dgamma + range.first);
+    if (args_.dbeta) std::copy_n(dz, range.count(), args_.dbeta + range.first);
   }
 
  private:
@@ -58,15 +58,14 @@ class GradientSumsPass {
   const Loops<E>& inner_;
   SlotCoefficients<T, 1> center_;
   Partials<2> partials_;
-  PerChannel<GradientSumsOf> sums_;
+  ChannelSums<2> sums_;
 };
 
 // What the second pass multiplies by, from a channel's sums over all elements, of which each is the share `part`.
 template <class T>
-std::array<double, 4> input_coefficients(double channel_mean, double rstd, double gamma, const GradientSumsOf& sums,
+std::array<double, 4> input_coefficients(double channel_mean, double rstd, double gamma, double dz, double dz_xhat,
                                          double part) noexcept {
   const SplitMean<T> mean(channel_mean);
-  const auto& [dz, dz_xhat] = sums;
   const double scale = gamma * rstd;
   const double slope = -scale * rstd * dz_xhat * part;
   return {mean.rounded, scale, slope, -scale * dz * part - slope * mean.rest};
@@ -113,8 +112,8 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
       pass.join();
       coefficients.fill(parts, [&](std::int64_t c) {
         if (!args.dx) return kOnlyAddend;
-        return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0), pass.of_channel(c),
-                                     part);
+        return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0), pass.sums().at(0, c),
+                                     pass.sums().at(1, c), part);
       });
     };
     two_passes(
@@ -181,10 +180,8 @@ Status backward_sums(const BackwardSums<E>& args, TaskRunner& runner) noexcept {
     one_pass(parts, threads, [&](const Place& place) { pass.reduce(place); });
     pass.join();
     const ChannelRange range(parts);
-    for (std::int64_t c = range.first; c < range.last; ++c) {
-      args.sum_dz[c] = pass.of_channel(c)[0];
-      args.sum_dz_xhat[c] = pass.of_channel(c)[1];
-    }
+    std::copy_n(pass.sums().begin(0), range.count(), args.sum_dz + range.first);
+    std::copy_n(pass.sums().begin(1), range.count(), args.sum_dz_xhat + range.first);
     return Status::kOk;
   });
 }
@@ -215,7 +212,7 @@ Status backward_by_sums(const BackwardBySums<E>& args, TaskRunner& runner) noexc
                      coefficients.fill(parts, [&](std::int64_t c) {
                        if (!args.dx) return kOnlyAddend;
                        return input_coefficients<T>(args.mean[c], args.rstd[c], value_or(args.gamma, c, 1.0),
-                                                    {args.sum_dz[c], args.sum_dz_xhat[c]}, part);
+                                                    args.sum_dz[c], args.sum_dz_xhat[c], part);
                      });
                      one_pass(parts, threads, [&](const Place& place) {
                        write_input_gradient(read, /*by_x=*/true, place, coefficients, *inner);

@@ -20,6 +20,7 @@ constexpr std::int64_t kManyRows = 8;         // rows that make a slot per posit
 constexpr std::int64_t kRowAlign = 64;        // row chunks are halves of the loops' blocks, or whole ones
 constexpr std::int64_t kMaxSlabRows = 512;    // of a column slab: more would not stay in L2, whose sets they share
 constexpr std::int64_t kMinSlabChannels = 8;  // fewer leave cores idle
+constexpr std::int64_t kMostRowSlots = 3072;  // of a row whose coefficients stay in L1
 constexpr std::int64_t kNearBytes = 4 << 20;  // what the cores' own caches hold, with some of it re-read from the next
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) {
@@ -151,6 +152,8 @@ std::int64_t Cut::mask_bytes() const noexcept {
 
 Cut in_memory_order(Cut parts, bool masks) noexcept {
   Panel& p = parts.main;
+  const bool crowded = parts.slots_per_channel_run > 1 && p.slots > kMostRowSlots;
+  if (parts.slabs && crowded && !p.far) return parts;
   const std::int64_t row_elements = p.row_stride;
   const std::int64_t slots_per_task =
       round_up(std::max<std::int64_t>(kTaskElements / p.run, 1), p.run == 1 ? kPieceElements : 1);

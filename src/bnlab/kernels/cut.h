@@ -94,7 +94,8 @@ struct Cut {
 };
 
 /// The same panels, cut so that tasks follow each other in memory and hold no channel whole: for what needs no
-/// statistics. Without `masks` no place of a mask is right: then the order is that of memory alone.
+/// statistics. Only a near batch whose rows have more coefficients than L1 holds stays in slabs. Without `masks` no
+/// place of a mask is right: then the order is that of memory alone.
 [[nodiscard]] Cut in_memory_order(Cut parts, bool masks) noexcept;
 
 /// A valid shape with at least one element, of `element_bytes` each: they decide about `far` and `streams`, and nothing

@@ -58,11 +58,9 @@ Status forward_training(const ForwardTraining<E>& args, TaskRunner& runner) noex
     const auto finish = [&] {
       pass.join(args.mean, args.var_biased);
       const ChannelRange range(parts);
-      inner->deviations(range.last - range.first, count, args.eps, args.var_biased + range.first,
-                        args.rstd + range.first);
-      for (std::int64_t c = range.first; c < range.last; ++c) {
-        serves = serves && statistics_in_range(shape, args.x, c, args.mean[c], args.var_biased[c], args.rstd[c]);
-      }
+      inner->deviations(range.count(), count, args.eps, args.var_biased + range.first, args.rstd + range.first);
+      serves = statistics_in_range(shape, args.x, range.first, range.count(), args.mean + range.first,
+                                   args.var_biased + range.first, args.rstd + range.first);
       coefficients.fill(parts, normalization(args));
     };
     two_passes(
@@ -81,12 +79,14 @@ Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) 
   if (!all_in_range<Compute<E>>(args.shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
-  const Cut parts = in_memory_order(cut(args.shape, sizeof(E)), args.relu_mask != nullptr);
-  const SlotCoefficients<Compute<E>, 3> coefficients(parts);
-  if (!coefficients) return Status::kOutOfMemory;
-  coefficients.fill(parts, normalization(args));
-  one_pass(parts, runner, [&](const Place& place) { normalize(args, place, coefficients, *inner); });
-  return Status::kOk;
+  const Cut all = in_memory_order(cut(args.shape, sizeof(E)), args.relu_mask != nullptr);
+  return for_slabs(all, runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    const SlotCoefficients<Compute<E>, 3> coefficients(parts);
+    if (!coefficients) return Status::kOutOfMemory;
+    coefficients.fill(parts, normalization(args));
+    one_pass(parts, threads, [&](const Place& place) { normalize(args, place, coefficients, *inner); });
+    return Status::kOk;
+  });
 }
 
 #define BNLAB_INSTANTIATE(E)                                                         \

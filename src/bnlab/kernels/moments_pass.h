@@ -1,6 +1,8 @@
 // The first pass of training: moments of each slot, and their joining into those of channels.
 #pragma once
 
+#include <algorithm>
+
 #include "bnlab/kernels/loops.h"
 #include "bnlab/kernels/moments.h"
 #include "bnlab/kernels/passes.h"
@@ -36,15 +38,30 @@ class MomentsPass {
                           static_cast<double>(panel.rows_in_chunk(chunk)), slot_mean + more, slot_m2 + more, slot_mean,
                           slot_m2);
     }
-    const std::int64_t count = panel.rows * panel.run;
-    for_channel_runs(parts_, panel.slots, [&](std::int64_t c, std::int64_t slot, std::int64_t slots) {
-      if (slot > 0 && c == parts_.first_channel) before += count * slots;
-      Moments more{count, slot_mean[slot], slot_m2[slot]};
-      if (slots > 1) more = merge_equal(count, slots, slot_mean + slot, slot_m2 + slot);
-      if (before > 0) more = merge({before, mean[c], m2[c]}, more);
-      mean[c] = more.mean;
-      m2[c] = more.m2;
-    });
+    const ChannelRange range(parts_);
+    const std::int64_t step = parts_.slots_per_channel_run, channels = range.count();
+    const std::int64_t count = panel.rows * panel.run * step;
+    for (std::int64_t slot = 0; slot < panel.slots; slot += channels * step, before += count) {
+      double *more_mean = slot_mean + slot, *more_m2 = slot_m2 + slot;
+      if (step > 1) join_neighbours(panel.rows * panel.run, step, channels, more_mean, more_m2);
+      if (before > 0) {
+        inner_.join_moments(channels, 1, static_cast<double>(before), static_cast<double>(count), more_mean, more_m2,
+                            mean + range.first, m2 + range.first);
+      } else {
+        std::copy_n(more_mean, channels, mean + range.first);
+        std::copy_n(more_m2, channels, m2 + range.first);
+      }
+    }
+  }
+
+  /// mean[c], m2[c] = the moments of the slots c*step ... (c + 1)*step - 1, of `count` elements each.
+  static void join_neighbours(std::int64_t count, std::int64_t step, std::int64_t channels, double* mean,
+                              double* m2) noexcept {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Moments all = merge_equal(count, step, mean + c * step, m2 + c * step);
+      mean[c] = all.mean;
+      m2[c] = all.m2;
+    }
   }
 
   const Cut& parts_;

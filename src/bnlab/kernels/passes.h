@@ -31,38 +31,45 @@ template <class F>
   return status;
 }
 
-/// Calls f(channel, first slot, slots) for each group of neighbouring slots of one channel, `slots` in all.
-template <class F>
-void for_channel_runs(const Cut& parts, std::int64_t slots, const F& f) noexcept {
-  const std::int64_t step = parts.slots_per_channel_run;
-  std::int64_t channel = parts.first_channel;
-  for (std::int64_t slot = 0; slot < slots; slot += step) {
-    f(channel, slot, step);
-    if (++channel == parts.channels) channel = 0;
-  }
-}
-
-/// The channels of a cut: neighbours.
+/// The channels of a cut: neighbours. They follow each other in its slots, again and again where rows lie side by side.
 struct ChannelRange {
   explicit ChannelRange(const Cut& parts) noexcept
       : first(parts.first_channel),
         last(first + std::min(parts.main.slots / parts.slots_per_channel_run, parts.channels)) {}
+  [[nodiscard]] std::int64_t count() const noexcept { return last - first; }
   std::int64_t first;
   std::int64_t last;
 };
 
-/// A value for each channel of a cut.
-template <class T>
-class PerChannel {
+// What is computed for each channel is computed for kChannelBlock of them at a time, into arrays of its own: loops over
+// neighbours that the compiler makes vector code of, and whole lines written, which another core may have read last.
+inline constexpr std::int64_t kChannelBlock = 64;
+
+/// Calls f(first channel, channels) for blocks of neighbours that together cover the range.
+template <class F>
+void for_channel_blocks(const ChannelRange& range, const F& f) noexcept {
+  for (std::int64_t c = range.first; c < range.last; c += kChannelBlock) f(c, std::min(kChannelBlock, range.last - c));
+}
+
+/// K sums for each channel of a cut.
+template <std::size_t K>
+class ChannelSums {
  public:
-  explicit PerChannel(const Cut& parts) noexcept : range_(parts), values_(range_.last - range_.first) {}
+  explicit ChannelSums(const Cut& parts) noexcept
+      : range_(parts), values_(static_cast<std::int64_t>(K) * range_.count()) {}
 
   explicit operator bool() const noexcept { return static_cast<bool>(values_); }
-  T& operator[](std::int64_t channel) const noexcept { return values_[channel - range_.first]; }
+  /// The first channel's, then the others'.
+  [[nodiscard]] double* begin(std::size_t k) const noexcept {
+    return values_.data() + static_cast<std::int64_t>(k) * range_.count();
+  }
+  [[nodiscard]] double& at(std::size_t k, std::int64_t channel) const noexcept {
+    return begin(k)[channel - range_.first];
+  }
 
  private:
   ChannelRange range_;
-  Scratch<T> values_;
+  Scratch<double> values_;
 };
 
 /// K numbers for each slot of each row chunk.
@@ -77,28 +84,36 @@ class Partials {
     return values_.data() + static_cast<std::int64_t>(k) * size_ + partial;
   }
 
-  /// sums[c][k] = the sum over channel c's slots, in a fixed order. Destroys the partials.
-  void join(const Cut& parts, const PerChannel<std::array<double, K>>& sums) const noexcept {
-    const ChannelRange range(parts);
-    for (std::int64_t c = range.first; c < range.last; ++c) sums[c] = {};
-    for (const Panel* panel : {&parts.main, &parts.rest}) {
-      if (panel->rows > 0) add_panel(parts, *panel, sums);
+  /// The sums over each channel's slots, in a fixed order. Destroys the partials.
+  void join(const Cut& parts, const ChannelSums<K>& sums) const noexcept {
+    const std::int64_t channels = ChannelRange(parts).count();
+    for (std::size_t k = 0; k < K; ++k) {
+      std::fill_n(sums.begin(k), channels, 0.0);
+      for (const Panel* panel : {&parts.main, &parts.rest}) {
+        if (panel->rows > 0)
+          add_panel(*panel, parts.slots_per_channel_run, at(k, panel->partial), channels, sums.begin(k));
+      }
     }
   }
 
  private:
-  void add_panel(const Cut& parts, const Panel& panel, const PerChannel<std::array<double, K>>& sums) const noexcept {
-    for (std::size_t k = 0; k < K; ++k) {
-      double* all = at(k, panel.partial);
-      for (std::int64_t chunk = 1; chunk < panel.row_chunks(); ++chunk) {
-        const double* more = all + chunk * panel.slots;
-        for (std::int64_t j = 0; j < panel.slots; ++j) all[j] += more[j];
+  static void add_panel(const Panel& panel, std::int64_t step, double* all, std::int64_t channels,
+                        double* sums) noexcept {
+    for (std::int64_t chunk = 1; chunk < panel.row_chunks(); ++chunk) {
+      const double* more = all + chunk * panel.slots;
+      for (std::int64_t j = 0; j < panel.slots; ++j) all[j] += more[j];
+    }
+    for (std::int64_t slot = 0; slot < panel.slots; slot += channels * step) {
+      const double* first = all + slot;
+      if (step == 1) {
+        for (std::int64_t i = 0; i < channels; ++i) sums[i] += first[i];
+        continue;
       }
-      for_channel_runs(parts, panel.slots, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
+      for (std::int64_t i = 0; i < channels; ++i) {
         double sum = 0;
-        for (std::int64_t j = slot; j < slot + slots; ++j) sum += all[j];
-        sums[channel][k] += sum;
-      });
+        for (std::int64_t j = i * step; j < (i + 1) * step; ++j) sum += first[j];
+        sums[i] += sum;
+      }
     }
   }
 
@@ -119,14 +134,19 @@ class SlotCoefficients {
   template <class F>
   void fill(const Cut& parts, const F& of_channel) const noexcept {
     const ChannelRange range(parts);
-    const std::int64_t step = parts.slots_per_channel_run, period = (range.last - range.first) * step;
-    for_channel_runs(parts, period, [&](std::int64_t channel, std::int64_t slot, std::int64_t slots) {
-      const std::array<double, K> values = of_channel(channel);
+    const std::int64_t step = parts.slots_per_channel_run, period = range.count() * step;
+    for_channel_blocks(range, [&](std::int64_t channel, std::int64_t channels) {
+      alignas(64) T block[K][kChannelBlock];
+      for (std::int64_t i = 0; i < channels; ++i) {
+        const std::array<double, K> values = of_channel(channel + i);
+        for (std::size_t k = 0; k < K; ++k) block[k][i] = static_cast<T>(values[k]);
+      }
       for (std::size_t k = 0; k < K; ++k) {
-        if (slots == 1) {
-          begin(k)[slot] = static_cast<T>(values[k]);
+        T* slots = begin(k) + (channel - range.first) * step;
+        if (step == 1) {
+          std::copy_n(block[k], channels, slots);
         } else {
-          std::fill_n(begin(k) + slot, slots, static_cast<T>(values[k]));
+          for (std::int64_t i = 0; i < channels; ++i) std::fill_n(slots + i * step, step, block[k][i]);
         }
       }
     });

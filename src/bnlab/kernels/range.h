@@ -48,19 +48,29 @@ template <class E, class F>
   return true;
 }
 
-/// Whether a batch's own statistics, as the kernels found them, are those of its elements. Where they look odd the
-/// elements decide: a variance that is not finite is right if they are not, and a tiny rstd^-1 if they are constant.
+/// Whether the statistics of some neighbouring channels of a batch, as the kernels found them, are those of its
+/// elements. Where they look odd the elements decide: a variance that is not finite is right if they are not, and a
+/// tiny rstd^-1 if they are constant. mean, var_biased, rstd: the first channel's.
 template <class E>
-[[nodiscard]] bool statistics_in_range(const Shape& shape, const E* x, std::int64_t channel, double mean,
-                                       double var_biased, double rstd) noexcept {
-  if (!std::isfinite(var_biased)) {
-    return !all_of_channel(shape, x, channel, [](double value) { return std::isfinite(value); });
+[[nodiscard]] bool statistics_in_range(const Shape& shape, const E* x, std::int64_t first_channel,
+                                       std::int64_t channels, const double* mean, const double* var_biased,
+                                       const double* rstd) noexcept {
+  constexpr double kMost = kMostRstd<Compute<E>>, kLargest = std::numeric_limits<double>::max();
+  bool usual = true;  // all of them, asked without branches: a loop over channels becomes vector code
+  for (std::int64_t i = 0; i < channels; ++i) {
+    usual &= (var_biased[i] <= kLargest) & (rstd[i] <= kMost) & (rstd[i] >= 1 / kMost);
   }
-  if (var_biased == 0 && rstd > kMostRstd<Compute<E>>) {
-    const double any = mean;
-    return all_of_channel(shape, x, channel, [any](double value) { return value == any; });
+  for (std::int64_t i = 0; i < channels && !usual; ++i) {
+    if (!std::isfinite(var_biased[i])) {
+      if (all_of_channel(shape, x, first_channel + i, [](double value) { return std::isfinite(value); })) return false;
+    } else if (var_biased[i] == 0 && rstd[i] > kMost) {
+      const double any = mean[i];
+      if (!all_of_channel(shape, x, first_channel + i, [any](double value) { return value == any; })) return false;
+    } else if (!in_range<Compute<E>>(/*mean=*/0, rstd[i])) {  // elements lie near their own mean
+      return false;
+    }
   }
-  return in_range<Compute<E>>(/*mean=*/0, rstd);  // elements lie near their own mean
+  return true;
 }
 
 }  // namespace bnlab::kernels

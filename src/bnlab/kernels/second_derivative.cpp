@@ -53,7 +53,6 @@ template <class E>
 class SecondDerivativePass {
  public:
   using T = Compute<E>;
-  using Sums = std::array<double, 5>;
 
   SecondDerivativePass(const SecondDerivative<E>& args, const Cut& parts, const Loops<E>& inner) noexcept
       : args_(args),
@@ -134,14 +133,14 @@ class SecondDerivativePass {
   }
 
   [[nodiscard]] Means means(std::int64_t c) const noexcept {
-    const auto [v, g, v_x, g_x, v_g] = sums_[c];
+    const double v = sums_.at(0, c), g = sums_.at(1, c), v_x = sums_.at(2, c), g_x = sums_.at(3, c);
     const double rstd = args_.rstd[c], rest = SplitMean<T>(args_.mean[c]).rest;
     const auto count = static_cast<double>(args_.shape.count());
     Means means{.g = g / count, .g_xhat = (g_x - rest * g) * rstd / count};
     if (args_.ddx) {
       means.v = v / count;
       means.v_xhat = (v_x - rest * v) * rstd / count;
-      means.v_g = v_g / count;
+      means.v_g = sums_.at(4, c) / count;
     }
     return means;
   }
@@ -152,7 +151,7 @@ class SecondDerivativePass {
   SlotCoefficients<T, 1> center_;
   SlotCoefficients<T, 8> coefficients_;
   Partials<5> partials_;
-  PerChannel<Sums> sums_;
+  ChannelSums<5> sums_;
 };
 
 template <class E, class F>
