@@ -75,7 +75,7 @@ test-tsan:
 # files, from the same seed every time.
 fuzz:
 	tools/setup.sh build fuzz
-	cmake -S fuzz -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=$$(command -v clang++-14 clang++-19 | head -n 1)
+	cmake -S fuzz -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=$$(command -v clang++-14 || command -v clang++-19)
 	cmake --build build-fuzz -j $(JOBS)
 	build-fuzz/batch_norm_fuzz fuzz/regressions/*
 	build-fuzz/accuracy_fuzz -seed=1 -runs=3000 -max_len=200 -len_control=0 -verbosity=0 -artifact_prefix=build-fuzz/

@@ -184,28 +184,41 @@ HWY_INLINE Compute<E> shift_of(const E* x, std::int64_t length) {
   return mean_of_first<kShiftElements / kLanes<Compute<E>>>(x, static_cast<std::int64_t>(used));
 }
 
-/// As Loops::moments. op as in sum_block() with the sums of x - center and of its square.
+/// As Loops::moments. op as in sum_block() with the sums of x - center and of its square. Slots of one block each are
+/// finished together: what is left to do for a slot would else take longer than its sums.
 template <class E, class Op, class Fetch>
 HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2, const Op& op, const Fetch& fetch) {
   using T = Compute<E>;
-  std::int64_t count = 0;
-  double inverse = 0;  // of count: most blocks have the same
-  for (std::int64_t slot = 0; slot < patch.slots; ++slot) {
-    Moments all;
-    for_blocks<T>(patch, slot, [&](const Block& block) BNLAB_INLINE_LAMBDA {
-      if (count != block.rows * block.length) {
-        count = block.rows * block.length;
-        inverse = 1.0 / static_cast<double>(count);
+  constexpr std::int64_t kGroup = 32;
+  const std::int64_t group = patch.rows * patch.run <= kBlockElements<T> ? kGroup : 1;
+  for (std::int64_t slot = 0; slot < patch.slots; slot += group) {
+    const std::int64_t slots = std::min(group, patch.slots - slot);
+    std::int64_t before = 0;
+    for_blocks<T>(patch, slot, [&](Block block) BNLAB_INLINE_LAMBDA {
+      const std::int64_t count = block.rows * block.length;
+      T shift[kGroup], sum[kGroup], squares[kGroup];
+      for (std::int64_t j = 0; j < slots; ++j, block.first += patch.run) {
+        shift[j] = shift_of(x + block.first, block.length);
+        T sums[2];
+        sum_block(patch, block, slot + j, shift[j], sums, op, fetch);
+        sum[j] = sums[0];
+        squares[j] = sums[1];
       }
-      const T shift = shift_of(x + block.first, block.length);
-      T sums[2];
-      sum_block(patch, block, slot, shift, sums, op, fetch);
-      const double sum = sums[0], block_m2 = sums[1] - sum * sum * inverse;
-      const Moments more{count, static_cast<double>(shift) + sum * inverse, block_m2 < 0 ? 0 : block_m2};
-      all = all.count == 0 ? more : merge(all, more);
+      double block_mean[kGroup], block_m2[kGroup];
+      const double inverse = 1.0 / static_cast<double>(count);
+      for (std::int64_t j = 0; j < slots; ++j) {
+        const double all = sum[j], inside = squares[j] - all * all * inverse;
+        block_mean[j] = static_cast<double>(shift[j]) + all * inverse;
+        block_m2[j] = inside < 0 ? 0 : inside;
+      }
+      for (std::int64_t j = 0; j < slots; ++j) {
+        Moments all{count, block_mean[j], block_m2[j]};
+        if (before > 0) all = merge({before, mean[slot + j], m2[slot + j]}, all);
+        mean[slot + j] = all.mean;
+        m2[slot + j] = all.m2;
+      }
+      before += count;
     });
-    mean[slot] = all.mean;
-    m2[slot] = all.m2;
   }
 }
 
