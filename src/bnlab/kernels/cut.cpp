@@ -15,12 +15,10 @@ constexpr std::int64_t kFewElements = 2 * kTaskElements;  // not worth tasks tha
                                                           // ahead into each other's lines
 constexpr std::int64_t kPieceElements = 256;  // columns are cut in pieces of neighbours long enough to stream
 constexpr std::int64_t kMaxFoldedChannels = 256;
-constexpr std::int64_t kShortRun = 64;      // a run below is mostly ends
-constexpr std::int64_t kManyRows = 8;       // rows that make a slot per position worth its merging
-constexpr std::int64_t kRowAlign = 64;      // row chunks are halves of the loops' blocks, or whole ones
-constexpr std::int64_t kMaxSlabRows = 512;  // of a column slab: more would not stay in L2, whose sets they share
-constexpr std::int64_t kFewSlots = 1152;    // whose partial results cost less than to share rows
-constexpr std::int64_t kFewChunks = 4;
+constexpr std::int64_t kShortRun = 64;        // a run below is mostly ends
+constexpr std::int64_t kManyRows = 8;         // rows that make a slot per position worth its merging
+constexpr std::int64_t kRowAlign = 64;        // row chunks are halves of the loops' blocks, or whole ones
+constexpr std::int64_t kMaxSlabRows = 512;    // of a column slab: more would not stay in L2, whose sets they share
 constexpr std::int64_t kMinSlabChannels = 8;  // fewer leave cores idle
 constexpr std::int64_t kMostRowSlots = 3072;  // of a row whose coefficients stay in L1
 constexpr std::int64_t kNearBytes = 4 << 20;  // what the cores' own caches hold, with some of it re-read from the next
@@ -52,16 +50,6 @@ Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
     const std::int64_t column = std::clamp<std::int64_t>(rows, 1, p.row_step) * run;
     p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / column, 1), slot_align);
   }
-  return p;
-}
-
-// Row chunks of a small batch with few slots: threads that share its rows, each with its slots, would wait for each
-// other's lines.
-Panel few_slots_panel(std::int64_t rows, std::int64_t slots) noexcept {
-  Panel p = uncut_panel(rows, slots, 1);
-  const std::int64_t chunks = round_up(std::max(kFewChunks, rows * slots / kFewElements), 2);
-  p.row_step = round_up((rows + chunks - 1) / chunks, 2);
-  p.slot_step = slots;
   return p;
 }
 
@@ -102,8 +90,8 @@ Cut cut_panels(const Shape& shape) noexcept {
   if (shape.layout == Layout::kChannelsLast || shape.s == 1) {
     const std::int64_t rows = shape.count();
     if (rows <= kMaxSlabRows && shape.c >= kWideRow && shape.elements() > kFewElements) {
-      result.slabs = shape.c > kFewSlots;
-      result.main = result.slabs ? slab_panel(rows, shape.c, 1, 1) : few_slots_panel(rows, shape.c);
+      result.main = slab_panel(rows, shape.c, 1, 1);
+      result.slabs = true;
       return result;
     }
     const std::int64_t factor = fold_factor(shape.c, rows);
@@ -111,13 +99,10 @@ Cut cut_panels(const Shape& shape) noexcept {
     result.rest = panel(rows % factor, shape.c, 1);
     result.rest.element = rows / factor * factor * shape.c;
   } else if (shape.s < kVector || (shape.s < kShortRun && shape.n >= kManyRows)) {
-    const std::int64_t slots = shape.c * shape.s;
-    const bool few_rows = shape.n <= kMaxSlabRows, few_slots = slots <= kFewSlots && shape.elements() > kFewElements;
     result.slots_per_channel_run = shape.s;
-    result.slabs = few_rows && !few_slots;
-    result.main = result.slabs ? slab_panel(shape.n, slots, 1, shape.s)
-                  : few_rows   ? few_slots_panel(shape.n, slots)
-                               : panel(shape.n, slots, 1);
+    result.slabs = shape.n <= kMaxSlabRows;
+    result.main =
+        result.slabs ? slab_panel(shape.n, shape.c * shape.s, 1, shape.s) : panel(shape.n, shape.c * shape.s, 1);
   } else {
     result.slabs = shape.c >= kMinSlabChannels;
     result.main = result.slabs ? slab_panel(shape.n, shape.c, shape.s, 1) : panel(shape.n, shape.c, shape.s);
