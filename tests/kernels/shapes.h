@@ -22,6 +22,7 @@ inline std::vector<Shape> small_shapes() {
     for (const std::int64_t s : {4095, 4096, 4097, 9000}) all.push_back({3, 3, s, layout});
     all.push_back({1, 2, 2, layout});
     all.push_back({16, 9, 49, layout});
+    all.push_back({9, 70, 49, layout});
   }
   return all;
 }
