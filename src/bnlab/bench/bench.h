@@ -15,7 +15,7 @@ inline constexpr int kQuickRounds = 5;
 
 struct BenchOptions {
   std::vector<NamedShape> shapes;
-  std::string element = "f32";  ///< "f32", "bf16" or "f64"
+  std::string element = "f32";  ///< one of kElementTypes' names
   std::string instruction_set;  ///< of our kernels, as BNLAB_FORCE_ISA; "" for the best
   int threads = 2;
   int rounds = kRounds;

@@ -119,6 +119,7 @@ Json what_was_run(const Json& bench) {
 }
 
 Json notes(const Json& bench) {
+  constexpr std::size_t kMostNotes = 6;
   const Json& s = bench.at("summary");
   Json notes = {fmt::format(
       "Geometric means over the batches of the time relative to bnlab's, forward + backward pass: PyTorch "
@@ -133,6 +134,10 @@ Json notes(const Json& bench) {
         fmt::format("Where a batch does not fit the processor's caches, bnlab takes {} times the limit of "
                     "memory (geometric mean).",
                     text(s.at("limit"))));
+  }
+  for (const Json& left_out : bench.value("left_out", Json::array())) {  // older records have none
+    if (notes.size() > kMostNotes) break;
+    notes.push_back(left_out.at("sentence"));
   }
   return notes;
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <type_traits>
 
 #include "bnlab/bench/onednn_peer.h"
@@ -16,6 +17,16 @@ namespace {
 
 using kernels::Compute;
 using kernels::Fusion;
+
+/// oneDNN's name of E, if it has one for batch normalization.
+template <class E>
+constexpr std::optional<dnnl::memory::data_type> kOneDnnType = std::nullopt;
+template <>
+constexpr std::optional<dnnl::memory::data_type> kOneDnnType<float> = dnnl::memory::data_type::f32;
+template <>
+constexpr std::optional<dnnl::memory::data_type> kOneDnnType<kernels::BFloat16> = dnnl::memory::data_type::bf16;
+template <>
+constexpr std::optional<dnnl::memory::data_type> kOneDnnType<kernels::Float16> = dnnl::memory::data_type::f16;
 
 void check(kernels::Status status) {
   if (status != kernels::Status::kOk) throw std::runtime_error(fmt::format("bnlab: {}", kernels::message(status)));
@@ -152,9 +163,7 @@ class KernelCase {
          shape_.is_matrix() ? std::vector<const char*>{kMatrix} : std::vector<const char*>{kNchw, kNhwc}) {
       ours_.push_back(std::make_unique<Ours<E>>(shape_, layout, fusion, batch, out_));
     }
-    if constexpr (!std::is_same_v<E, double>) {
-      if (fusion != Fusion::kAddRelu) make_peers();
-    }
+    if (fusion != Fusion::kAddRelu) make_peers();
   }
 
   void run() {
@@ -164,23 +173,37 @@ class KernelCase {
 
  private:
   void make_peers() {
-    if constexpr (!std::is_same_v<E, double>) {
-      constexpr auto kType = std::is_same_v<E, float> ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
-      std::vector<const char*> layouts = {kNchw, kNhwc, kBlocked};
-      if (shape_.is_matrix()) layouts = {kMatrix, kBlocked};
-      for (const char* layout : layouts) add_peer(layout, kType);
+    std::vector<const char*> layouts = {kNchw, kNhwc, kBlocked};
+    if (shape_.is_matrix()) layouts = {kMatrix, kBlocked};
+    for (const char* layout : layouts) {
+      if (!add_peer(layout)) {
+        leave_out({.contender = kOneDnn,
+                   .level = Level::kKernel,
+                   .reason = fmt::format("it has no batch normalization of {} on this processor", results_.element)},
+                  results_);
+      }
     }
   }
 
-  /// Leaves out what oneDNN has no code for on this processor, as for bfloat16 where AVX-512 is missing.
-  void add_peer(const char* layout, dnnl::memory::data_type type) {
+  /// False if oneDNN has no code for this on this processor, as for bfloat16 where AVX-512 is missing.
+  bool add_peer(const char* layout) {
+    if constexpr (kOneDnnType<E>) {
+      return add_onednn(layout, *kOneDnnType<E>);
+    } else {
+      return false;
+    }
+  }
+
+  bool add_onednn(const char* layout, dnnl::memory::data_type type) requires(kOneDnnType<E>.has_value()) {
     const OneDnnPeer::Inputs inputs{batch_.x.data(),    batch_.dy.data(),           batch_.gamma.data(),
                                     batch_.beta.data(), batch_.running_mean.data(), batch_.running_var.data()};
     try {
       peers_.emplace_back(layout,
                           std::make_unique<OneDnnPeer>(shape_, layout, type, fusion_ == Fusion::kRelu, kEps, inputs));
+      return true;
     } catch (const dnnl::error& error) {
       if (error.status != dnnl_unimplemented) throw;
+      return false;
     }
   }
 
@@ -331,5 +354,6 @@ void measure_kernels(const BatchData<E>& batch, std::size_t shape_index, Fusion 
 template void measure_kernels(const BatchData<float>&, std::size_t, Fusion, const LevelOptions&, Results&);
 template void measure_kernels(const BatchData<double>&, std::size_t, Fusion, const LevelOptions&, Results&);
 template void measure_kernels(const BatchData<kernels::BFloat16>&, std::size_t, Fusion, const LevelOptions&, Results&);
+template void measure_kernels(const BatchData<kernels::Float16>&, std::size_t, Fusion, const LevelOptions&, Results&);
 
 }  // namespace bnlab::bench

@@ -17,9 +17,10 @@ struct LevelOptions {
 
 /// Times one batch in all layouts, in the same rounds: ours in NCHW and NHWC, oneDNN in these and in its blocked
 /// layout, and the limit of each of ours. Appends to results: a Measurement for each step and contender, an OurResult
-/// for each of our layouts. oneDNN has no double and no fused addition: there is no peer then.
+/// for each of our layouts. oneDNN has no double and no fused addition: there is no peer then. Where it lacks a type, a
+/// LeftOut says so.
 /// Throws std::runtime_error if contenders disagree about the results, or if a kernel reports an error.
-/// E: float, double or kernels::BFloat16.
+/// E: float, double, kernels::BFloat16 or kernels::Float16.
 template <class E>
 void measure_kernels(const BatchData<E>& batch, std::size_t shape_index, kernels::Fusion fusion,
                      const LevelOptions& options, Results& results);

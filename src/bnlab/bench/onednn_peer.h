@@ -22,7 +22,7 @@ class OneDnnPeer {
     const double* running_var;
   };
 
-  /// `layout`: kNchw, kNhwc, kMatrix or kBlocked. `relu`: fused. type: f32 or bf16.
+  /// `layout`: kNchw, kNhwc, kMatrix or kBlocked. `relu`: fused. type: f32, bf16 or f16.
   /// Throws dnnl::error if oneDNN cannot do this on this machine.
   OneDnnPeer(const NamedShape& shape, const std::string& layout, dnnl::memory::data_type type, bool relu, double eps,
              const Inputs& inputs);

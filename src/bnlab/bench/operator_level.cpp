@@ -24,7 +24,8 @@ using kernels::Fusion;
 template <class E>
 constexpr at::ScalarType scalar_type() {
   if (std::is_same_v<E, double>) return at::kDouble;
-  return std::is_same_v<E, float> ? at::kFloat : at::kBFloat16;
+  if (std::is_same_v<E, float>) return at::kFloat;
+  return std::is_same_v<E, kernels::Float16> ? at::kHalf : at::kBFloat16;
 }
 
 /// The arguments of all contenders, in one layout.
@@ -210,6 +211,25 @@ void require_agreement_of(const std::string& who, Operators& subject, const std:
   require_same_sums("dbeta", ours.dbeta, theirs.dbeta);
 }
 
+/// Why PyTorch has no such batch normalization, in its words; "" if it has.
+template <class E>
+std::string refusal_of_pytorch(const std::string& layout, Fusion fusion) {
+  const NamedShape tiny{"", "", 4, 2, layout == kMatrix ? 1 : 2, layout == kMatrix ? 1 : 2};
+  const BatchData<E> batch = make_batch<E>(tiny);
+  const OperatorBatch<E> tensors(batch, tiny, layout, fusion);
+  PyTorchOperators subject(tensors.inputs(), false);
+  try {
+    (void)subject.forward_evaluation();
+    (void)subject.keep();
+    (void)subject.backward();
+    return "";
+  } catch (const c10::Error& error) {
+    const std::string words = error.what_without_backtrace(), line = words.substr(0, words.find('\n'));
+    if (line.find("not implemented for") == std::string::npos) throw;
+    return line;
+  }
+}
+
 std::function<void()> step_of(Operators& subject, Step step) {
   switch (step) {
     case Step::kForwardTraining:
@@ -251,11 +271,19 @@ void measure_operators(const BatchData<E>& batch, std::size_t shape_index, Fusio
     const OperatorBatch<E> tensors(batch, shape, layout, fusion);
     std::vector<std::pair<std::string, std::unique_ptr<Operators>>> subjects;
     subjects.emplace_back(kOurs, std::make_unique<OurOperators>(tensors.inputs()));
-    subjects.emplace_back(kPyTorch, std::make_unique<PyTorchOperators>(tensors.inputs(), false));
-    if (fusion != Fusion::kNone) {
-      subjects.emplace_back(kPyTorchInPlace, std::make_unique<PyTorchOperators>(tensors.inputs(), true));
+    if (const std::string refusal = refusal_of_pytorch<E>(layout, fusion); !refusal.empty()) {
+      leave_out({.contender = kPyTorch,
+                 .level = Level::kOperator,
+                 .reason = fmt::format("it has no batch normalization of {} on a CPU ({})", results.element, refusal)},
+                results);
+    } else {
+      subjects.emplace_back(kPyTorch, std::make_unique<PyTorchOperators>(tensors.inputs(), false));
+      if (fusion != Fusion::kNone) {
+        subjects.emplace_back(kPyTorchInPlace, std::make_unique<PyTorchOperators>(tensors.inputs(), true));
+      }
     }
     const std::string who = fmt::format("{} in {} ({})", shape.full_name(), layout, to_string(fusion));
+    (void)subjects[0].second->keep();  // for its backward pass, if there is nobody to compare it with
     for (std::size_t i = 1; i < subjects.size(); ++i) {
       require_agreement_of<E>(who, *subjects[0].second, subjects[i].first, *subjects[i].second,
                               static_cast<double>(shape.count()));
@@ -284,6 +312,8 @@ template void measure_operators(const BatchData<float>&, std::size_t, Fusion, Al
 template void measure_operators(const BatchData<double>&, std::size_t, Fusion, AllocatorKind, const LevelOptions&,
                                 Results&);
 template void measure_operators(const BatchData<kernels::BFloat16>&, std::size_t, Fusion, AllocatorKind,
+                                const LevelOptions&, Results&);
+template void measure_operators(const BatchData<kernels::Float16>&, std::size_t, Fusion, AllocatorKind,
                                 const LevelOptions&, Results&);
 
 }  // namespace bnlab::bench
