@@ -82,12 +82,22 @@ class Run {
     for (const Fusion fusion : kFusions) {
       tell(fusion, "kernels");
       measure_kernels(batch, i, fusion, level_, results_);
+      warn();
       for (const AllocatorKind allocator : {AllocatorKind::kDefault, AllocatorKind::kCaching}) {
         tell(fusion, "operators");
         allocators.use(allocator);
         measure_operators(batch, i, fusion, allocator, level_, results_);
+        warn();
       }
       allocators.use(AllocatorKind::kDefault);
+    }
+  }
+
+  /// Of what was left out since the last call.
+  void warn() {
+    for (; warned_ < results_.left_out.size(); ++warned_) {
+      const LeftOut& left_out = results_.left_out[warned_];
+      if (left_out.why == WhyLeftOut::kWrongResult) options_.warn(sentence_of(left_out, results_));
     }
   }
 
@@ -95,6 +105,7 @@ class Run {
   std::optional<PinnedThreads> threads_;
   LevelOptions level_;
   Results results_;
+  std::size_t warned_ = 0;
   double done_ = 0, total_ = 0;
 };
 

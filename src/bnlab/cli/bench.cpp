@@ -75,6 +75,7 @@ void run(const BenchArguments& arguments) {
   {
     ProgressDisplay display;
     options.progress = [&](double done, const std::string& what) { display.update(done, what); };
+    options.warn = [&](const std::string& sentence) { display.print("warning: " + sentence); };
     results = bench::run_bench(options);
   }
   const std::string json = bench::to_json(results).dump(1) + "\n";
