@@ -36,9 +36,10 @@ TEST(MakeBatch, GivesTheSameChannelsOfTheOrderOfOne) {
 }
 
 /// The gradients that pass a ReLU cannot depend on how its argument was rounded.
-TEST(MakeBatch, HasNoGradientWhereAReluIsUndecided) {
+template <class E>
+void expect_no_gradient_where_a_relu_is_undecided(double margin) {
   const NamedShape shape{"test", "batch", 64, 3, 40, 40};
-  const BatchData<float> batch = make_batch<float>(shape);
+  const BatchData<E> batch = make_batch<E>(shape);
   std::int64_t undecided = 0;
   for (std::int64_t c = 0; c < 3; ++c) {
     const auto k = static_cast<std::size_t>(c);
@@ -48,18 +49,26 @@ TEST(MakeBatch, HasNoGradientWhereAReluIsUndecided) {
         for (std::int64_t s = 0; s < 1600; ++s) f(static_cast<std::size_t>((n * 3 + c) * 1600 + s));
       }
     };
-    for_channel([&](std::size_t i) { sum += batch.x[i]; });
+    const auto value = [](E element) { return static_cast<double>(element); };
+    for_channel([&](std::size_t i) { sum += value(batch.x[i]); });
     const double mean = sum / (64 * 1600);
-    for_channel([&](std::size_t i) { squares += std::pow(batch.x[i] - mean, 2); });
+    for_channel([&](std::size_t i) { squares += std::pow(value(batch.x[i]) - mean, 2); });
     const double rstd = 1 / std::sqrt(squares / (64 * 1600) + kEps);
     for_channel([&](std::size_t i) {
-      const double z = batch.gamma[k] * (batch.x[i] - mean) * rstd + batch.beta[k];
-      if (std::abs(z) >= 5e-5 && std::abs(z + batch.addend[i]) >= 5e-5) return;
+      const double z = batch.gamma[k] * (value(batch.x[i]) - mean) * rstd + batch.beta[k];
+      if (std::abs(z) >= margin && std::abs(z + value(batch.addend[i])) >= margin) return;
       ++undecided;
-      EXPECT_EQ(batch.dy[i], 0.0f) << i;
+      EXPECT_EQ(value(batch.dy[i]), 0) << i;
     });
   }
   EXPECT_GT(undecided, 0) << "the batch is too small to test anything";
+}
+
+// The margins: a few times as much as z, of the order of 1, is off by where it is rounded in between.
+TEST(MakeBatch, HasNoGradientWhereAReluIsUndecided) {
+  expect_no_gradient_where_a_relu_is_undecided<float>(5e-5);
+  expect_no_gradient_where_a_relu_is_undecided<kernels::Float16>(5 * 0x1p-11);
+  expect_no_gradient_where_a_relu_is_undecided<kernels::BFloat16>(5 * 0x1p-8);
 }
 
 TEST(RequireAgreement, AcceptsRoundingAndNothingElse) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <map>
@@ -13,6 +14,7 @@
 #include "bnlab/bench/figures.h"
 #include "bnlab/bench/measure.h"
 #include "bnlab/bench/summary.h"
+#include "bnlab/bench/table.h"
 #include "bnlab/kernels/instruction_set.h"
 #include "bnlab/ops/caching_allocator.h"
 #include "tests/bench/tiny_shapes.h"
@@ -84,6 +86,49 @@ TEST_F(Bench, HasNoKernelPeerForDoubleAndAllForBfloat16) {
   EXPECT_EQ(bfloats.count("kernel onednn") == 0 ? 0 : bfloats.at("kernel onednn"), peers);
 }
 
+/// As LeftOut::cases, by level and contender.
+std::map<std::string, std::int64_t> left_out_of(const Results& results) {
+  std::map<std::string, std::int64_t> cases;
+  for (const LeftOut& left_out : results.left_out) {
+    cases[to_string(left_out.level) + " " + left_out.contender] += left_out.cases;
+  }
+  return cases;
+}
+
+// A peer that lacks float16 on this machine is left out of all cases, and the results say so; one that has it is in all
+// of them. PyTorch 1.13 lacks it, 2.6 has it.
+TEST_F(Bench, MeasuresFloat16BesideWhoeverHasIt) {
+  BenchOptions options = tiny_options();
+  options.element = "f16";
+  const Results results = run_bench(options);
+  auto counts = contenders_of(results);
+  EXPECT_EQ(counts.at("kernel bnlab"), (2 + 1) * 3 * 3);
+  EXPECT_EQ(counts.at("operator bnlab"), (2 + 1) * 3 * 3 * 2);
+  auto left_out = left_out_of(results);
+  EXPECT_EQ(counts["operator pytorch"] / 3 + left_out["operator pytorch"], (2 + 1) * 3 * 2);
+  EXPECT_EQ(counts["kernel onednn"] / 3 + left_out["kernel onednn"], (3 + 2) * 2);
+  const int version = 100 * TORCH_VERSION_MAJOR + TORCH_VERSION_MINOR;
+  if (version <= 113) {
+    EXPECT_EQ(left_out["operator pytorch"], (2 + 1) * 3 * 2);
+  }
+  if (version >= 206) {
+    EXPECT_EQ(left_out["operator pytorch"], 0);
+  }
+  EXPECT_LE(results.left_out.size(), 2u) << "one sentence a peer";
+  const std::string text = table(results, compare(results));
+  for (const LeftOut& each : results.left_out) EXPECT_THAT(text, HasSubstr(sentence_of(each, results)));
+  EXPECT_THAT(text, HasSubstr("5x19x3x3        nchw")) << "a row without PyTorch's time";
+}
+
+TEST_F(Bench, SaysWhatOneDnnLacks) {
+  BenchOptions options = tiny_options();
+  options.element = "f64";
+  const Results results = run_bench(options);
+  ASSERT_EQ(results.left_out.size(), 1u);
+  EXPECT_THAT(sentence_of(results.left_out.front(), results),
+              HasSubstr("is left out in 10 cases, since it has no batch normalization of f64 on this processor."));
+}
+
 TEST_F(Bench, LeavesThreadsAndAllocatorAsTheyWere) {
   cpu_set_t before, after;
   sched_getaffinity(0, sizeof(before), &before);
@@ -100,8 +145,13 @@ TEST_F(Bench, RefusesWhatDoesNotExist) {
   options.instruction_set = "sse9";
   EXPECT_THROW((void)run_bench(options), std::invalid_argument);
   options = tiny_options();
-  options.element = "f16";
-  EXPECT_THROW((void)run_bench(options), std::invalid_argument);
+  options.element = "f8";
+  try {
+    (void)run_bench(options);
+    ADD_FAILURE() << "f8 was measured";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "--type: \"f8\" is no type of elements; give f32, bf16, f16 or f64");
+  }
   options = tiny_options();
   options.threads = 100000;
   EXPECT_THROW((void)run_bench(options), std::invalid_argument);
@@ -202,7 +252,7 @@ TEST_F(Bench, TheProgramStoresWhatItPrints) {
   EXPECT_EQ(stored, read_file(folder / "copy.json"));
   const Json bench = Json::parse(stored);
   for (const char* key : {"schema_version", "bnlab", "environment", "settings", "summary", "comparisons",
-                          "measurements", "our_results"}) {
+                          "measurements", "our_results", "left_out"}) {
     EXPECT_TRUE(bench.contains(key)) << key;
   }
   for (const char* key : {"cpu", "instruction_set", "processors", "libtorch", "onednn", "highway", "commit", "date",
@@ -242,13 +292,16 @@ TEST_P(WrongBench, OneClearSentenceAndStatus2) {
 INSTANTIATE_TEST_SUITE_P(All, WrongBench,
                          ::testing::Values(Wrong{{"--isa", "sse9"}, "--isa: \"sse9\" is no instruction set"},
                                            Wrong{{"--only", "nothing"}, "tiny/images"},
-                                           Wrong{{"--type", "f16"}, "--type"}, Wrong{{"--rounds", "0"}, "--rounds"},
+                                           Wrong{{"--type", "f8"},
+                                                 "--type: \"f8\" is no type of elements; give f32, bf16, f16 or f64"},
+                                           Wrong{{"--rounds", "0"}, "--rounds"},
                                            Wrong{{"--threads", "4000"}, "--threads: 4000 threads need"}));
 
 TEST(BenchHelp, HasAnExample) {
   Program program({"bench", "--help"});
   EXPECT_EQ(program.wait(), 0);
   EXPECT_THAT(program.out(), HasSubstr("Example:\n  bnlab bench"));
+  EXPECT_THAT(program.out(), HasSubstr("f32, bf16, f16 or f64"));
 }
 
 TEST(BenchShapes, AWrongLineIsNamed) {

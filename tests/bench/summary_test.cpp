@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "bnlab/bench/element_type.h"
 #include "bnlab/bench/table.h"
 
 namespace bnlab::bench {
@@ -122,6 +123,48 @@ TEST(Summary, TheLimitTakesTheFasterWayOfEachStepAndOnlyShapesAboveTheCache) {
   EXPECT_NEAR(summary["limit_detail"]["slabs"].get<double>(), 6.0 / 4, 1e-12);
   EXPECT_TRUE(summary["limit_detail"]["nhwc"].is_null());
   EXPECT_TRUE(summary["worst"].is_null()) << "the limit is no peer";
+}
+
+// The large shape fills the last-level cache with elements of 4 bytes, and half of it with those of 2.
+TEST(Summary, ElementsOfTwoBytesFillHalfAsMuch) {
+  for (const char* type : {"f32", "bf16", "f16", "f64"}) {
+    Results results = empty_results();
+    results.element = type;
+    add_kernel(results, 0, kNchw, kOurs, {2, 4});
+    add_kernel(results, 0, kNchw, kMemcpy, {1, 1});
+    EXPECT_EQ(summary_of(results)["limit"].is_null(), element_type(type).bytes == 2) << type;
+  }
+}
+
+TEST(Summary, NamesWhoIsLeftOut) {
+  Results results = empty_results();
+  results.environment.onednn = "9.8.7";
+  results.environment.libtorch = "6.5";
+  for (const char* layout : {kNchw, kNhwc}) {
+    leave_out({.contender = kOneDnn, .level = Level::kKernel, .reason = "it has no such thing", .layout = layout},
+              results);
+  }
+  leave_out({.contender = kPyTorchInPlace,
+             .why = WhyLeftOut::kWrongResult,
+             .reason = "its dx is wrong",
+             .allocator = AllocatorKind::kCaching,
+             .shape = 1,
+             .layout = kNhwc,
+             .fusion = Fusion::kRelu},
+            results);
+  const Json left_out = to_json(results)["left_out"];
+  ASSERT_EQ(left_out.size(), 2u);
+  EXPECT_EQ(left_out[0]["cases"], 2);
+  EXPECT_EQ(left_out[0]["why"], "not-implemented");
+  EXPECT_EQ(left_out[0]["sentence"], "oneDNN 9.8.7 is left out in 2 cases, since it has no such thing.");
+  EXPECT_EQ(left_out[1]["why"], "wrong-result");
+  EXPECT_EQ(left_out[1]["shape"], "net/small");
+  EXPECT_EQ(left_out[1]["layout"], "nhwc");
+  EXPECT_EQ(left_out[1]["fusion"], "relu");
+  EXPECT_EQ(left_out[1]["allocator"], "caching");
+  EXPECT_EQ(left_out[1]["sentence"],
+            "PyTorch 6.5 (relu_, add_) is left out for net/small (2x2x2x2) in nhwc, relu, under the caching allocator: "
+            "its dx is wrong.");
 }
 
 TEST(Summary, TheWorstIsTheSmallestRatioOfAnyPeer) {

@@ -12,6 +12,7 @@ namespace {
 
 using kernels::BFloat16;
 using kernels::Compute;
+using kernels::Float16;
 
 /// Value i of a stream: splitmix64 (Steele, Lea & Flood 2014), whose four 16-bit parts are summed (Irwin-Hall).
 double nearly_normal(std::uint64_t stream, std::uint64_t i) {
@@ -27,7 +28,8 @@ enum Stream : std::uint64_t { kX, kDy, kAddend, kGamma, kBeta, kMean, kScale };
 
 template <class E>
 double zero_margin() {
-  return std::is_same_v<E, BFloat16> ? 0.1 : 1e-4;
+  if (std::is_same_v<E, BFloat16>) return 0.1;
+  return std::is_same_v<E, Float16> ? 0.0125 : 1e-4;  // three bits more than bfloat16's
 }
 
 /// One channel of one batch: strided runs of S neighbours.
@@ -89,7 +91,8 @@ BatchData<E> make_batch(const NamedShape& shape) {
 template <class E>
 double agreement_tolerance() {
   if (std::is_same_v<E, double>) return 1e-9;
-  return std::is_same_v<E, float> ? 1e-3 : 4e-2;
+  if (std::is_same_v<E, float>) return 1e-3;
+  return std::is_same_v<E, Float16> ? 5e-3 : 4e-2;
 }
 
 template <class T>
@@ -129,6 +132,7 @@ void to_channels_last(const E* from, E* to, std::int64_t n, std::int64_t c, std:
 BNLAB_BENCH_INSTANTIATE(float)
 BNLAB_BENCH_INSTANTIATE(double)
 BNLAB_BENCH_INSTANTIATE(BFloat16)
+BNLAB_BENCH_INSTANTIATE(Float16)
 #undef BNLAB_BENCH_INSTANTIATE
 
 }  // namespace bnlab::bench

@@ -13,7 +13,7 @@ namespace bnlab::bench {
 inline constexpr double kEps = 1e-5;
 inline constexpr double kMomentum = 0.1;
 
-/// A batch in plain NCHW with all that the steps need. E: float, double or kernels::BFloat16.
+/// A batch in plain NCHW with all that the steps need. E: float, double, kernels::BFloat16 or kernels::Float16.
 template <class E>
 struct BatchData {
   Buffer<E> x, dy, addend;
@@ -28,8 +28,8 @@ template <class E>
 [[nodiscard]] BatchData<E> make_batch(const NamedShape& shape);
 
 /// By how much contenders may differ, relative to max(|value|, scale): 1e-3 for float (oneDNN's sums over 400,000
-/// elements are off by 1e-4 without AVX-512), 4e-2 for BFloat16 (whose separate operators round in between), 1e-9 for
-/// double.
+/// elements are off by 1e-4 without AVX-512), 4e-2 for BFloat16 (whose separate operators round in between), 5e-3 for
+/// Float16 (likewise, with three bits more), 1e-9 for double.
 template <class E>
 [[nodiscard]] double agreement_tolerance();
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "bnlab/bench/element_type.h"
 #include "bnlab/bench/environment.h"
 #include "bnlab/bench/kernel_level.h"
 #include "bnlab/bench/operator_level.h"
@@ -37,6 +38,7 @@ double cost(const NamedShape& shape) {
 class Run {
  public:
   explicit Run(const BenchOptions& options) : options_(options) {
+    (void)element_type(options.element);
     choose_instruction_set(options.instruction_set);
     results_.environment = find_environment();
     results_.environment.processors = threads_after_environment().processors();
@@ -48,16 +50,7 @@ class Run {
   }
 
   Results run() {
-    if (options_.element == "f32") {
-      measure_all<float>();
-    } else if (options_.element == "f64") {
-      measure_all<double>();
-    } else if (options_.element == "bf16") {
-      measure_all<kernels::BFloat16>();
-    } else {
-      throw std::invalid_argument(
-          fmt::format("--type: \"{}\" is no type of elements; known are f32, bf16 and f64", options_.element));
-    }
+    with_element_type(options_.element, [&](auto element) { measure_all<decltype(element)>(); });
     results_.environment.load_after = load_average();
     return std::move(results_);
   }
@@ -89,12 +82,22 @@ class Run {
     for (const Fusion fusion : kFusions) {
       tell(fusion, "kernels");
       measure_kernels(batch, i, fusion, level_, results_);
+      warn();
       for (const AllocatorKind allocator : {AllocatorKind::kDefault, AllocatorKind::kCaching}) {
         tell(fusion, "operators");
         allocators.use(allocator);
         measure_operators(batch, i, fusion, allocator, level_, results_);
+        warn();
       }
       allocators.use(AllocatorKind::kDefault);
+    }
+  }
+
+  /// Of what was left out since the last call.
+  void warn() {
+    for (; warned_ < results_.left_out.size(); ++warned_) {
+      const LeftOut& left_out = results_.left_out[warned_];
+      if (left_out.why == WhyLeftOut::kWrongResult) options_.warn(sentence_of(left_out, results_));
     }
   }
 
@@ -102,6 +105,7 @@ class Run {
   std::optional<PinnedThreads> threads_;
   LevelOptions level_;
   Results results_;
+  std::size_t warned_ = 0;
   double done_ = 0, total_ = 0;
 };
 

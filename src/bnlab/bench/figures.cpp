@@ -107,18 +107,20 @@ Json what_was_run(const Json& bench) {
   const Json& e = bench.at("environment");
   const Json& s = bench.at("settings");
   const auto word = [&](const char* key) { return e.at(key).get<std::string>(); };
-  return {
-      fmt::format("bnlab bench on {}, {}, {} threads, each bound to a core, elements of type {}; libtorch {}, "
-                  "oneDNN {}, Highway {}, bnlab {} at commit {}, {}.",
-                  word("cpu"), word("instruction_set"), s.at("threads").get<int>(), s.at("type").get<std::string>(),
-                  word("libtorch"), word("onednn"), word("highway"), word("bnlab"), word("commit"), word("date")),
-      fmt::format("All libraries run in one process, in turns: {} rounds, in each of which every contender is timed "
-                  "once. A figure is the median over the rounds of the ratio of two times of the same round. "
-                  "Before a batch is timed, the contenders' results on it are compared.",
-                  s.at("rounds").get<int>())};
+  return {fmt::format("bnlab bench on {}, {}, {} threads, each bound to a core, elements of type {}; libtorch {}, "
+                      "oneDNN {}, Highway {}, bnlab {} at commit {}, {}.",
+                      word("cpu"), word("instruction_set"), s.at("threads").get<int>(), s.at("type").get<std::string>(),
+                      word("libtorch"), word("onednn"), word("highway"), word("bnlab"), word("commit"), word("date")),
+          fmt::format(
+              "All libraries run in one process, in turns: {} rounds, in each of which every contender is timed "
+              "once. A figure is the median over the rounds of the ratio of two times of the same round. "
+              "Before a batch is timed, the contenders' results on it are compared; a library whose result is wrong "
+              "is left out there.",
+              s.at("rounds").get<int>())};
 }
 
 Json notes(const Json& bench) {
+  constexpr std::size_t kMostNotes = 6;
   const Json& s = bench.at("summary");
   Json notes = {fmt::format(
       "Geometric means over the batches of the time relative to bnlab's, forward + backward pass: PyTorch "
@@ -133,6 +135,10 @@ Json notes(const Json& bench) {
         fmt::format("Where a batch does not fit the processor's caches, bnlab takes {} times the limit of "
                     "memory (geometric mean).",
                     text(s.at("limit"))));
+  }
+  for (const Json& left_out : bench.value("left_out", Json::array())) {  // older records have none
+    if (notes.size() > kMostNotes) break;
+    notes.push_back(left_out.at("sentence"));
   }
   return notes;
 }

@@ -1,7 +1,9 @@
 #include "bnlab/bench/onednn_peer.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "bnlab/bench/batch_data.h"
 #include "bnlab/bench/results.h"
 
 namespace bnlab::bench {
@@ -18,6 +20,12 @@ using dnnl::prop_kind;
 memory::format_tag tag_of(const std::string& layout) {
   if (layout == kBlocked) return memory::format_tag::nChw16c;
   return layout == kNchw ? memory::format_tag::nchw : memory::format_tag::nhwc;
+}
+
+std::optional<memory::data_type> type_of(const std::string& element) {
+  if (element == "f32") return memory::data_type::f32;
+  if (element == "bf16") return memory::data_type::bf16;
+  return element == "f16" ? std::optional(memory::data_type::f16) : std::nullopt;
 }
 
 }  // namespace
@@ -135,6 +143,18 @@ void OneDnnPeer::reorder_out(const memory& from, void* to) const {
   memory source = from, plain(plain_, engine_, to);
   dnnl::reorder(source, plain).execute(stream_, source, plain);
   stream_.wait();
+}
+
+std::unique_ptr<KernelPeer> make_onednn_peer(const NamedShape& shape, const std::string& layout,
+                                             const std::string& element, bool relu, const KernelPeer::Inputs& inputs) {
+  const auto type = type_of(element);
+  if (!type) return nullptr;
+  try {
+    return std::make_unique<OneDnnPeer>(shape, layout, *type, relu, kEps, inputs);
+  } catch (const dnnl::error& error) {
+    if (error.status != dnnl_unimplemented) throw;
+    return nullptr;
+  }
 }
 
 }  // namespace bnlab::bench

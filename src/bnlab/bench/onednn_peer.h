@@ -6,40 +6,28 @@
 #include <unordered_map>
 
 #include "bnlab/bench/buffer.h"
+#include "bnlab/bench/kernel_peer.h"
 #include "bnlab/bench/shapes.h"
 
 namespace bnlab::bench {
 
-class OneDnnPeer {
+class OneDnnPeer final : public KernelPeer {
  public:
-  /// What it is given and gives back: plain NCHW, elements of `type`; gamma, beta, …: (C).
-  struct Inputs {
-    const void* x;
-    const void* dy;
-    const float* gamma;
-    const float* beta;
-    const double* running_mean;  ///< for the evaluation
-    const double* running_var;
-  };
-
-  /// `layout`: kNchw, kNhwc, kMatrix or kBlocked. `relu`: fused. type: f32 or bf16.
+  /// As MakeKernelPeer. type: f32, bf16 or f16.
   /// Throws dnnl::error if oneDNN cannot do this on this machine.
   OneDnnPeer(const NamedShape& shape, const std::string& layout, dnnl::memory::data_type type, bool relu, double eps,
              const Inputs& inputs);
 
-  void forward_training() { execute(training_, training_args_); }
-  void forward_evaluation() { execute(evaluation_, evaluation_args_); }
-  /// After a forward_training().
-  void backward() { execute(backward_, backward_args_); }
+  void forward_training() override { execute(training_, training_args_); }
+  void forward_evaluation() override { execute(evaluation_, evaluation_args_); }
+  void backward() override { execute(backward_, backward_args_); }
 
-  /// oneDNN's name for the code that it chose.
-  [[nodiscard]] const std::string& implementation() const { return implementation_; }
+  [[nodiscard]] std::string implementation() const override { return implementation_; }
 
-  /// Copies an output of the last calls to plain NCHW, elements of the type of x.
-  void get_y(void* to) const { reorder_out(y_, to); }
-  void get_dx(void* to) const { reorder_out(dx_, to); }
-  [[nodiscard]] const float* dgamma() const { return dscale_.data(); }
-  [[nodiscard]] const float* dbeta() const { return dshift_.data(); }
+  void get_y(void* to) const override { reorder_out(y_, to); }
+  void get_dx(void* to) const override { reorder_out(dx_, to); }
+  [[nodiscard]] const float* dgamma() const override { return dscale_.data(); }
+  [[nodiscard]] const float* dbeta() const override { return dshift_.data(); }
 
  private:
   using Arguments = std::unordered_map<int, dnnl::memory>;

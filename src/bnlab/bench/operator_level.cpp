@@ -6,14 +6,15 @@
 #include <c10/core/CPUAllocator.h>
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 #include <type_traits>
+#include <utility>
 
+#include "bnlab/bench/operators.h"
+#include "bnlab/bench/referee.h"
 #include "bnlab/ops/caching_allocator.h"
-#include "bnlab/ops/conveniences.h"
-#include "bnlab/ops/library.h"
 
 namespace bnlab::bench {
 namespace {
@@ -24,120 +25,9 @@ using kernels::Fusion;
 template <class E>
 constexpr at::ScalarType scalar_type() {
   if (std::is_same_v<E, double>) return at::kDouble;
-  return std::is_same_v<E, float> ? at::kFloat : at::kBFloat16;
+  if (std::is_same_v<E, float>) return at::kFloat;
+  return std::is_same_v<E, kernels::Float16> ? at::kHalf : at::kBFloat16;
 }
-
-/// The arguments of all contenders, in one layout.
-struct Inputs {
-  at::Tensor x, dy, addend, gamma, beta, running_mean, running_var;
-  Fusion fusion;
-
-  [[nodiscard]] bool relu() const { return fusion != Fusion::kNone; }
-  [[nodiscard]] bool add() const { return fusion == Fusion::kAddRelu; }
-};
-
-/// The results of a training step, held while they are compared.
-struct Tensors {
-  at::Tensor y, dx, dgamma, dbeta, daddend;
-};
-
-class Operators {
- public:
-  explicit Operators(const Inputs& inputs)
-      : in_(inputs), running_mean_(inputs.running_mean.clone()), running_var_(inputs.running_var.clone()) {}
-  virtual ~Operators() = default;
-  virtual at::Tensor forward_training() = 0;
-  virtual at::Tensor forward_evaluation() = 0;
-  /// After a forward_training() whose result was kept by keep().
-  virtual Tensors backward() = 0;
-  /// Runs forward_training() and keeps what the backward pass needs.
-  virtual at::Tensor keep() = 0;
-
- protected:
-  const Inputs& in_;
-  at::Tensor running_mean_, running_var_;  // its own: training changes them
-};
-
-class OurOperators final : public Operators {
- public:
-  using Operators::Operators;
-
-  at::Tensor forward_training() override { return std::get<0>(train()); }
-  at::Tensor keep() override {
-    saved_ = train();
-    return std::get<0>(saved_);
-  }
-  at::Tensor forward_evaluation() override {
-    switch (in_.fusion) {
-      case Fusion::kNone:
-        return ops::batch_norm(in_.x, in_.gamma, in_.beta, in_.running_mean, in_.running_var, false, kMomentum, kEps);
-      case Fusion::kRelu:
-        return ops::batch_norm_relu(in_.x, in_.gamma, in_.beta, in_.running_mean, in_.running_var, false, kMomentum,
-                                    kEps);
-      case Fusion::kAddRelu:
-        break;
-    }
-    return ops::batch_norm_add_relu(in_.x, in_.addend, in_.gamma, in_.beta, in_.running_mean, in_.running_var, false,
-                                    kMomentum, kEps);
-  }
-  Tensors backward() override {
-    const auto& [y, mean, rstd, var_biased, relu_mask] = saved_;
-    auto [dx, dgamma, dbeta, daddend] = ops::dispatched::batch_norm_training_backward.call(
-        in_.dy, in_.x, in_.gamma, mean, rstd, in_.relu() ? ops::OptionalTensor(relu_mask) : c10::nullopt, kEps,
-        {true, true, true, in_.add()});
-    return {y, dx, dgamma, dbeta, daddend};
-  }
-
- private:
-  ops::Quintuple train() {
-    auto outputs = ops::dispatched::batch_norm_training.call(
-        in_.x, in_.gamma, in_.beta, in_.add() ? ops::OptionalTensor(in_.addend) : c10::nullopt, in_.relu(), kEps,
-        /*save_mask=*/in_.relu());
-    ops::dispatched::update_running_statistics.call(std::get<1>(outputs), std::get<3>(outputs),
-                                                    in_.x.numel() / in_.x.size(1), kMomentum, running_mean_,
-                                                    running_var_, {}, {}, {}, {}, {}, {});
-    return outputs;
-  }
-
-  ops::Quintuple saved_;
-};
-
-class PyTorchOperators final : public Operators {
- public:
-  PyTorchOperators(const Inputs& inputs, bool in_place) : Operators(inputs), in_place_(in_place) {}
-
-  at::Tensor forward_training() override { return std::get<0>(run(true)); }
-  at::Tensor keep() override {
-    saved_ = run(true);
-    return std::get<0>(saved_);
-  }
-  at::Tensor forward_evaluation() override { return std::get<0>(run(false)); }
-  Tensors backward() override {
-    const auto& [y, mean, rstd] = saved_;
-    const at::Tensor dz = in_.relu() ? at::threshold_backward(in_.dy, y, 0) : in_.dy;
-    auto [dx, dgamma, dbeta] = at::native_batch_norm_backward(dz, in_.x, in_.gamma, running_mean_, running_var_, mean,
-                                                              rstd, true, kEps, {true, true, true});
-    return {y, dx, dgamma, dbeta, in_.add() ? dz : at::Tensor()};
-  }
-
- private:
-  ops::Triple run(bool training) {
-    auto outputs = at::native_batch_norm(in_.x, in_.gamma, in_.beta, training ? running_mean_ : in_.running_mean,
-                                         training ? running_var_ : in_.running_var, training, kMomentum, kEps);
-    at::Tensor& y = std::get<0>(outputs);
-    if (in_place_) {
-      if (in_.add()) y.add_(in_.addend);
-      if (in_.relu()) at::relu_(y);
-    } else {
-      if (in_.add()) y = at::add(y, in_.addend);
-      if (in_.relu()) y = at::relu(y);
-    }
-    return outputs;
-  }
-
-  bool in_place_;
-  ops::Triple saved_;
-};
 
 template <class E>
 at::Tensor wrap(const Buffer<E>& values, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType type) {
@@ -161,7 +51,7 @@ class OperatorBatch {
     inputs_.running_var = wrap(batch.running_var, {shape.c}, {1}, at::kDouble).to(parameters);
   }
 
-  [[nodiscard]] const Inputs& inputs() const { return inputs_; }
+  [[nodiscard]] const OperatorInputs& inputs() const { return inputs_; }
 
  private:
   at::Tensor elements(const Buffer<E>& nchw, Buffer<E>& own) const {
@@ -178,36 +68,56 @@ class OperatorBatch {
   const NamedShape& shape_;
   std::string layout_;
   Buffer<E> own_x_, own_dy_, own_addend_;
-  Inputs inputs_;
+  OperatorInputs inputs_;
 };
 
-/// Compares two tensors of the same strides.
+/// As Referee's, of their results beside ours. theirs == nullptr: only ours is judged.
 template <class E>
-void require_same(const std::string& what, const at::Tensor& got, const at::Tensor& expected, double scale = 1) {
-  if (got.strides() != expected.strides()) throw std::runtime_error(what + ": the strides differ");
-  require_agreement(what, static_cast<const E*>(got.data_ptr()), static_cast<const E*>(expected.data_ptr()),
-                    expected.numel(), agreement_tolerance<E>(), scale);
+std::string fault_of(Operators* theirs, Operators& ours, const at::Tensor& x, Referee<E>& referee) {
+  const auto elements = [&](Output output, const at::Tensor& our, const at::Tensor& their) -> std::string {
+    if (our.strides() != x.strides())
+      throw std::runtime_error(to_string(output) + " of bnlab has other strides than x");
+    if (their.defined() && their.strides() != x.strides())
+      return "its " + to_string(output) + " has other strides than x";
+    return referee.fault(output, static_cast<const E*>(our.data_ptr()),
+                         their.defined() ? static_cast<const E*>(their.data_ptr()) : nullptr);
+  };
+  const auto sums = [&](Output output, const at::Tensor& our, const at::Tensor& their) {
+    const at::Tensor a = our.to(at::kDouble), b = their.defined() ? their.to(at::kDouble) : their;
+    return referee.fault_of_sums(output, a.data_ptr<double>(), b.defined() ? b.data_ptr<double>() : nullptr);
+  };
+  std::string fault = elements(Output::kEvaluatedY, ours.forward_evaluation(),
+                               theirs != nullptr ? theirs->forward_evaluation() : at::Tensor());
+  if (!fault.empty()) return fault;
+  fault = elements(Output::kY, ours.keep(), theirs != nullptr ? theirs->keep() : at::Tensor());
+  if (!fault.empty()) return fault;
+  const TrainingTensors our = ours.backward(), their = theirs != nullptr ? theirs->backward() : TrainingTensors();
+  fault = elements(Output::kDx, our.dx, their.dx);
+  if (!fault.empty()) return fault;
+  if (our.daddend.defined()) fault = elements(Output::kDaddend, our.daddend, their.daddend);
+  if (!fault.empty()) return fault;
+  fault = sums(Output::kDgamma, our.dgamma, their.dgamma);
+  if (!fault.empty()) return fault;
+  return sums(Output::kDbeta, our.dbeta, their.dbeta);
 }
 
+/// Why PyTorch has no such batch normalization, in its words; "" if it has.
 template <class E>
-void require_agreement_of(const std::string& who, Operators& subject, const std::string& other_name, Operators& other,
-                          double count) {
-  const auto what = [&](const char* tensor) {
-    return fmt::format("{}: {} and {} disagree on {}", who, kOurs, other_name, tensor);
-  };
-  require_same<E>(what("evaluated y"), subject.forward_evaluation(), other.forward_evaluation());
-  require_same<E>(what("y"), subject.keep(), other.keep());
-  const Tensors ours = subject.backward(), theirs = other.backward();
-  require_same<E>(what("dx"), ours.dx, theirs.dx);
-  if (ours.daddend.defined()) require_same<E>(what("daddend"), ours.daddend, theirs.daddend);
-  const double scale = std::sqrt(count);  // of a sum of terms of the order of 1
-  const auto require_same_sums = [&](const char* name, const at::Tensor& a, const at::Tensor& b) {
-    const at::Tensor x = a.to(at::kDouble), y = b.to(at::kDouble);
-    bench::require_agreement(what(name), x.data_ptr<double>(), y.data_ptr<double>(), y.numel(),
-                             agreement_tolerance<E>(), scale);
-  };
-  require_same_sums("dgamma", ours.dgamma, theirs.dgamma);
-  require_same_sums("dbeta", ours.dbeta, theirs.dbeta);
+std::string refusal_of_pytorch(const std::string& layout, Fusion fusion) {
+  const NamedShape tiny{"", "", 4, 2, layout == kMatrix ? 1 : 2, layout == kMatrix ? 1 : 2};
+  const BatchData<E> batch = make_batch<E>(tiny);
+  const OperatorBatch<E> tensors(batch, tiny, layout, fusion);
+  const auto subject = make_pytorch_operators(tensors.inputs(), false);
+  try {
+    (void)subject->forward_evaluation();
+    (void)subject->keep();
+    (void)subject->backward();
+    return "";
+  } catch (const c10::Error& error) {
+    const std::string words = error.what_without_backtrace(), line = words.substr(0, words.find('\n'));
+    if (line.find("not implemented for") == std::string::npos) throw;
+    return line;
+  }
 }
 
 std::function<void()> step_of(Operators& subject, Step step) {
@@ -221,6 +131,96 @@ std::function<void()> step_of(Operators& subject, Step step) {
   }
   return [&subject] { (void)subject.backward(); };
 }
+
+template <class E>
+class OperatorCase {
+ public:
+  OperatorCase(const BatchData<E>& batch, std::size_t shape_index, const char* layout, Fusion fusion,
+               AllocatorKind allocator, const LevelOptions& options, Results& results)
+      : batch_(batch),
+        shape_index_(shape_index),
+        layout_(layout),
+        fusion_(fusion),
+        allocator_(allocator),
+        options_(options),
+        results_(results),
+        tensors_(batch, results.shapes[shape_index], layout, fusion) {
+    subjects_.emplace_back(kOurs, make_our_operators(tensors_.inputs()));
+  }
+
+  void run() {
+    make_peers();
+    compare_all();
+    for (const Step step : kSteps) measure_step(step);
+  }
+
+ private:
+  void make_peers() {
+    const std::string refusal = refusal_of_pytorch<E>(layout_, fusion_);
+    if (!refusal.empty()) {
+      leave_out({.contender = kPyTorch,
+                 .level = Level::kOperator,
+                 .reason = fmt::format("it has no batch normalization of {} on a CPU ({})", results_.element, refusal)},
+                results_);
+      return;
+    }
+    subjects_.emplace_back(kPyTorch, make_pytorch_operators(tensors_.inputs(), false));
+    if (fusion_ == Fusion::kNone) return;
+    subjects_.emplace_back(kPyTorchInPlace, make_pytorch_operators(tensors_.inputs(), true));
+  }
+
+  /// All peers against ours; those that are wrong are left out.
+  void compare_all() {
+    const NamedShape& shape = results_.shapes[shape_index_];
+    Referee<E> referee(fmt::format("{} in {} ({})", shape.full_name(), layout_, to_string(fusion_)), batch_, shape,
+                       layout_, fusion_);
+    Operators& ours = *subjects_.front().second;
+    const at::Tensor& x = tensors_.inputs().x;
+    if (subjects_.size() == 1) (void)fault_of<E>(nullptr, ours, x, referee);
+    std::erase_if(subjects_, [&](const auto& subject) {
+      const auto& [name, theirs] = subject;
+      const std::string fault = name == kOurs ? "" : fault_of<E>(theirs.get(), ours, x, referee);
+      if (fault.empty()) return false;
+      leave_out({.contender = name,
+                 .why = WhyLeftOut::kWrongResult,
+                 .level = Level::kOperator,
+                 .reason = fault,
+                 .allocator = allocator_,
+                 .shape = shape_index_,
+                 .layout = layout_,
+                 .fusion = fusion_},
+                results_);
+      return true;
+    });
+  }
+
+  void measure_step(Step step) {
+    std::vector<Contender> contenders;
+    for (const auto& [name, subject] : subjects_) contenders.push_back({name, step_of(*subject, step)});
+    const std::vector<Samples> samples = measure(contenders, options_.measure);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      results_.measurements.push_back({.level = Level::kOperator,
+                                       .allocator = allocator_,
+                                       .shape = shape_index_,
+                                       .layout = layout_,
+                                       .fusion = fusion_,
+                                       .step = step,
+                                       .contender = contenders[i].name,
+                                       .calls = samples[i].calls,
+                                       .seconds = samples[i].seconds});
+    }
+  }
+
+  const BatchData<E>& batch_;
+  std::size_t shape_index_;
+  std::string layout_;
+  Fusion fusion_;
+  AllocatorKind allocator_;
+  const LevelOptions& options_;
+  Results& results_;
+  OperatorBatch<E> tensors_;
+  std::vector<std::pair<std::string, std::unique_ptr<Operators>>> subjects_;  // ours is the first
+};
 
 }  // namespace
 
@@ -245,37 +245,9 @@ void measure_operators(const BatchData<E>& batch, std::size_t shape_index, Fusio
                        const LevelOptions& options, Results& results) {
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   const at::NoGradGuard no_grad;
-  const NamedShape& shape = results.shapes[shape_index];
-  for (const char* layout :
-       shape.is_matrix() ? std::vector<const char*>{kMatrix} : std::vector<const char*>{kNchw, kNhwc}) {
-    const OperatorBatch<E> tensors(batch, shape, layout, fusion);
-    std::vector<std::pair<std::string, std::unique_ptr<Operators>>> subjects;
-    subjects.emplace_back(kOurs, std::make_unique<OurOperators>(tensors.inputs()));
-    subjects.emplace_back(kPyTorch, std::make_unique<PyTorchOperators>(tensors.inputs(), false));
-    if (fusion != Fusion::kNone) {
-      subjects.emplace_back(kPyTorchInPlace, std::make_unique<PyTorchOperators>(tensors.inputs(), true));
-    }
-    const std::string who = fmt::format("{} in {} ({})", shape.full_name(), layout, to_string(fusion));
-    for (std::size_t i = 1; i < subjects.size(); ++i) {
-      require_agreement_of<E>(who, *subjects[0].second, subjects[i].first, *subjects[i].second,
-                              static_cast<double>(shape.count()));
-    }
-    for (const Step step : kSteps) {
-      std::vector<Contender> contenders;
-      for (const auto& [name, subject] : subjects) contenders.push_back({name, step_of(*subject, step)});
-      const std::vector<Samples> samples = measure(contenders, options.measure);
-      for (std::size_t i = 0; i < samples.size(); ++i) {
-        results.measurements.push_back({.level = Level::kOperator,
-                                        .allocator = allocator,
-                                        .shape = shape_index,
-                                        .layout = layout,
-                                        .fusion = fusion,
-                                        .step = step,
-                                        .contender = contenders[i].name,
-                                        .calls = samples[i].calls,
-                                        .seconds = samples[i].seconds});
-      }
-    }
+  const bool matrix = results.shapes[shape_index].is_matrix();
+  for (const char* layout : matrix ? std::vector<const char*>{kMatrix} : std::vector<const char*>{kNchw, kNhwc}) {
+    OperatorCase<E>(batch, shape_index, layout, fusion, allocator, options, results).run();
   }
 }
 
@@ -284,6 +256,8 @@ template void measure_operators(const BatchData<float>&, std::size_t, Fusion, Al
 template void measure_operators(const BatchData<double>&, std::size_t, Fusion, AllocatorKind, const LevelOptions&,
                                 Results&);
 template void measure_operators(const BatchData<kernels::BFloat16>&, std::size_t, Fusion, AllocatorKind,
+                                const LevelOptions&, Results&);
+template void measure_operators(const BatchData<kernels::Float16>&, std::size_t, Fusion, AllocatorKind,
                                 const LevelOptions&, Results&);
 
 }  // namespace bnlab::bench

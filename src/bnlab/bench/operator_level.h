@@ -31,8 +31,9 @@ class Allocators {
 /// Measurement for each step and contender. The contenders: ours, which in training also updates the running
 /// statistics, as PyTorch's does; PyTorch's native_batch_norm, followed by at::add and at::relu where the fused forms
 /// are compared; the same with the in-place forms of these two.
-/// Throws std::runtime_error if contenders disagree about the results.
-/// E: float, double or kernels::BFloat16.
+/// Where PyTorch has no batch normalization of this type (1.13 has none of float16), it is left out, and a LeftOut says
+/// so. A contender whose results are wrong is left out likewise. Throws std::runtime_error if ours are.
+/// E: float, double, kernels::BFloat16 or kernels::Float16.
 template <class E>
 void measure_operators(const BatchData<E>& batch, std::size_t shape_index, kernels::Fusion fusion,
                        AllocatorKind allocator, const LevelOptions& options, Results& results);

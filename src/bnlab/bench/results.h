@@ -53,6 +53,23 @@ struct OurResult {
   std::string digest;
 };
 
+/// Why a contender was not measured.
+enum class WhyLeftOut { kNotImplemented, kWrongResult };
+
+/// A peer that was not measured. kNotImplemented: in `cases` cases (a batch, layout, fusion and allocator each).
+/// kWrongResult: in the case that is named.
+struct LeftOut {
+  std::string contender;  ///< kPyTorch stands for its in-place form, too, where it is not implemented
+  WhyLeftOut why = WhyLeftOut::kNotImplemented;
+  Level level = Level::kOperator;
+  std::string reason;  ///< a clause, e.g. "its dx is wrong …"
+  AllocatorKind allocator = AllocatorKind::kNone;
+  std::size_t shape = 0;
+  std::string layout = {};
+  kernels::Fusion fusion = kernels::Fusion::kNone;
+  std::int64_t cases = 1;
+};
+
 struct Environment {
   std::string cpu, instruction_set, libtorch, onednn, highway, bnlab, commit, date;
   std::vector<int> processors;  ///< of each thread
@@ -62,16 +79,24 @@ struct Environment {
 
 struct Results {
   Environment environment;
-  std::string element;  ///< "f32", "bf16" or "f64"
+  std::string element;  ///< one of kElementTypes' names
   int rounds = 0;
   std::vector<NamedShape> shapes;
   std::vector<Measurement> measurements;
   std::vector<OurResult> our_results;
+  std::vector<LeftOut> left_out;
 };
+
+/// Notes that a peer is left out. Cases in which it is not implemented, for one reason, are counted in one entry.
+void leave_out(LeftOut left_out, Results& results);
+
+/// One sentence, without a line break.
+[[nodiscard]] std::string sentence_of(const LeftOut& left_out, const Results& results);
 
 [[nodiscard]] std::string to_string(Level level);
 [[nodiscard]] std::string to_string(Step step);
 [[nodiscard]] std::string to_string(kernels::Fusion fusion);
 [[nodiscard]] std::string to_string(AllocatorKind allocator);
+[[nodiscard]] std::string to_string(WhyLeftOut why);
 
 }  // namespace bnlab::bench

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "bnlab/bench/element_type.h"
 #include "bnlab/bench/memory_limit.h"
 
 namespace bnlab::bench {
@@ -13,10 +14,6 @@ using kernels::Fusion;
 using Filter = std::function<bool(const Comparison&)>;
 
 constexpr double kClearlySlower = 0.95;
-
-std::int64_t element_bytes(const Results& results) {
-  return results.element == "f64" ? 8 : results.element == "bf16" ? 2 : 4;
-}
 
 class Summary {
  public:
@@ -99,7 +96,7 @@ class Summary {
     const Caches caches{results_.environment.level2_bytes, results_.environment.last_level_bytes};
     const Json share = mean([&](const Comparison& c) {
       return belongs(c) && c.part == Part::kTraining &&
-             above_last_level_cache(results_.shapes[c.shape].elements() * element_bytes(results_), caches);
+             above_last_level_cache(results_.shapes[c.shape].elements() * element_type(results_.element).bytes, caches);
     });
     return share.is_null() ? share : Json(1 / share.get<double>());
   }
@@ -166,6 +163,22 @@ Json to_json(const Comparison& c, const Results& results) {
           {"interval", {c.ratio.low, c.ratio.high}}};
 }
 
+Json to_json(const LeftOut& l, const Results& results) {
+  Json json = {{"contender", l.contender},
+               {"level", to_string(l.level)},
+               {"why", to_string(l.why)},
+               {"sentence", sentence_of(l, results)}};
+  if (l.why == WhyLeftOut::kNotImplemented) {
+    json["cases"] = l.cases;
+  } else {
+    json["allocator"] = to_string(l.allocator);
+    json["shape"] = results.shapes[l.shape].full_name();
+    json["layout"] = l.layout;
+    json["fusion"] = to_string(l.fusion);
+  }
+  return json;
+}
+
 Json to_json(const Measurement& m, const Results& results) {
   Json rounds = Json::array();
   for (const double seconds : m.seconds) rounds.push_back(1e3 * seconds);
@@ -192,6 +205,7 @@ Json to_json(const Results& results) {
   constexpr int kSchemaVersion = 1;
   const std::vector<Comparison> all = compare(results);
   Json shapes = Json::array(), comparisons = Json::array(), measurements = Json::array(), ours = Json::array();
+  Json left_out = Json::array();
   for (const NamedShape& shape : results.shapes) shapes.push_back(shape_entry(shape));
   for (const Comparison& c : all) comparisons.push_back(to_json(c, results));
   for (const Measurement& m : results.measurements) measurements.push_back(to_json(m, results));
@@ -201,6 +215,7 @@ Json to_json(const Results& results) {
                     {"fusion", to_string(r.fusion)},
                     {"digest", r.digest}});
   }
+  for (const LeftOut& l : results.left_out) left_out.push_back(to_json(l, results));
   return {{"schema_version", kSchemaVersion},
           {"bnlab", results.environment.bnlab},
           {"environment", to_json(results.environment)},
@@ -212,7 +227,8 @@ Json to_json(const Results& results) {
           {"summary", summarize(results, all)},
           {"comparisons", comparisons},
           {"measurements", measurements},
-          {"our_results", ours}};
+          {"our_results", ours},
+          {"left_out", left_out}};
 }
 
 }  // namespace bnlab::bench

@@ -28,7 +28,9 @@ namespace bnlab::bench {
 /// A matrix counts in both layouts.
 [[nodiscard]] Json summarize(const Results& results, const std::vector<Comparison>& comparisons);
 
-/// Everything: {schema_version, bnlab, environment, settings, summary, comparisons, measurements, our_results}.
+/// Everything: {schema_version, bnlab, environment, settings, summary, comparisons, measurements, our_results,
+/// left_out}. left_out: a list of {contender, level, why, sentence}; where why is "not-implemented", with the number of
+/// {cases}; where it is "wrong-result", with {allocator, shape, layout, fusion}.
 [[nodiscard]] Json to_json(const Results& results);
 
 }  // namespace bnlab::bench

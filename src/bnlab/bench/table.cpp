@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "bnlab/bench/summary.h"
 
@@ -58,6 +59,7 @@ class Table {
         "in any case)\nand under ours, oneDNN; and how much of our kernels' time the same memory traffic takes without "
         "any arithmetic:\nin order (limit), and slab after slab as channels-first memory has it (slabs).\n",
         results_.rounds);
+    left_out();
     for (const Fusion fusion : {Fusion::kNone, Fusion::kRelu, Fusion::kAddRelu}) section(fusion);
     means();
     return text_;
@@ -73,6 +75,30 @@ class Table {
     return found == comparisons_.end() ? nullptr : &*found;
   }
 
+  /// Our operator's time for the forward and the backward pass: the median over the rounds.
+  std::optional<double> our_seconds(std::size_t shape, const std::string& layout, Fusion fusion) const {
+    std::vector<double> sums;
+    for (const Measurement& m : results_.measurements) {
+      if (m.level != Level::kOperator || m.allocator != AllocatorKind::kDefault || m.contender != kOurs) continue;
+      if (m.shape != shape || m.layout != layout || m.fusion != fusion || m.step == Step::kForwardEvaluation) continue;
+      if (sums.empty()) sums.resize(m.seconds.size());
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += m.seconds.at(i);
+    }
+    return sums.empty() ? std::nullopt : std::optional(median(sums));
+  }
+
+  /// Only the first ones: a library that is wrong is so for many batches.
+  void left_out() {
+    constexpr std::size_t kMost = 6;
+    for (std::size_t i = 0; i < std::min(kMost, results_.left_out.size()); ++i) {
+      text_ += sentence_of(results_.left_out[i], results_) + "\n";
+    }
+    if (results_.left_out.size() > kMost) {
+      text_ += fmt::format("{} more are left out, which \"left_out\" in the JSON names.\n",
+                           results_.left_out.size() - kMost);
+    }
+  }
+
   void section(Fusion fusion) {
     text_ += fmt::format("\n{}\n", title(fusion));
     text_ += fmt::format(kRow, "shape", "N x C x H x W", "layout", "ours ms", "PyTorch", "PyTorch, our alloc.",
@@ -83,8 +109,9 @@ class Table {
   }
 
   void row(std::size_t shape, const std::string& layout, Fusion fusion) {
+    const std::optional<double> ours = our_seconds(shape, layout, fusion);
+    if (!ours) return;
     const Comparison* pytorch = find(shape, layout, fusion, AllocatorKind::kDefault, kPyTorch);
-    if (pytorch == nullptr) return;
     const Comparison* caching = find(shape, layout, fusion, AllocatorKind::kCaching, kPyTorch);
     const Comparison* onednn = find(shape, layout, fusion, AllocatorKind::kNone, kOneDnn);
     const auto ratio = [](const Comparison* c) { return c == nullptr ? std::string("-") : cell(c->ratio); };
@@ -93,8 +120,8 @@ class Table {
       return c == nullptr ? std::string("-") : fmt::format("{:.0f}%", 100 * c->ratio.median);
     };
     text_ += fmt::format(kRow, results_.shapes[shape].full_name(), sizes(results_.shapes[shape]), layout,
-                         milliseconds(pytorch->our_seconds), ratio(pytorch), ratio(caching), ratio(onednn),
-                         share(kLimit), share(kSlabLimit));
+                         milliseconds(*ours), ratio(pytorch), ratio(caching), ratio(onednn), share(kLimit),
+                         share(kSlabLimit));
   }
 
   static std::string number(const Json& value) { return value.is_number() ? ratio_text(value) : "-"; }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "bnlab/bench/element_type.h"
 #include "bnlab/bench/exactness.h"
 #include "bnlab/bench/summary.h"
 #include "bnlab/bench/table.h"
@@ -74,6 +75,7 @@ void run(const BenchArguments& arguments) {
   {
     ProgressDisplay display;
     options.progress = [&](double done, const std::string& what) { display.update(done, what); };
+    options.warn = [&](const std::string& sentence) { display.print("warning: " + sentence); };
     results = bench::run_bench(options);
   }
   const std::string json = bench::to_json(results).dump(1) + "\n";
@@ -100,8 +102,7 @@ void add_bench(CLI::App& app, Invocation& invocation) {
   command->add_flag("--quick", options->quick, "A few shapes, a few rounds: a first look in about a minute");
   command->add_flag("--exactness", options->exactness,
                     "No timing: the largest error of y for badly scaled channels, ours and the peers'");
-  command->add_option("--type", options->type, "Of the elements: f32, bf16 or f64")
-      ->check(CLI::IsMember({"f32", "bf16", "f64"}))
+  command->add_option("--type", options->type, "Of the elements: " + bench::element_type_names())
       ->capture_default_str();
   command->add_option("--isa", options->isa, "Instruction set of our kernels (default: the best here)");
   command->add_option("--threads", options->threads, "Threads, each bound to a core (default: 2)")
@@ -117,6 +118,7 @@ void add_bench(CLI::App& app, Invocation& invocation) {
       "Afterwards bnlab reproduce and bnlab report show the results of OUT in their report.");
   command->callback([options, json, &invocation] {
     options->wants_json = json->count() > 0;
+    (void)bench::element_type(options->type);
     if (options->exactness) {
       fmt::print("Largest |y - ideal y| in float, by the mean of the channels over their standard deviation\n\n{}",
                  bench::exactness_table(bench::measure_exactness()));

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "bnlab/record/number_text.h"
 #include "bnlab/record/statistics.h"
 
 namespace bnlab {
@@ -145,9 +146,9 @@ std::vector<double> pseudo_values(size_t n, const std::function<double(const std
 
 std::string mean_and_interval(const std::vector<double>& values, int decimals) {
   const PairedInterval interval = paired_interval(values);
-  if (interval.n < 2) return fmt::format("{:.{}f}", interval.mean, decimals);
-  return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", interval.mean, decimals, interval.low, decimals, interval.high,
-                     decimals);
+  const auto text = [&](double value) { return fixed_text(value, decimals); };
+  if (interval.n < 2) return text(interval.mean);
+  return fmt::format("{} [{}, {}]", text(interval.mean), text(interval.low), text(interval.high));
 }
 
 }  // namespace bnlab

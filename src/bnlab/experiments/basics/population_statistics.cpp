@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/basics/basics.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -278,7 +279,7 @@ std::vector<std::string> answer(const std::vector<Judged>& all) {
   const auto judged = judge(all);
   const auto says = [&](const char* id) {
     const JudgedClaim& it = find_claim(judged, id);
-    return fmt::format("{} ({:+.1f} points)", to_string(it.verdict), it.interval.mean);
+    return fmt::format("{} ({} points)", to_string(it.verdict), signed_text(it.interval.mean, 1));
   };
   return {
       fmt::format("Once the perceptron has trained a while, that the usual average (momentum 0.1) tests as well as "

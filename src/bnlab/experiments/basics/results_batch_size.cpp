@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/basics/basics.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -399,7 +400,7 @@ std::vector<std::string> answer(const std::vector<BatchClaim>& all) {
   const auto judged = judge(all);
   const auto says = [&](const char* id) {
     const JudgedClaim& it = find_claim(judged, id);
-    return fmt::format("{} ({:+.1f} points)", to_string(it.verdict), it.interval.mean);
+    return fmt::format("{} ({} points)", to_string(it.verdict), signed_text(it.interval.mean, 1));
   };
   return {
       fmt::format("That BN makes more errors with batches of 2 than of 32 is {} in the perceptron and {} in the "

@@ -6,6 +6,7 @@
 
 #include "bnlab/experiments/basics/basics.h"
 #include "bnlab/experiments/basics/results.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -239,7 +240,7 @@ std::vector<std::string> answer(const Claims& all) {
   const auto judged = judge(all);
   const auto says = [&](const char* id) {
     const JudgedClaim& claim = find_claim(judged, id);
-    return fmt::format("{} ({:+.2f} points)", to_string(claim.verdict), claim.interval.mean);
+    return fmt::format("{} ({} points)", to_string(claim.verdict), signed_text(claim.interval.mean, 2));
   };
   return {fmt::format("That at equal training loss the network with BN is right on more test images is {}; that it is "
                       "at the end of training, {}; that its gap is smaller then, {}.",

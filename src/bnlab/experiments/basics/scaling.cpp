@@ -4,6 +4,7 @@
 
 #include "bnlab/experiments/basics/basics.h"
 #include "bnlab/experiments/basics/scaled_inputs.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -135,7 +136,7 @@ std::vector<std::string> answer(const Claims& all) {
   const auto judged = judge(all);
   const auto says = [&](const char* id) {
     const JudgedClaim& claim = find_claim(judged, id);
-    return fmt::format("{} ({:.1f} points)", to_string(claim.verdict), claim.interval.mean);
+    return fmt::format("{} ({} points)", to_string(claim.verdict), fixed_text(claim.interval.mean, 1));
   };
   return {fmt::format(
       "That z-scored pixels train faster than raw ones is {}, and faster than min-max scaled ones {}, "

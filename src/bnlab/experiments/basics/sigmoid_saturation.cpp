@@ -6,6 +6,7 @@
 
 #include "bnlab/experiments/basics/basics.h"
 #include "bnlab/experiments/basics/sigmoid_networks.h"
+#include "bnlab/record/number_text.h"
 
 namespace bnlab {
 namespace {
@@ -172,19 +173,19 @@ std::vector<std::string> answer(const std::vector<Judged>& all) {
   const auto judged = judge(all);
   const auto verdict = [&](const char* id) { return to_string(find_claim(judged, id).verdict); };
   const auto effect = [&](const char* id) { return find_claim(judged, id).interval.mean; };
-  return {fmt::format(
-              "That BN makes this network train faster is {} ({:+.1f} points of test accuracy in the first half of "
-              "training), that it ends higher {} ({:+.1f} points in the second). That it keeps a sigmoid's input in "
-              "place is {}: with BN its distribution drifts {:.2g} times as far, measured in its own width.",
-              verdict("trains-faster"), effect("trains-faster"), verdict("more-accurate"), effect("more-accurate"),
-              verdict("more-stable"), std::exp(effect("more-stable"))),
-          fmt::format(
-              "Small gradients have two causes, and only one of them is saturation. With Glorot's weights {:.1f} % "
-              "of the sigmoids in ten layers are saturated at the start, and the first layer's gradient is 10^{:.1f} "
-              "of the last one's; with weights ten times as large {:.0f} % are saturated, and it is 10^{:.1f}. With "
-              "BN it is 10^{:.1f} times that without, with Glorot's weights.",
-              effect("hardly-saturated"), effect("vanishes-unsaturated"), effect("large-weights-saturate"),
-              effect("vanishes-saturated"), effect("gradient-arrives"))};
+  return {
+      fmt::format("That BN makes this network train faster is {} ({} points of test accuracy in the first half of "
+                  "training), that it ends higher {} ({} points in the second). That it keeps a sigmoid's input in "
+                  "place is {}: with BN its distribution drifts {:.2g} times as far, measured in its own width.",
+                  verdict("trains-faster"), signed_text(effect("trains-faster"), 1), verdict("more-accurate"),
+                  signed_text(effect("more-accurate"), 1), verdict("more-stable"), std::exp(effect("more-stable"))),
+      fmt::format("Small gradients have two causes, and only one of them is saturation. With Glorot's weights {:.1f} % "
+                  "of the sigmoids in ten layers are saturated at the start, and the first layer's gradient is 10^{} "
+                  "of the last one's; with weights ten times as large {:.0f} % are saturated, and it is 10^{}. With "
+                  "BN it is 10^{} times that without, with Glorot's weights.",
+                  effect("hardly-saturated"), fixed_text(effect("vanishes-unsaturated"), 1),
+                  effect("large-weights-saturate"), fixed_text(effect("vanishes-saturated"), 1),
+                  fixed_text(effect("gradient-arrives"), 1))};
 }
 
 Findings findings(const Setting& setting, Results& results) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/basics/basics.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -258,7 +259,7 @@ std::vector<std::string> answer(const std::vector<SharedClaim>& all) {
   const auto judged = judge(all);
   const auto says = [&](const char* id) {
     const JudgedClaim& it = find_claim(judged, id);
-    return fmt::format("{} ({:+.1f} points)", to_string(it.verdict), it.interval.mean);
+    return fmt::format("{} ({} points)", to_string(it.verdict), signed_text(it.interval.mean, 1));
   };
   return {
       fmt::format("That synchronizing saves errors with 2 images a process: {}; that it does not matter with 32: "

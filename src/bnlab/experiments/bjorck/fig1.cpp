@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bnlab/experiments/bjorck/fig1_figures.h"
+#include "bnlab/record/number_text.h"
 
 namespace bnlab {
 namespace {
@@ -186,7 +187,7 @@ std::vector<std::string> answer_of_rates(const ArmRuns& runs, const std::vector<
   const auto judged = judge(all);
   const auto text = [&](const char* id, const char* unit) {
     const JudgedClaim& claim = find_claim(judged, id);
-    return fmt::format("{} ({:+.1f} {})", to_string(claim.verdict), claim.interval.mean, unit);
+    return fmt::format("{} ({} {})", to_string(claim.verdict), signed_text(claim.interval.mean, 1), unit);
   };
   const auto verdict = [&](const char* id) { return to_string(find_claim(judged, id).verdict); };
   return {

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/bjorck/at_start.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 
 namespace bnlab {
@@ -237,8 +238,9 @@ Figure output_figure(const ArmRuns& runs) {
   std::vector<Panel> maps;
   for (const Arm& arm : at_start().both()) {
     const PerSeed cosines = at_step_0(runs, arm, {kOutputs, 0, "cosine"});
-    maps.push_back({cosines.empty() ? arm.name() : fmt::format("{}: mean cosine {:.2f}", arm.name(), cosines.front()),
-                    output_map(runs, arm)});
+    maps.push_back(
+        {cosines.empty() ? arm.name() : fmt::format("{}: mean cosine {}", arm.name(), fixed_text(cosines.front(), 2)),
+         output_map(runs, arm)});
   }
   return {
       "b", "The gradient of the outputs, image by image",

@@ -7,6 +7,7 @@
 
 #include "bnlab/experiments/bjorck/bjorck.h"
 #include "bnlab/experiments/bjorck/hessian.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -414,7 +415,7 @@ std::vector<std::string> grid_answer(const ArmRuns& runs, const std::vector<Grid
   const auto judged = judge(all);
   const auto said = [&](const char* id) {
     const JudgedClaim& claim = find_claim(judged, id);
-    return fmt::format("{} (rank correlation {:.2f})", to_string(claim.verdict), claim.interval.mean);
+    return fmt::format("{} (rank correlation {})", to_string(claim.verdict), fixed_text(claim.interval.mean, 2));
   };
   return {
       fmt::format("That a larger α/|B| ends in flatter places is {} by the raw eigenvalue and {} by relative change of "

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/im/surfaces_figures.h"
+#include "bnlab/record/number_text.h"
 
 namespace bnlab {
 namespace {
@@ -156,9 +157,9 @@ std::vector<std::string> answer(const std::vector<Judged>& all) {
     const JudgedClaim& wall = find_claim(judged, claim_id("barrier", net));
     const JudgedClaim& form = find_claim(judged, claim_id("form", net));
     paragraphs.push_back(fmt::format(
-        "{}: that any two optimizers' ends have a barrier between them is {} (the lowest is {:.2f} of the ends' loss); "
+        "{}: that any two optimizers' ends have a barrier between them is {} (the lowest is {} of the ends' loss); "
         "that the form of the surface differs with the optimizer {}.",
-        net.label(), to_string(wall.verdict), wall.interval.mean, to_string(form.verdict)));
+        net.label(), to_string(wall.verdict), fixed_text(wall.interval.mean, 2), to_string(form.verdict)));
     if (!has_control(net)) continue;
     paragraphs.back() += fmt::format(" That another optimizer leads further apart than another rate is {}.",
                                      to_string(find_claim(judged, claim_id("more-than-a-rate", net)).verdict));

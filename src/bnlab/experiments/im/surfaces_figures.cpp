@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 
 namespace bnlab::im {
@@ -65,13 +66,13 @@ Json plane_chart(const ArmRuns& runs, const Net& net, const std::string& name, c
   const std::vector<double> loss = of.empty() ? std::vector<double>() : recorded_line(*of.front(), 0, name);
   const auto side = static_cast<size_t>(std::lround(std::sqrt(loss.size())));
   const auto at = [&](size_t k) {
-    return fmt::format("{:.2f}", kFrom + (kTo - kFrom) * static_cast<double>(k) / static_cast<double>(side - 1));
+    return fixed_text(kFrom + (kTo - kFrom) * static_cast<double>(k) / static_cast<double>(side - 1), 2);
   };
   for (size_t row = side; row-- > 0;) {
     for (size_t column = 0; column < side; ++column) cells.push_back({at(row), at(column), loss[row * side + column]});
   }
   for (const Place& place : places) {
-    options.marks.push_back({fmt::format("{:.2f}", place.t), fmt::format("{:.2f}", place.s), place.name});
+    options.marks.push_back({fixed_text(place.t, 2), fixed_text(place.s, 2), place.name});
   }
   return heat_map_chart(cells, t_title, s_title, "loss (logarithmic)", options);
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bnlab/experiments/im/im.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 
 namespace bnlab {
@@ -323,7 +324,7 @@ std::vector<std::string> answer(const std::vector<Judged>& all) {
     };
     const auto measured = [&](const std::string& what) {
       const double mean = said(what).interval.mean;
-      return std::isfinite(mean) ? fmt::format("{:.2f}", mean) : std::string("an unknown share");
+      return std::isfinite(mean) ? fixed_text(mean, 2) : std::string("an unknown share");
     };
     paragraphs.push_back(fmt::format(
         "{}: that all switched runs end off the line between the pure ones is {} (the nearest is {} of its length "

@@ -7,6 +7,7 @@
 #include "bnlab/experiments/ours/ours.h"
 #include "bnlab/experiments/ours/path_geometry.h"
 #include "bnlab/experiments/santurkar/vgg.h"
+#include "bnlab/record/number_text.h"
 #include "bnlab/study/curves.h"
 #include "bnlab/study/evidence.h"
 
@@ -115,22 +116,21 @@ std::vector<std::pair<Claim, Evidence>> claims(const ArmRuns& runs, const Paths&
 }
 
 std::string shape_in_words(const JudgedClaim& zigzags, const JudgedClaim& spirals) {
-  const double next = zigzags.interval.mean, later = spirals.interval.mean;
+  const std::string next = signed_text(zigzags.interval.mean, 2), later = signed_text(spirals.interval.mean, 2);
   if (zigzags.verdict == Verdict::kSupported) {
-    return fmt::format("zigzags (cosine of successive updates {:+.2f})", next);
+    return fmt::format("zigzags (cosine of successive updates {})", next);
   }
   if (spirals.verdict == Verdict::kSupported) {
-    return fmt::format("turns back on itself (least mean cosine {:+.2f})", later);
+    return fmt::format("turns back on itself (least mean cosine {})", later);
   }
   if (zigzags.verdict == Verdict::kNotSupported && spirals.verdict == Verdict::kNotSupported) {
     return fmt::format(
-        "neither zigzags nor spirals: successive updates have a mean cosine of {:+.2f}, and none further apart are "
-        "opposed (least mean cosine {:+.2f}); it is a noisy walk with a drift",
+        "neither zigzags nor spirals: successive updates have a mean cosine of {}, and none further apart are "
+        "opposed (least mean cosine {}); it is a noisy walk with a drift",
         next, later);
   }
-  return fmt::format(
-      "cannot be told by these seeds (mean cosine of successive updates {:+.2f}, least further apart {:+.2f})", next,
-      later);
+  return fmt::format("cannot be told by these seeds (mean cosine of successive updates {}, least further apart {})",
+                     next, later);
 }
 
 std::vector<std::string> answer(const std::vector<std::pair<Claim, Evidence>>& claims) {
