@@ -16,7 +16,7 @@ class Range : public testing::Test {
   using T = Compute<E>;
   static constexpr int kExponent = std::is_same_v<T, double> ? 400 : 40;
   static constexpr double kLargest = std::numeric_limits<T>::max();
-  static constexpr double kLargestConstant = std::is_same_v<T, double> ? 1e150 : kStorage<E>.beyond / 2;
+  static constexpr double kLargestConstant = std::is_same_v<T, double> ? 1e300 : kStorage<E>.beyond / 2;
 
   /// A batch whose last channel is +-scale around 0, eps = 0.
   static BatchCase<E> with_scale(const Shape& shape, double scale) {

@@ -149,8 +149,9 @@ HWY_INLINE void join_block(std::int64_t rows_before, std::int64_t rows, std::int
     const double sum = sums.at[0][j];
     const double block_m2 = sums.at[1][j] - sum * sum * inverse;
     const double delta = (shift[j] + sum * inverse) - mean[j];
+    const double between = rows_before == 0 ? 0 : delta * delta * product;  // a square may be infinite
     mean[j] += delta * weight;
-    m2[j] += (block_m2 < 0 ? 0 : block_m2) + delta * delta * product;
+    m2[j] += (block_m2 < 0 ? 0 : block_m2) + between;
   }
 }
 
