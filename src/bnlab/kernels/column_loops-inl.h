@@ -22,6 +22,8 @@ constexpr std::int64_t kStripRows = 16;      // summed in one chain of additions
 constexpr std::int64_t kShiftRows = 8;       // whose mean is a block's shift: cancellation is at most 128/8-fold
 constexpr std::int64_t kPieceColumns = 512;  // whose sums lie in L1 while rows pass by
 
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;  // 32, enough for the sums of tiles twice as wide
+
 /// K sums for each column of a piece of a block, in T.
 template <class T, std::size_t K>
 struct alignas(64) Sums {
@@ -30,11 +32,14 @@ struct alignas(64) Sums {
 
 /// Adds a strip's sums of kWidth neighbouring groups of columns, from column + first on, to those of the block. The
 /// sums stay in registers.
-/// op(d, center, element, mask line, column, sums) adds one group's elements to its K sums.
-template <std::size_t kWidth, std::size_t K, class T, class D, class Op>
+/// op(d, center, element, mask line, column, sums) adds one group's elements to its K sums. fetch(element) is called
+/// for the tile of the same rows that comes next, if there is one: a row's next part is too near for the processor's
+/// own prefetching to have begun, and the rows too many for it to follow them all.
+template <std::size_t kWidth, std::size_t K, class T, class D, class Op, class Fetch>
 HWY_INLINE void sum_strip_tile(D d, const Patch& patch, std::int64_t first_row, std::int64_t rows, std::int64_t column,
-                               std::int64_t first, const T* center, bool first_strip, Sums<T, K>& sums, const Op& op) {
-  constexpr std::int64_t kStep = kLanesOf<D>;
+                               std::int64_t first, const T* center, bool first_strip, bool has_next, Sums<T, K>& sums,
+                               const Op& op, const Fetch& fetch) {
+  constexpr std::int64_t kStep = kLanesOf<D>, kTile = static_cast<std::int64_t>(kWidth) * kStep;
   V<D> acc[kWidth][K], middle[kWidth];
   for (std::size_t w = 0; w < kWidth; ++w) {
     middle[w] = hn::LoadU(d, center + first + static_cast<std::int64_t>(w) * kStep);
@@ -43,6 +48,7 @@ HWY_INLINE void sum_strip_tile(D d, const Patch& patch, std::int64_t first_row, 
   for (std::int64_t row = first_row; row < first_row + rows; ++row) {
     for (std::size_t w = 0; w < kWidth; ++w) {
       const std::int64_t j = column + first + static_cast<std::int64_t>(w) * kStep;
+      if (has_next) fetch(row * patch.row_stride + j + kTile);
       op(d, middle[w], row * patch.row_stride + j, row * patch.mask_row, j, acc[w]);
     }
   }
@@ -54,45 +60,36 @@ HWY_INLINE void sum_strip_tile(D d, const Patch& patch, std::int64_t first_row, 
   }
 }
 
-/// As sum_strip_tile() for a whole piece of columns, row by row: memory is read in order, and the sums go through L1.
-template <std::size_t K, class T, class Op>
-HWY_INLINE void sum_strip_rows(const Patch& patch, std::int64_t first_row, std::int64_t rows, std::int64_t column,
-                               std::int64_t columns, const T* center, bool first_strip, Sums<T, K>& sums,
-                               const Op& op) {
-  Sums<T, K> strip;
-  for (std::int64_t row = first_row; row < first_row + rows; ++row) {
-    const bool first = row == first_row, last = row == first_row + rows - 1;
-    for_lanes<T>(0, columns, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
-      V<decltype(d)> acc[K];
-      for (std::size_t k = 0; k < K; ++k) acc[k] = first ? hn::Zero(d) : hn::LoadU(d, strip.at[k] + i);
-      op(d, hn::LoadU(d, center + i), row * patch.row_stride + column + i, row * patch.mask_row, column + i, acc);
-      for (std::size_t k = 0; k < K; ++k) {
-        if (last && !first_strip) acc[k] = hn::Add(acc[k], hn::LoadU(d, sums.at[k] + i));
-        hn::StoreU(acc[k], d, last ? sums.at[k] + i : strip.at[k] + i);
-      }
-    });
+/// Tiles of kWidth groups from `begin` on, as many as there are. Returns where they end.
+template <std::size_t kWidth, std::size_t K, class T, class D, class Op, class Fetch>
+HWY_INLINE std::int64_t sum_strip_tiles(D d, const Patch& patch, std::int64_t first_row, std::int64_t rows,
+                                        std::int64_t column, std::int64_t begin, std::int64_t columns, const T* center,
+                                        bool first_strip, Sums<T, K>& sums, const Op& op, const Fetch& fetch) {
+  constexpr std::int64_t kTile = static_cast<std::int64_t>(kWidth) * kLanesOf<D>;
+  std::int64_t j = begin;
+  for (; j + kTile <= columns; j += kTile) {
+    sum_strip_tile<kWidth>(d, patch, first_row, rows, column, j, center, first_strip, j + 2 * kTile <= columns, sums,
+                           op, fetch);
   }
+  return j;
 }
 
 /// sums.at[k][j] = the sums of a block's column j. Summing strips, then their sums, rounds less than one long chain of
 /// additions.
-template <std::size_t kWidth, std::size_t K, class T, class Op>
+template <std::size_t kWidth, std::size_t K, class T, class Op, class Fetch>
 HWY_INLINE void sum_block(const Patch& patch, std::int64_t row, std::int64_t rows, std::int64_t column,
-                          std::int64_t columns, const T* center, Sums<T, K>& sums, const Op& op) {
+                          std::int64_t columns, const T* center, Sums<T, K>& sums, const Op& op, const Fetch& fetch) {
   const hn::ScalableTag<T> full;
-  constexpr std::int64_t kTile = static_cast<std::int64_t>(kWidth) * kLanes<T>;
   for (std::int64_t strip = 0; strip < rows; strip += kStripRows) {
-    const std::int64_t count = std::min(kStripRows, rows - strip);
-    if (patch.streams && columns > kTile) {
-      sum_strip_rows(patch, row + strip, count, column, columns, center, strip == 0, sums, op);
-      continue;
-    }
+    const std::int64_t first = row + strip, count = std::min(kStripRows, rows - strip);
     std::int64_t j = 0;
-    for (; j + kTile <= columns; j += kTile) {
-      sum_strip_tile<kWidth>(full, patch, row + strip, count, column, j, center, strip == 0, sums, op);
+    if constexpr (kManyRegisters) {
+      j = sum_strip_tiles<2 * kWidth>(full, patch, first, count, column, j, columns, center, strip == 0, sums, op,
+                                      fetch);
     }
+    j = sum_strip_tiles<kWidth>(full, patch, first, count, column, j, columns, center, strip == 0, sums, op, fetch);
     for_lanes<T>(j, columns, [&](auto d, std::int64_t i) BNLAB_INLINE_LAMBDA {
-      sum_strip_tile<1>(d, patch, row + strip, count, column, i, center, strip == 0, sums, op);
+      sum_strip_tile<1>(d, patch, first, count, column, i, center, strip == 0, false, sums, op, fetch);
     });
   }
 }
@@ -109,13 +106,14 @@ HWY_INLINE void for_blocks(const Patch& patch, const F& f) {
 }
 
 /// totals[k][j] = the sums of column j.
-template <std::size_t kWidth, std::size_t K, class T, class Op>
-HWY_INLINE void reduce(const Patch& patch, const T* center, double* const (&totals)[K], const Op& op) {
+template <std::size_t kWidth, std::size_t K, class T, class Op, class Fetch>
+HWY_INLINE void reduce(const Patch& patch, const T* center, double* const (&totals)[K], const Op& op,
+                       const Fetch& fetch) {
   for (double* total : totals) std::fill_n(total, patch.slots, 0.0);
   Sums<T, K> sums;
   for_blocks(patch,
              [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) BNLAB_INLINE_LAMBDA {
-               sum_block<kWidth>(patch, row, rows, column, columns, center + column, sums, op);
+               sum_block<kWidth>(patch, row, rows, column, columns, center + column, sums, op, fetch);
                for (std::size_t k = 0; k < K; ++k) {
                  for (std::int64_t j = 0; j < columns; ++j) totals[k][column + j] += static_cast<double>(sums.at[k][j]);
                }
@@ -156,8 +154,8 @@ HWY_INLINE void join_block(std::int64_t rows_before, std::int64_t rows, std::int
 }
 
 /// As Loops::moments. op as in sum_strip_tile() with the sums of x - center and of its square.
-template <std::size_t kWidth, class E, class Op>
-HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2, const Op& op) {
+template <std::size_t kWidth, class E, class Op, class Fetch>
+HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2, const Op& op, const Fetch& fetch) {
   using T = Compute<E>;
   std::fill_n(mean, patch.slots, 0.0);
   std::fill_n(m2, patch.slots, 0.0);
@@ -166,7 +164,7 @@ HWY_INLINE void moments(const Patch& patch, const E* x, double* mean, double* m2
   for_blocks(patch,
              [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) BNLAB_INLINE_LAMBDA {
                shifts(x + row * patch.row_stride + column, patch.row_stride, rows, columns, shift);
-               sum_block<kWidth>(patch, row, rows, column, columns, shift, sums, op);
+               sum_block<kWidth>(patch, row, rows, column, columns, shift, sums, op, fetch);
                join_block(row, rows, columns, shift, sums, mean + column, m2 + column);
              });
 }

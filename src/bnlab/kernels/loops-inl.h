@@ -38,7 +38,7 @@ template <std::size_t kWidth, std::size_t K, class Op, class Fetch>
 HWY_INLINE void reduce(const Patch& patch, const T* center, double* const (&totals)[K], const Op& op,
                        const Fetch& fetch) {
   if (patch.run == 1) {
-    column::reduce<kWidth>(patch, center, totals, op);
+    column::reduce<kWidth>(patch, center, totals, op, fetch);
   } else {
     run::reduce(patch, center, totals, op, fetch);
   }
@@ -56,7 +56,8 @@ void moments(const Patch& patch, const E* x, double* mean, double* m2) noexcept 
                          sums[0] = hn::Add(sums[0], distance);
                          sums[1] = hn::MulAdd(distance, distance, sums[1]);
                        };
-  patch.run == 1 ? column::moments<4>(patch, x, mean, m2, add) : run::moments(patch, x, mean, m2, add, fetch_of(x));
+  const auto fetch = fetch_of(x);
+  patch.run == 1 ? column::moments<4>(patch, x, mean, m2, add, fetch) : run::moments(patch, x, mean, m2, add, fetch);
 }
 
 bool stores_around(const Patch& patch, const E* out) noexcept {
