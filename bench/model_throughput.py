@@ -8,8 +8,10 @@ The figure is the median over the rounds of the ratio torch's step time / ours (
 lowest and the highest.
 
     bench/model_throughput.py [--model resnet18 resnet50] [--batch 16 32] [--size 96] [--threads 2] [--rounds 5]
-                              [--compile]
+                              [--compile] [--onednn on|off]
 
+--onednn says how PyTorch computes convolutions; by default as `import bnlab` leaves it: with oneDNN, except where
+oneDNN's are wrong (docs/python.md, "Debian 13's convolutions").
 --model resnet18 --batch 16 --size 32 takes seconds.
 """
 import argparse
@@ -75,6 +77,7 @@ def arguments():
     parser.add_argument("--rounds", type=at_least(1), default=5)
     parser.add_argument("--steps", type=at_least(1), default=2, help="timed in a round; the median counts")
     parser.add_argument("--compile", action="store_true", help="through torch.compile as well")
+    parser.add_argument("--onednn", choices=["on", "off"], help="for convolutions")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.compile and not hasattr(torch, "compile"):
@@ -85,9 +88,13 @@ def arguments():
 def main():
     args = arguments()
     torch.set_num_threads(args.threads)
+    if args.onednn:
+        torch.backends.mkldnn.set_flags(args.onednn == "on")
+    onednn = torch._C._get_mkldnn_enabled()
     results = []
     if not args.json:
-        print(f"torch {torch.__version__}, {bnlab.instruction_set()}, {args.threads} threads, images {args.size}x"
+        print(f"torch {torch.__version__}, {bnlab.instruction_set()}, {args.threads} threads, "
+              f"convolutions {'with' if onednn else 'without'} oneDNN, images {args.size}x"
               f"{args.size}, {args.rounds} rounds of {args.steps} steps", flush=True)
     for model in args.model:
         for batch in args.batch:
@@ -98,7 +105,7 @@ def main():
                     print(f"  {model}, batch {batch}, {layout:13}  {name:23} {row['ms']:8.1f} ms a step, "
                           f"{row['ratio']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})", flush=True)
     if args.json:
-        print(json.dumps({"torch": torch.__version__, "threads": args.threads, "size": args.size,
+        print(json.dumps({"torch": torch.__version__, "threads": args.threads, "onednn": onednn, "size": args.size,
                           "rounds": args.rounds, "steps": args.steps, "results": results}, indent=2))
 
 

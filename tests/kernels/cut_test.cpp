@@ -126,5 +126,23 @@ TEST(Cut, DoesNotDependOnTheSizeOfElementsButForStreaming) {
   }
 }
 
+// Of seven slabs, one of two threads would have four.
+TEST(Cut, FewSlabsAreSharedEvenly) {
+  for (const Layout layout : {Layout::kChannelsFirst, Layout::kChannelsLast}) {
+    for (const Shape& shape : {Shape{2, 2048, 49, layout},
+                               {4, 2048, 49, layout},
+                               {128, 512, 4, layout},
+                               {2, 1024, 196, layout},
+                               {128, 1000, 1, layout}}) {
+      SCOPED_TRACE(name_of(shape));
+      const Cut parts = cut(shape, sizeof(float));
+      ASSERT_TRUE(parts.slabs);
+      const std::int64_t first = parts.place(0).patch.slots, last = parts.place(parts.tasks() - 1).patch.slots;
+      EXPECT_EQ(parts.tasks() % 2, 0);
+      EXPECT_LE(first - last, 24 * parts.slots_per_channel_run);  // 1000 channels are no whole vectors
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bnlab::kernels

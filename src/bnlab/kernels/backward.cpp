@@ -99,12 +99,12 @@ Status backward_training(const Backward<E>& args, TaskRunner& runner) noexcept {
   if (!shape.valid()) return Status::kBadShape;
   if (shape.c == 0) return Status::kOk;
   if (shape.count() == 0) return Status::kEmptyBatch;
-  if (!all_in_range<T>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
   const double part = 1.0 / static_cast<double>(shape.count());
   return for_slabs(cut(shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    if (!all_in_range<T>(parts, args.mean, args.rstd)) return Status::kOutOfRange;
     const GradientSumsPass<E> pass(args, parts, *inner);
     const SlotCoefficients<T, 4> coefficients(parts);
     if (!pass || !coefficients) return Status::kOutOfMemory;
@@ -131,7 +131,6 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
     write_zeros(args);
     return Status::kOk;
   }
-  if (!all_in_range<Compute<E>>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
@@ -139,6 +138,7 @@ Status backward_evaluation(const Backward<E>& args, TaskRunner& runner) noexcept
   const Cut by_channel = cut(shape, sizeof(E));
   return for_slabs(sums ? by_channel : in_memory_order(by_channel, args.relu_mask != nullptr), runner,
                    [&](const Cut& parts, TaskRunner& threads) noexcept {
+                     if (!all_in_range<Compute<E>>(parts, args.mean, args.rstd)) return Status::kOutOfRange;
                      const GradientSumsPass<E> pass(args, parts, *inner);
                      const SlotCoefficients<Compute<E>, 4> coefficients(parts);
                      if (!pass || !coefficients) return Status::kOutOfMemory;
@@ -163,7 +163,6 @@ Status backward_sums(const BackwardSums<E>& args, TaskRunner& runner) noexcept {
     std::fill_n(args.sum_dz_xhat, shape.c, 0.0);
     return Status::kOk;
   }
-  if (!all_in_range<Compute<E>>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
@@ -175,6 +174,7 @@ Status backward_sums(const BackwardSums<E>& args, TaskRunner& runner) noexcept {
   read.rstd = args.rstd;
   read.relu_mask = args.relu_mask;
   return for_slabs(cut(shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    if (!all_in_range<Compute<E>>(parts, args.mean, args.rstd)) return Status::kOutOfRange;
     const GradientSumsPass<E> pass(read, parts, *inner);
     if (!pass) return Status::kOutOfMemory;
     one_pass(parts, threads, [&](const Place& place) { pass.reduce(place); });
@@ -193,7 +193,6 @@ Status backward_by_sums(const BackwardBySums<E>& args, TaskRunner& runner) noexc
   if (!shape.valid()) return Status::kBadShape;
   if (shape.elements() == 0) return Status::kOk;
   if (args.count < shape.count()) return Status::kBadShape;
-  if (!all_in_range<T>(shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
 
@@ -207,6 +206,7 @@ Status backward_by_sums(const BackwardBySums<E>& args, TaskRunner& runner) noexc
   const double part = 1.0 / static_cast<double>(args.count);
   return for_slabs(in_memory_order(cut(shape, sizeof(E)), args.relu_mask != nullptr), runner,
                    [&](const Cut& parts, TaskRunner& threads) noexcept {
+                     if (!all_in_range<T>(parts, args.mean, args.rstd)) return Status::kOutOfRange;
                      const SlotCoefficients<T, 4> coefficients(parts);
                      if (!coefficients) return Status::kOutOfMemory;
                      coefficients.fill(parts, [&](std::int64_t c) {

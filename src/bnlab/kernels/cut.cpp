@@ -1,5 +1,6 @@
 #include "bnlab/kernels/cut.h"
 
+#include <bit>
 #include <cstdio>
 #include <numeric>
 
@@ -53,12 +54,17 @@ Panel panel(std::int64_t rows, std::int64_t slots, std::int64_t run) noexcept {
   return p;
 }
 
-// All rows in each task. Column tasks begin at whole channels, whole vectors and whole bytes of a mask.
+// All rows in each task. Column tasks begin at whole channels, whole vectors and whole bytes of a mask. Few tasks are
+// as many as a power of two, and of one size: of seven, one of two threads would have four.
 Panel slab_panel(std::int64_t rows, std::int64_t slots, std::int64_t run, std::int64_t slots_per_channel) noexcept {
   Panel p = uncut_panel(rows, slots, run);
   p.row_step = std::max<std::int64_t>(rows, 1);
   const std::int64_t slot_align = run == 1 ? std::lcm(slots_per_channel, kVector) : 1;
   p.slot_step = round_up(std::max<std::int64_t>(kTaskElements / (rows * run), 1), slot_align);
+  if (p.slot_chunks() < kEnoughTasks) {
+    const auto tasks = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(p.slot_chunks())));
+    p.slot_step = round_up((slots + tasks - 1) / tasks, slot_align);
+  }
   p.slab_masks = run == 1;
   return p;
 }

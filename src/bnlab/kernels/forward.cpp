@@ -76,11 +76,11 @@ template <class E>
 Status forward_evaluation(const ForwardEvaluation<E>& args, TaskRunner& runner) noexcept {
   if (!args.shape.valid()) return Status::kBadShape;
   if (args.shape.elements() == 0) return Status::kOk;
-  if (!all_in_range<Compute<E>>(args.shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
   const Cut all = in_memory_order(cut(args.shape, sizeof(E)), args.relu_mask != nullptr);
   return for_slabs(all, runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    if (!all_in_range<Compute<E>>(parts, args.mean, args.rstd)) return Status::kOutOfRange;
     const SlotCoefficients<Compute<E>, 3> coefficients(parts);
     if (!coefficients) return Status::kOutOfMemory;
     coefficients.fill(parts, normalization(args));

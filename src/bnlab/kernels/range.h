@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "bnlab/kernels/element.h"
+#include "bnlab/kernels/passes.h"
 #include "bnlab/kernels/shape.h"
 
 namespace bnlab::kernels {
@@ -27,11 +28,13 @@ template <class T>
   return !(mean_beyond | rstd_beyond);  // without branches: a loop over channels becomes vector code
 }
 
-/// The same for all channels. mean, rstd: (C).
+/// The same for all channels of a cut. mean, rstd: (C), of the whole batch. A slab's thread asks for its own channels,
+/// which it has probably computed itself: the others' lie in another core's cache.
 template <class T>
-[[nodiscard]] bool all_in_range(std::int64_t channels, const double* mean, const double* rstd) noexcept {
+[[nodiscard]] bool all_in_range(const Cut& parts, const double* mean, const double* rstd) noexcept {
+  const ChannelRange range(parts);
   bool all = true;
-  for (std::int64_t c = 0; c < channels; ++c) all &= in_range<T>(mean[c], rstd[c]);
+  for (std::int64_t c = range.first; c < range.last; ++c) all &= in_range<T>(mean[c], rstd[c]);
   return all;
 }
 

@@ -96,7 +96,8 @@ struct Sums {
 };
 
 /// total[k] = the sums of a block. op(d, center, element, mask line, first, sums) adds one group's elements to K sums;
-/// fetch(element) asks memory for those that will be needed soon.
+/// fetch(element) asks memory for those that will be needed soon: some rows on, after a slot's last rows the next
+/// slot's first ones, also beyond the patch.
 template <std::size_t K, class T, class Op, class Fetch>
 HWY_INLINE void sum_block(const Patch& patch, const Block& block, std::int64_t slot, T center, T (&total)[K],
                           const Op& op, const Fetch& fetch) {
@@ -105,12 +106,15 @@ HWY_INLINE void sum_block(const Patch& patch, const Block& block, std::int64_t s
   const auto middle = hn::Set(full, center);
   constexpr std::int64_t kStep = kLanes<T>;
   constexpr std::int64_t kGroup = static_cast<std::int64_t>(kChains) * kStep;
-  const std::int64_t ahead = rows_ahead(patch) * patch.row_stride;
+  const std::int64_t rows = std::min(rows_ahead(patch), patch.rows);
+  const std::int64_t same_slot = rows * patch.row_stride;
+  const std::int64_t next_slot = same_slot - patch.rows * patch.row_stride + patch.run;
   Sums<T, K> sums;
   std::int64_t strip = 0;
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const std::int64_t piece = block.first + r * patch.row_stride;
     const std::int64_t line = (block.row + r) * patch.mask_row + slot * patch.mask_slot;
+    const std::int64_t ahead = block.row + r + rows < patch.rows ? same_slot : next_slot;
     std::int64_t i = 0;
     while (i + kGroup <= block.length) {
       const std::int64_t end = std::min(block.length, i + kStripLength * kGroup);

@@ -156,10 +156,10 @@ class SecondDerivativePass {
 
 template <class E, class F>
 Status run_second_derivative(const SecondDerivative<E>& args, TaskRunner& runner, const F& of_channel) noexcept {
-  if (!all_in_range<Compute<E>>(args.shape.c, args.mean, args.rstd)) return Status::kOutOfRange;
   const Loops<E>* inner = loops<E>();
   if (!inner) return Status::kBadInstructionSet;
   return for_slabs(cut(args.shape, sizeof(E)), runner, [&](const Cut& parts, TaskRunner& threads) noexcept {
+    if (!all_in_range<Compute<E>>(parts, args.mean, args.rstd)) return Status::kOutOfRange;
     const SecondDerivativePass<E> pass(args, parts, *inner);
     if (!pass) return Status::kOutOfMemory;
     two_passes(
