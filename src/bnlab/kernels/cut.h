@@ -29,7 +29,7 @@ struct Patch {
   std::int64_t mask_row = 0;
   std::int64_t mask_slot = 0;  ///< 0 if run == 1
   bool far = false;            ///< the batch does not stay in the cores' own caches: fetch ahead
-  bool streams = false;        ///< the batch does not stay in any cache: read in order, write around the caches
+  bool streams = false;        ///< the batch does not stay in any cache: write around the caches
   bool in_slab = false;        ///< the task after this one has the next slots of the same rows
 };
 
