@@ -3,7 +3,7 @@
 
 JOBS ?= $(shell nproc)
 
-.PHONY: run test build setup clean check test-release test-toolkit test-cluster test-debian13 test-asan test-asan-all test-tsan fuzz
+.PHONY: run test build setup clean check test-release test-toolkit test-cluster test-debian13 test-wheel test-asan test-asan-all test-tsan fuzz
 
 run: build
 	build/bnlab reproduce
@@ -50,6 +50,11 @@ test-cluster:
 test-debian13:
 	tools/debian13.sh
 
+# The package built and tested beside a PyTorch that lies, and is named, as pip's are; in build-pip-torch.
+test-wheel:
+	tools/setup.sh build test wheel
+	tests/install/pip_torch.sh build-pip-torch
+
 # libtorch keeps what it allocates at start-up, and its libraries repeat each other's symbols.
 ASAN = ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0
 ASAN_TESTS = kernels_test ops_test record_test launch_test
@@ -86,4 +91,4 @@ fuzz:
 	build-fuzz/model_file_fuzz -seed=1 -runs=6000 -max_len=2048 -verbosity=0 -print_final_stats=1 -artifact_prefix=build-fuzz/ build-fuzz/corpus fuzz/seeds/model_file
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz web/node_modules
+	rm -rf build build-asan build-tsan build-fuzz build-pip-torch web/node_modules
