@@ -4,12 +4,17 @@ input: (N,C) or (N,C,*) of rank 2 to 5 on the CPU; float32, float64, bfloat16 or
 bias and running statistics may be float32). The result has input's type and memory format. Differentiable any number of
 times.
 """
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
+from torch.utils import checkpoint
 
 __all__ = ["batch_norm", "batch_norm_add_relu", "batch_norm_relu"]
+
+# With this torch.utils.checkpoint (PyTorch 2) ends its second forward pass, once the last tensor is saved: within an
+# operator, which then gives no result. Running statistics move all the same, as torch.nn's have by then.
+ENDS_RECOMPUTATION = getattr(checkpoint, "_StopRecomputationError", ())
 
 
 def check_enough_values(input: Tensor, else_do: str = "normalize by running statistics (training=False)") -> None:
@@ -24,6 +29,13 @@ def check_enough_values(input: Tensor, else_do: str = "normalize by running stat
                 input.size(), else_do
             )
         )
+
+
+def batch_statistics(input: Tensor) -> Tuple[Tensor, Tensor, int]:
+    """(mean, var_biased, values per channel) of a batch; the first two (C) double."""
+    mean, m2 = torch.ops.bnlab.channel_moments(input.detach())
+    count = input.numel() // max(1, input.size(1))
+    return mean, m2 / count, count
 
 
 def in_onnx_export() -> bool:
@@ -50,6 +62,36 @@ def by_torch(
     return torch.relu(z) if relu else z
 
 
+def _in_python(
+    input: Tensor,
+    addend: Optional[Tensor],
+    relu: bool,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """What the functions below compute, outside TorchScript."""
+    if in_onnx_export():
+        return by_torch(input, addend, relu, running_mean, running_var, weight, bias, training, momentum, eps)
+    if training:
+        check_enough_values(input)
+    rest = (weight, bias, running_mean, running_var, training, momentum, eps)
+    try:
+        if addend is not None:
+            return torch.ops.bnlab.batch_norm_add_relu(input, addend, *rest)
+        return (torch.ops.bnlab.batch_norm_relu if relu else torch.ops.bnlab.batch_norm)(input, *rest)
+    except ENDS_RECOMPUTATION:
+        if training and running_mean is not None and running_var is not None:
+            torch.ops.bnlab.update_running_statistics(
+                *batch_statistics(input), momentum, running_mean, running_var, None, None, None, None
+            )
+        raise
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Optional[Tensor],
@@ -66,10 +108,9 @@ def batch_norm(
     by the running ones, which must then be given.
     """
     if not torch.jit.is_scripting():
-        if in_onnx_export():
-            return by_torch(
-                input, None, False, running_mean, running_var, weight, bias, training, momentum, eps
-            )
+        return _in_python(
+            input, None, False, running_mean, running_var, weight, bias, training, momentum, eps
+        )
     if training:
         check_enough_values(input)
     return torch.ops.bnlab.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
@@ -87,10 +128,9 @@ def batch_norm_relu(
 ) -> Tensor:
     """relu(batch_norm(input, ...)) in one pass; keeps input and a bit per element for the backward pass."""
     if not torch.jit.is_scripting():
-        if in_onnx_export():
-            return by_torch(
-                input, None, True, running_mean, running_var, weight, bias, training, momentum, eps
-            )
+        return _in_python(
+            input, None, True, running_mean, running_var, weight, bias, training, momentum, eps
+        )
     if training:
         check_enough_values(input)
     return torch.ops.bnlab.batch_norm_relu(input, weight, bias, running_mean, running_var, training, momentum, eps)
@@ -109,10 +149,9 @@ def batch_norm_add_relu(
 ) -> Tensor:
     """relu(batch_norm(input, ...) + addend) in one pass. addend: input's sizes and type, not broadcast."""
     if not torch.jit.is_scripting():
-        if in_onnx_export():
-            return by_torch(
-                input, addend, True, running_mean, running_var, weight, bias, training, momentum, eps
-            )
+        return _in_python(
+            input, addend, True, running_mean, running_var, weight, bias, training, momentum, eps
+        )
     if training:
         check_enough_values(input)
     return torch.ops.bnlab.batch_norm_add_relu(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm as _TorchBatchNorm
 
-from bnlab.functional import by_torch, check_enough_values, in_onnx_export
+from bnlab.functional import ENDS_RECOMPUTATION, batch_statistics, by_torch, check_enough_values, in_onnx_export
 
 _UNFILLED = -1.0  # in window_var: this slot holds no batch yet
 
@@ -160,11 +160,24 @@ class _Norm(_TorchBatchNorm):
                 "give this layer running statistics: without them (track_running_stats=False) it normalizes by the "
                 "batch in evaluation mode too",
             )
+        if not torch.jit.is_scripting():
+            return self._by_batch(input, addend, relu, eps)
         y, mean, rstd, var_biased, relu_mask = torch.ops.bnlab.batch_norm_training(
             input, self.weight, self.bias, addend, relu, eps, False
         )
-        if self.training and self.track_running_stats:
-            self._track(mean, var_biased, input.numel() // max(1, input.size(1)))
+        self._track(mean, var_biased, input.numel() // max(1, input.size(1)))
+        return y
+
+    @torch.jit.unused
+    def _by_batch(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:
+        try:
+            y, mean, _, var_biased, _ = torch.ops.bnlab.batch_norm_training(
+                input, self.weight, self.bias, addend, relu, eps, False
+            )
+        except ENDS_RECOMPUTATION:
+            self._track(*batch_statistics(input))
+            raise
+        self._track(mean, var_biased, input.numel() // max(1, input.size(1)))
         return y
 
     def _evaluate(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:
@@ -176,7 +189,8 @@ class _Norm(_TorchBatchNorm):
         return torch.ops.bnlab.batch_norm(input, weight, bias, mean, var, False, 0.0, eps)
 
     def _track(self, mean: Tensor, var_biased: Tensor, count: int) -> None:
-        if self.running_mean is not None and self.running_var is not None:
+        tracks = self.training and self.track_running_stats
+        if tracks and self.running_mean is not None and self.running_var is not None:
             torch.ops.bnlab.update_running_statistics(
                 mean,
                 var_biased,

@@ -111,8 +111,7 @@ class _Synchronized(torch.autograd.Function):
     def forward(ctx, x, gamma, beta, layer, moments):
         rstd = (moments.var_biased + layer.eps).rsqrt()
         y, _ = _OPS.batch_norm_evaluation(x, gamma, beta, moments.mean, rstd, None, False, False)
-        if layer.track_running_stats:
-            layer._track(moments.mean, moments.var_biased, moments.count)
+        layer._track(moments.mean, moments.var_biased, moments.count)
         ctx.save_for_backward(x, gamma, moments.mean, rstd)
         ctx.moments = moments
         ctx.parameter_types = [value is not None and value.dtype for value in (gamma, beta)]
