@@ -7,7 +7,7 @@ times.
 from typing import Optional, Tuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.utils import checkpoint
 
 __all__ = ["batch_norm", "batch_norm_add_relu", "batch_norm_relu"]
@@ -74,7 +74,12 @@ def _in_python(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """What the functions below compute, outside TorchScript."""
+    """What the functions below compute, outside TorchScript. In a trace of torch.fx, the call of one of them."""
+    if isinstance(input, fx.Proxy):
+        added = () if addend is None else (addend,)
+        function = batch_norm_add_relu if added else batch_norm_relu if relu else batch_norm
+        arguments = (input, *added, running_mean, running_var, weight, bias, training, momentum, eps)
+        return input.tracer.create_proxy("call_function", function, arguments, {})
     if in_onnx_export():
         return by_torch(input, addend, relu, running_mean, running_var, weight, bias, training, momentum, eps)
     if training:

@@ -68,7 +68,7 @@ def together(before: Tuple, x: Tensor, after: Tuple, addend=None, added: str = "
     layer. added: which sum is made: "new", "in place" (of before(x)) or "to addend", in its place.
     """
     norm, between = before[0], before[1:]
-    if _are_identity_and_relu(between, after):
+    if isinstance(x, Tensor) and _are_identity_and_relu(between, after):
         while is_sequence(norm) and len(norm) and not has_hooks(norm):
             entries = list(norm)
             for module in entries[:-1]:

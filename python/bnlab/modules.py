@@ -6,7 +6,7 @@ import os
 from typing import Optional
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.nn.modules.batchnorm import _BatchNorm as _TorchBatchNorm
 
 from bnlab.functional import ENDS_RECOMPUTATION, batch_statistics, by_torch, check_enough_values, in_onnx_export
@@ -143,6 +143,9 @@ class _Norm(_TorchBatchNorm):
         return text
 
     def _normalize(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:
+        if not torch.jit.is_scripting():
+            if isinstance(input, fx.Proxy):
+                return self._in_graph(input, addend)
         self._check_input_dim(input)
         has_statistics = self.running_mean is not None and self.running_var is not None
         if not torch.jit.is_scripting():
@@ -167,6 +170,12 @@ class _Norm(_TorchBatchNorm):
         )
         self._track(mean, var_biased, input.numel() // max(1, input.size(1)))
         return y
+
+    @torch.jit.unused
+    def _in_graph(self, input: Tensor, addend: Optional[Tensor]) -> Tensor:
+        """In a trace of torch.fx, the call of this layer, which it takes for a leaf as it does torch.nn's."""
+        arguments = (input,) if addend is None else (input, addend)
+        return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), arguments, {})
 
     @torch.jit.unused
     def _by_batch(self, input: Tensor, addend: Optional[Tensor], relu: bool, eps: float) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, fx
 
 from bnlab.exchange import ABSENT, ASKING, PRESENT, Head, copy_places, exchange, place_of
 from bnlab.modules import _Plain
@@ -171,7 +171,7 @@ def _refuse_transforms(x: Tensor) -> None:
 @_eagerly
 def _in_training(layer: "SyncBatchNorm", input: Tensor) -> Tensor:
     """y, by the statistics of all ranks' input; tracks them."""
-    if dist.get_world_size(layer.process_group) == 1:
+    if isinstance(input, fx.Proxy) or dist.get_world_size(layer.process_group) == 1:
         return layer._normalize(input, None, False, layer.eps)
     layer._check_input_dim(input)
     if dist.get_rank(layer.process_group) < 0:

@@ -94,14 +94,69 @@ def test_tools_that_replace_serve_a_model_converted_back(tool):
 
 
 @each_kind
-def test_quantization_and_tracing_refuse(kind, addend):
-    """Tools that go by a layer's exact class do not take these for BatchNorm."""
-    model = Model(trained(kind), addend).eval()
+def test_eager_quantization_refuses(kind, addend):
+    """It goes by a layer's exact class and does not take these for BatchNorm."""
     with pytest.raises((AssertionError, NotImplementedError), match="fuse"):
-        quantization.fuse_modules(model, [["conv", "norm"]])
-    for tool in (optimization.fuse, torch.fx.symbolic_trace):
-        with pytest.raises(torch.fx.proxy.TraceError):
-            tool(model)
+        quantization.fuse_modules(Model(trained(kind), addend).eval(), [["conv", "norm"]])
+
+
+class Functions(nn.Module):
+    def __init__(self, norm, function, *addend):
+        super().__init__()
+        self.norm, self.function, self.addend = norm, function, addend
+
+    def forward(self, x):
+        norm = self.norm
+        statistics = (norm.running_mean, norm.running_var)
+        return self.function(x, *self.addend, *statistics, norm.weight, norm.bias, self.training, 0.25, 0.5)
+
+
+class Block(nn.Module):
+    """Fused, its forward has two passes; traced, the calls that are written here."""
+
+    def __init__(self):
+        super().__init__()
+        self.bn1, self.bn2, self.relu = nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = self.bn2(self.relu(self.bn1(x)))
+        y += x
+        return self.relu(y)
+
+
+TRACED = {
+    "BatchNorm2d": lambda: Model(trained(bnlab.BatchNorm2d), ()),
+    "BatchNormReLU2d": lambda: Model(trained(bnlab.BatchNormReLU2d), ()),
+    "BatchNormAddReLU2d": lambda: Model(trained(bnlab.BatchNormAddReLU2d), (0.5 * torch.ones(6, 4, 3, 3),)),
+    "SyncBatchNorm": lambda: Model(trained(bnlab.SyncBatchNorm), ()),
+    "batch_norm": lambda: Functions(trained(nn.BatchNorm2d), bnlab.functional.batch_norm),
+    "batch_norm_relu": lambda: Functions(trained(nn.BatchNorm2d), bnlab.functional.batch_norm_relu),
+    "batch_norm_add_relu": lambda: Functions(
+        trained(nn.BatchNorm2d), bnlab.functional.batch_norm_add_relu, 0.5 * torch.ones(6, 4, 3, 3)
+    ),
+    "a fused block": lambda: bnlab.convert(Block(), fuse=True),
+}
+FX_TOOLS = {
+    "symbolic_trace": (torch.fx.symbolic_trace, (True, False)),
+    "optimization.fuse": (optimization.fuse, (False,)),
+}
+
+
+@pytest.mark.parametrize("model", TRACED.values(), ids=TRACED.keys())
+@pytest.mark.parametrize("tool, modes", FX_TOOLS.values(), ids=FX_TOOLS.keys())
+def test_fx_takes_them_for_leaves(model, tool, modes):
+    for training in modes:
+        model_ = model().train(training)
+        x = torch.randn(6, 3 if hasattr(model_, "conv") else 4, 3, 3)
+        graph = tool(copy.deepcopy(model_))
+        for scale in (1, 2):  # what a trace has seen must not stay in the graph
+            torch.testing.assert_close(graph(scale * x), model_(scale * x))
+        norms = [module for module in model_.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        calls = [node for node in graph.graph.nodes if "norm" in str(node.target) or "bn" in str(node.target)]
+        assert len([node for node in calls if node.op.startswith("call")]) == len(norms)
+        found, expected = (dict(each.named_buffers()) for each in (graph, model_))
+        for name in set(found) & set(expected):
+            torch.testing.assert_close(found[name], expected[name])
 
 
 @each_kind
