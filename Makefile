@@ -1,5 +1,4 @@
-# bnlab on Debian 12 and 13. `make run` and `make test` do everything, from the packages on; the sanitizers and fuzzing have
-# been run on 12 only.
+# bnlab on Debian 12 and 13. `make run` and `make test` do everything, from the packages on.
 
 JOBS ?= $(shell nproc)
 

@@ -29,7 +29,10 @@ endif()
 # libtorch's own headers are not ours to mend: they are system headers.
 add_library(bnlab_libtorch INTERFACE)
 target_include_directories(bnlab_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(bnlab_libtorch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
+# The library for Python finds OpenMP through libtorch, which may have one under another name (pip's has). With one of its own
+# it would have threads of its own, whose number torch.set_num_threads() does not know.
+target_link_libraries(bnlab_libtorch INTERFACE ${TORCH_LIBRARIES}
+                                               $<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:NAME>,bnlab_torch>>:OpenMP::OpenMP_CXX>)
 
 # Optimizes little, which takes a quarter off the time to compile what is mostly JSON and text.
 function(bnlab_optimize_little target)

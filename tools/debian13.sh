@@ -5,7 +5,8 @@
 # Usage: tools/debian13.sh [FOLDER [COMMAND...]]
 #   FOLDER   where the system lies or is made, about 4 GB; build-debian13 by default. Delete it when done.
 #   COMMAND  what runs in the clone; by default `make test-toolkit`: the kernels, the operators and the Python package.
-#            `make test-release` runs all tests there, two hours on 2 cores; sanitizers and fuzzing have not been tried.
+#            `make test-release` runs all tests there, two hours on 2 cores; `make test-asan test-tsan fuzz` and
+#            `make run` work too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(realpath -m "${1:-build-debian13}")
