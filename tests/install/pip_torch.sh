@@ -56,7 +56,11 @@ make_torch() {
 }
 
 command -v patchelf >/dev/null || fail "install patchelf first (tools/setup.sh wheel)"
-[ -e "$folder/made" ] || (rm -rf "$folder/venv" && mkdir -p "$folder" && make_torch)
+if [ ! -e "$folder/made" ]; then
+  rm -rf "$folder/venv"
+  mkdir -p "$folder"
+  (make_torch)
+fi
 (cd "$root" && "$python" -m pip install --config-settings="build-dir=$folder/build" --force-reinstall .)
 
 # The PyTorch that was built against, and that runs, is the one in the folder, alone; and its threads are bnlab's.
